@@ -1,0 +1,5 @@
+"""``python -m keepiton``."""
+
+from keepiton.cli import main
+
+main()

@@ -1,0 +1,294 @@
+"""What the commands share: exit codes, configuration, where data lies, times and zones."""
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from datetime import datetime, tzinfo
+
+    from keepiton.detect import Policy
+    from keepiton.model import Rows
+    from keepiton.report import Report
+
+OWN_LINE_DOWN = 4
+NOT_WRITTEN = 5
+NO_DATA = 6
+FAIL_ON = 3
+LOCKED = 75
+
+CONFIG = "keepiton.toml"
+OPTIONAL_GROUPS = ("targets",)
+
+
+def run(group: click.Group) -> None:
+    """Run a command; a mistake of the user's becomes a message and exit 2."""
+    from keepiton.errors import Mistake  # noqa: PLC0415 - light
+
+    try:
+        group.main(prog_name="keepiton", standalone_mode=False)
+    except Mistake as exc:
+        sys.exit(complain(str(exc), 2))
+    except click.exceptions.Exit as exc:
+        sys.exit(exc.exit_code)
+    except click.Abort:
+        click.echo("keepiton: interrupted", err=True)
+        sys.exit(130)
+    except click.ClickException as exc:
+        exc.show()
+        sys.exit(exc.exit_code)
+    except BrokenPipeError:  # the reader of our output went away, as with head
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def complain(text: str, code: int) -> int:
+    """Say on stderr what is wrong; hand the exit code back."""
+    for line in text.splitlines():
+        click.echo(f"keepiton: {line}", err=True)
+    return code
+
+
+def folder() -> Path:
+    """Return the default data folder."""
+    import platformdirs  # noqa: PLC0415 - only where no folder is given
+
+    return platformdirs.user_data_path("keepiton")
+
+
+def user_config() -> Path:
+    """Return the user's configuration file, there or not."""
+    import platformdirs  # noqa: PLC0415
+
+    return platformdirs.user_config_path("keepiton") / CONFIG
+
+
+def configuration(group: click.Group) -> dict[str, Any]:
+    """Read the configuration: the project's file over the user's. Raises Mistake.
+
+    Keys at the top hold for every command that has the option; a table named like a command holds
+    for that command.
+    """
+    merged: dict[str, Any] = {}
+    for path in (user_config(), Path(CONFIG)):
+        if path.is_file():
+            for name, values in _read_config(path, group).items():
+                merged[name] = merged.get(name, {}) | values
+    return merged
+
+
+def _read_config(path: Path, group: click.Group) -> dict[str, Any]:
+    import difflib  # noqa: PLC0415
+    import tomllib  # noqa: PLC0415
+
+    from keepiton.errors import Mistake  # noqa: PLC0415
+
+    try:
+        text = path.read_text(encoding="utf-8")
+        data = tomllib.loads(text)
+    except (OSError, ValueError) as exc:
+        raise Mistake(f"{path}: cannot be used: {exc}") from None
+    options = {
+        name: {one.name for one in command.params if isinstance(one, click.Option) and one.name}
+        for name, command in group.commands.items()
+    }
+    found: dict[str, Any] = {name: {} for name in options}
+    mistakes = []
+    everywhere = set().union(*options.values())
+    for key, value in data.items():
+        if isinstance(value, dict) and key in options:
+            pairs = [(key, name, one) for name, one in value.items()]
+        else:
+            pairs = [("", key, value)]
+        for command, name, one in pairs:
+            option = name.replace("-", "_")
+            known = options[command] if command else everywhere
+            if option not in known:
+                near = difflib.get_close_matches(option, sorted(known | set(options)), 1, 0.5)
+                right = f"did you mean {near[0]}?" if near else f"known: {', '.join(sorted(known))}"
+                at = next(
+                    (
+                        n
+                        for n, line in enumerate(text.splitlines(), 1)
+                        if line.strip().startswith(name)
+                    ),
+                    1,
+                )
+                mistakes.append(f"{path}:{at}: {name}: unknown key; {right}")
+                continue
+            for target in [command] if command else options:
+                if option in options[target]:
+                    found[target][option] = one
+    if mistakes:
+        raise Mistake("\n".join(mistakes))
+    return found
+
+
+def data_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add ``--data``."""
+    return click.option(
+        "--data",
+        type=click.Path(path_type=Path, file_okay=False),
+        envvar="KEEPITON_DATA",
+        help="Folder for results and state.  [default: the user's data folder]",
+    )(function)
+
+
+def reading_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add what chooses results and how their times are shown."""
+    for option in (
+        click.argument(
+            "places", nargs=-1, type=click.Path(path_type=Path), metavar="[FILE|DIR]..."
+        ),
+        data_option,
+        click.option(
+            "--tz",
+            default="UTC",
+            show_default=True,
+            envvar="KEEPITON_TZ",
+            help="Zone of the times shown and given, such as Europe/Minsk.",
+        ),
+        click.option(
+            "--target", "only_targets", multiple=True, help="Only this target. Repeatable."
+        ),
+        click.option(
+            "--operator", "only_operators", multiple=True, help="Only this operator. Repeatable."
+        ),
+        click.option(
+            "-o",
+            "--output",
+            type=click.Path(path_type=Path, allow_dash=True),
+            help="Write to this file.  [default: stdout]",
+        ),
+    ):
+        function = option(function)
+    return function
+
+
+def zone(name: str) -> "tzinfo":
+    """Find a time zone. Raises Mistake."""
+    from datetime import UTC  # noqa: PLC0415
+    from zoneinfo import ZoneInfo  # noqa: PLC0415
+
+    from keepiton.errors import Mistake  # noqa: PLC0415
+
+    if name.upper() == "UTC":
+        return UTC
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        raise Mistake(f"--tz {name}: no such zone; write one such as Europe/Minsk or UTC") from None
+
+
+def instant(text: str | None, tz: "tzinfo", now: "datetime", flag: str) -> "datetime | None":
+    """Read a time: ISO 8601, or an age such as 90m, 24h or 7d. Raises Mistake."""
+    from datetime import datetime, timedelta  # noqa: PLC0415
+
+    from keepiton.errors import Mistake  # noqa: PLC0415
+
+    if text is None:
+        return None
+    unit = {"m": "minutes", "h": "hours", "d": "days"}.get(text[-1:])
+    try:
+        if unit and text[:-1].isdigit():
+            return now - timedelta(**{unit: int(text[:-1])})
+        at = datetime.fromisoformat(text)
+        return at if at.tzinfo else at.replace(tzinfo=tz)
+    except (ValueError, OverflowError):
+        raise Mistake(
+            f"{flag} {text}: not a time; write 2022-02-27T08:00, 2022-02-27 or an age such as 24h"
+        ) from None
+
+
+def rows(places: tuple[Path, ...], data: Path | None) -> "Rows":
+    """Read the result files that are meant. Raises Mistake; exits 6 where there are none."""
+    from keepiton.results.read import find, read  # noqa: PLC0415
+
+    given = [path for place in places for path in _expand(place)]
+    if not given:
+        given = [(data or folder()) / "results"]
+        if not given[0].is_dir():
+            sys.exit(complain(f"no results in {given[0]}; begin with: keepiton probe", NO_DATA))
+    found = read(find(given))
+    if not found.rounds and not found.lines:
+        sys.exit(complain(f"no measurements in {', '.join(map(str, given))}", NO_DATA))
+    return found
+
+
+def _expand(place: Path) -> list[Path]:
+    """Take a glob that no shell expanded."""
+    import glob  # noqa: PLC0415
+
+    if place.exists() or not glob.has_magic(str(place)):
+        return [place]
+    return [Path(one) for one in sorted(glob.glob(str(place), recursive=True))] or [place]  # noqa: PTH207
+
+
+def findings(
+    found: "Rows",
+    policy: "Policy",
+    tz: "tzinfo",
+    only_targets: tuple[str, ...],
+    only_operators: tuple[str, ...],
+    span: "tuple[datetime | None, datetime | None]" = (None, None),
+) -> "Report":
+    """Detect over all rows, then keep what was asked for: an edge may lie outside the range."""
+    from datetime import UTC, datetime  # noqa: PLC0415
+
+    from keepiton.detect import detect  # noqa: PLC0415
+    from keepiton.report import Report  # noqa: PLC0415
+
+    now = datetime.now(UTC)
+    since, until = span
+    kept = [
+        one
+        for one in found.rounds
+        if (not only_targets or one.target in only_targets)
+        and (not only_operators or one.operator in only_operators)
+    ]
+    lines = found.lines
+    seen = [one.at for one in kept] + (
+        [] if only_targets or only_operators else [one.at for one in lines]
+    )
+    if not any((not since or at >= since) and (not until or at <= until) for at in seen):
+        sys.exit(complain("no data in the asked range", NO_DATA))
+    all_found = detect(kept, lines, policy, now)
+    return Report(
+        findings=all_found,
+        windows=tuple(
+            one
+            for one in all_found.windows
+            if (not until or one.start_latest <= until)
+            and (not since or one.ongoing or (one.end_latest or one.end_earliest) >= since)
+        ),
+        lines=tuple(
+            one
+            for one in all_found.lines
+            if (not until or one.start <= until) and (not since or one.end >= since)
+        ),
+        statuses=(),
+        policy=policy,
+        zone=tz,
+        now=now,
+        since=since,
+        until=until,
+        files=found.files,
+        unsealed=found.unsealed,
+        complaints=tuple(found.complaints()),
+    )
+
+
+def deliver(text: str, output: Path | None) -> None:
+    """Print a text, or write it to a file for its owner only."""
+    if output is None or str(output) == "-":
+        click.echo(text, nl=False)
+        return
+    try:
+        descriptor = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
+            file.write(text)
+    except OSError as exc:
+        sys.exit(complain(f"{output}: not written: {exc.strerror}", NOT_WRITTEN))

@@ -1,0 +1,56 @@
+"""``keepiton report``."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from keepiton.cli import common
+
+
+@click.command()
+@common.reading_options
+@click.option("--since", help="Only what touches the time from here: 2022-02-27T08:00, or 24h.")
+@click.option("--until", help="Only what touches the time up to here.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "json", "csv", "md"]),
+    default="table",
+    show_default=True,
+)
+@click.option(
+    "--fail-on", type=click.Choice(["disruption"]), help="Exit 3 when one is in the report."
+)
+def report(
+    places: tuple[Path, ...],
+    data: Path | None,
+    tz: str,
+    only_targets: tuple[str, ...],
+    only_operators: tuple[str, ...],
+    output: Path | None,
+    since: str | None,
+    until: str | None,
+    form: str,
+    fail_on: str | None,
+) -> None:
+    """Turn result files into disruption windows.
+
+    Reads this machine's results, or any files, folders and globs named, of any number of vantages.
+    """
+    from datetime import UTC, datetime  # noqa: PLC0415
+
+    from keepiton.detect import Policy  # noqa: PLC0415
+    from keepiton.report import RENDERERS  # noqa: PLC0415
+
+    zone = common.zone(tz)
+    now = datetime.now(UTC)
+    span = (
+        common.instant(since, zone, now, "--since"),
+        common.instant(until, zone, now, "--until"),
+    )
+    found = common.rows(places, data)
+    made = common.findings(found, Policy(), zone, only_targets, only_operators, span)
+    common.deliver(RENDERERS[form](made), output)
+    if fail_on and made.windows:
+        sys.exit(common.FAIL_ON)

@@ -1,0 +1,44 @@
+"""``keepiton status``."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import click
+
+from keepiton.cli import common
+
+
+@click.command()
+@common.reading_options
+@click.option("--targets", "by_target", is_flag=True, help="One row a target.")
+def status(
+    places: tuple[Path, ...],
+    data: Path | None,
+    tz: str,
+    only_targets: tuple[str, ...],
+    only_operators: tuple[str, ...],
+    output: Path | None,
+    *,
+    by_target: bool,
+) -> None:
+    """Show a quick table: who answers now, and since when.
+
+    One row an operator (or the group of a target without one). Reads this machine's results, or
+    any files and folders named.
+    """
+    import shutil  # noqa: PLC0415
+
+    from keepiton.detect import Policy  # noqa: PLC0415
+    from keepiton.report import table  # noqa: PLC0415
+
+    zone = common.zone(tz)
+    found = common.rows(places, data)
+    report = common.findings(found, Policy(), zone, only_targets, only_operators)
+    statuses = report.findings.targets if by_target else report.findings.operators
+    if not statuses:
+        raise SystemExit(common.complain("no measurements of targets yet", common.NO_DATA))
+    width = max(80, shutil.get_terminal_size((110, 24)).columns)
+    text = table.status(
+        replace(report, statuses=statuses), "target" if by_target else "operator", width
+    )
+    common.deliver(text, output)

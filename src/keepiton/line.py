@@ -1,0 +1,55 @@
+"""Is it them or me? What the controls of one look say of the vantage's own line. Pure.
+
+The probe asks this while it runs, to mark rows it could not have known; the reader asks it again
+from the stored rows, so that a verdict can always be redrawn from facts.
+"""
+
+from dataclasses import dataclass
+
+from keepiton.model import Line, Perspective
+
+DEAD_SHARE = 2 / 3
+"""Share of failing controls from which a group counts as dead: one provider's own outage, or one
+control that is hijacked, must not mask a run, and one lucky answer must not unmask it
+(shared method, section 1.4)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How the controls of one look fared."""
+
+    foreign: int = 0
+    foreign_ok: int = 0
+    domestic: int = 0
+    domestic_ok: int = 0
+    named: int = 0
+    """Controls that need a name resolved."""
+    unresolved: int = 0
+    """Those of them that failed for want of an address."""
+
+
+def _dead(total: int, ok: int) -> bool:
+    return total > 0 and (total - ok) >= DEAD_SHARE * total
+
+
+def verdict(tally: Tally, perspective: Perspective) -> Line:
+    """Judge the own line.
+
+    ``down``: this vantage was offline, so its failures say nothing. ``border``: from inside,
+    domestic controls answer and foreign ones do not. ``resolver``: the line works and the
+    vantage's own resolver does not, so only failures to resolve say nothing. ``unknown``:
+    nothing was there to tell by.
+    """
+    if not tally.foreign:
+        return "unknown"
+    if _dead(tally.foreign, tally.foreign_ok):
+        domestic_alive = tally.domestic and not _dead(tally.domestic, tally.domestic_ok)
+        return "border" if perspective == "inside" and domestic_alive else "down"
+    if tally.named > 1 and tally.unresolved == tally.named:
+        return "resolver"
+    return "up"
+
+
+def masks(line: Line, stage: str | None) -> bool:
+    """Whether a failure at this stage, on such a line, is no evidence about its target."""
+    return line in ("down", "unknown") or (line == "resolver" and stage == "dns")

@@ -1,0 +1,368 @@
+"""The types that cross borders: what a target, a line of a result file and a window are."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from ipaddress import ip_address
+from typing import Annotated, Literal
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    model_validator,
+)
+
+Stage = Literal["dns", "tcp", "tls", "http"]
+State = Literal["ok", "fail", "inconclusive", "skipped"]
+Perspective = Literal["inside", "outside"]
+Risk = Literal["low", "medium", "high"]
+Line = Literal["up", "border", "resolver", "down", "unknown"]
+RISKS: tuple[Risk, ...] = ("low", "medium", "high")
+
+_UNPRINTABLE = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff\ufff9-\ufffb]"
+)
+
+
+def clean(text: str, limit: int = 200) -> str:
+    """Text from the network or a file, safe for a terminal: no control or direction characters."""
+    return _UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", text)[:limit]
+
+
+def utc(at: datetime) -> str:
+    """Write an instant as results hold it: UTC, milliseconds, ``Z``."""
+    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+Instant = Annotated[AwareDatetime, PlainSerializer(utc, return_type=str, when_used="json")]
+
+
+def _address(text: str) -> str:
+    return str(ip_address(text))
+
+
+Address = Annotated[str, AfterValidator(_address)]
+Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x20\x7f-\x9f]+$")]
+Token = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$")]
+"""What may become part of a file name: vantage names and operator ids."""
+RunId = Annotated[str, Field(pattern=r"^[0-9a-f]{12}$")]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+def _port(text: str) -> str:
+    if int(text.split("/", maxsplit=1)[0]) > MAX_PORT:
+        raise ValueError(f"a port is at most {MAX_PORT}")
+    return text
+
+
+MAX_PORT = 65535
+Port = Annotated[str, Field(pattern=r"^[1-9][0-9]{0,4}/(tcp|udp)$"), AfterValidator(_port)]
+
+
+class Written(BaseModel):
+    """What people write: strict, so that a misspelt key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Expect(Written):
+    """What a healthy answer is. A control that gives another one is a captive portal or worse."""
+
+    status: int | None = Field(None, ge=100, le=599)
+    body: str | None = Field(
+        None, max_length=4096, description="whole body, compared without white space at the ends"
+    )
+    contains: str | None = Field(None, max_length=4096, description="text the body must hold")
+
+
+class Query(Written):
+    """The question put to a name server or resolver."""
+
+    name: Name
+    type: Literal["A", "AAAA", "NS", "SOA", "TXT"] = "SOA"
+    recurse: bool = Field(default=False, description="true for a resolver, false for a name server")
+
+
+class Target(Written):
+    """One thing that is probed: a URL, or a host or addresses with ports."""
+
+    id: Name = Field(description="a stable name; never renamed, since results are joined by it")
+    url: str | None = Field(None, max_length=2000, description="http:// or https://, one GET")
+    host: Name | None = Field(None, description="a name to resolve; with ports")
+    addresses: tuple[Address, ...] = Field(
+        (), max_length=16, description="tried as well as what DNS gives, even when DNS fails"
+    )
+    ports: tuple[Port, ...] = Field((), max_length=8, description='such as "443/tcp" or "53/udp"')
+    query: Query | None = Field(None, description="asked of the target itself on its port 53")
+    expect: Expect | None = None
+    operator: Token | None = Field(None, description="id of the network it belongs to")
+    asn: int | None = Field(None, ge=1, le=4294967295, description="AS number of that network")
+    role: Token = "other"
+    perspective: Literal["any", "inside", "outside"] = Field(
+        "any", description="from where probing it makes sense"
+    )
+    control: Literal["foreign", "domestic"] | None = Field(
+        None, description="its failure says something about the vantage's own line"
+    )
+    source: str = Field("", max_length=1000, description="where the row comes from")
+    confidence: Literal["high", "medium", "user"] = "user"
+    checked: date | None = Field(None, description="the day the source was last read")
+    note: str = Field("", max_length=1000)
+
+    @model_validator(mode="after")
+    def _whole(self) -> "Target":
+        if self.url and (self.host or self.ports or self.query):
+            raise ValueError("a url stands alone: remove host, ports and query, or the url")
+        if not self.url and not (self.host or self.addresses):
+            raise ValueError("give a url, a host or addresses")
+        if not self.url and not self.ports:
+            raise ValueError('give ports, such as ports = ["443/tcp"]')
+        if any(port.endswith("udp") for port in self.ports) and not self.query:
+            raise ValueError('a udp port needs a query, such as query = { name = "by." }')
+        if self.expect and not self.url:
+            raise ValueError("expect goes with a url")
+        return self
+
+
+class TargetList(Written):
+    """One TOML file of targets."""
+
+    title: str = Field(max_length=200)
+    country: str | None = Field(
+        None, pattern=r"^[a-z]{2}$", description="ISO 3166 code, lower case"
+    )
+    default: bool = Field(default=False, description="probed when no list is named")
+    risk: Risk = "low"
+    why: str = Field("", max_length=500, description="the risk, in a line; asked for above low")
+    target: tuple[Target, ...] = Field(min_length=1, max_length=20_000)
+
+    @model_validator(mode="after")
+    def _asks(self) -> "TargetList":
+        if self.risk != "low" and (self.default or not self.why):
+            raise ValueError("a list above risk low cannot be default and needs a why")
+        return self
+
+
+class Stored(BaseModel):
+    """One line of a result file: lenient when read, so that newer optional fields do no harm."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    def encoded(self) -> bytes:
+        """Write the object as one JSON line, without what is not known."""
+        return self.model_dump_json(exclude_none=True).encode() + b"\n"
+
+
+class ListUsed(Stored):
+    """A target list as this run saw it."""
+
+    name: str
+    sha256: Sha256
+    targets: int
+
+
+class Run(Stored):
+    """First line: who looked, with what, when.
+
+    The format's number is raised only when a meaning changes (docs/data-format.md).
+    """
+
+    type: Literal["run"] = "run"
+    format: Literal[1] = 1
+    run: RunId
+    software: dict[str, str] = Field(description="versions of keepiton, Python and libraries")
+    vantage: Token
+    perspective: Perspective
+    lists: tuple[ListUsed, ...]
+    targets: int = Field(ge=0)
+    settings: dict[str, bool | int | float | str | list[str]]
+    planned_at: Instant = Field(description="when the run was asked for")
+    started_at: Instant = Field(description="when it began, after any jitter")
+
+
+class Measurement(Stored):
+    """One stage tried once. What never ran because an earlier stage failed is absent."""
+
+    type: Literal["measurement"] = "measurement"
+    run: RunId
+    target: Name
+    operator: Token | None = None
+    asn: int | None = None
+    role: Token | None = None
+    control: Literal["foreign", "domestic"] | None = None
+    check: int | None = Field(None, description="which look at the own line, counted from 0")
+    stage: Stage | None = Field(None, description="absent when skipped before any stage")
+    attempt: int = Field(1, ge=1, le=3, description="2 and up confirm a failure")
+    at: Instant
+    duration_ms: float | None = Field(None, ge=0, description="monotonic clock")
+    state: State
+    failure: str | None = Field(None, description="OONI df-007 string; absent when none")
+    reason: str | None = Field(None, description="why inconclusive or skipped")
+    family: Literal[4, 6] | None = None
+    address: str | None = Field(None, max_length=45)
+    port: int | None = Field(None, ge=1, le=65535)
+    transport: Literal["udp", "tcp", "dot", "doh", "os"] | None = None
+    resolver: str | None = Field(
+        None, description="'system', or the one given; never a private one"
+    )
+    query: str | None = Field(None, description="name and type asked")
+    rcode: str | None = None
+    answers: tuple[str, ...] | None = Field(None, max_length=64)
+    capped: int | None = Field(None, description="addresses left out by the cap")
+    tls_version: str | None = None
+    cipher: str | None = None
+    alpn: str | None = None
+    certificate_sha256: Sha256 | None = None
+    unverified: bool | None = Field(None, description="the certificate did not verify; went on")
+    http_version: str | None = None
+    status: int | None = None
+    body_length: int | None = Field(None, description="bytes as sent, at most the cap")
+    body_sha256: Sha256 | None = None
+    truncated: bool | None = Field(None, description="the body was longer than the cap")
+    server: str | None = None
+    location_host: str | None = None
+    date_offset_ms: int | None = Field(
+        None, description="server's Date less our clock; the Date has whole seconds"
+    )
+
+
+Reason = Literal["finished", "deadline", "interrupted", "terminated", "recovered"]
+
+
+class End(Stored):
+    """Last line: counts, why it stopped, and the seal."""
+
+    type: Literal["end"] = "end"
+    run: RunId
+    ended_at: Instant
+    reason: Reason
+    measurements: int
+    states: dict[State, int] = Field(description="measurements by state")
+    line: Line
+    clock_offset_ms: int | None = Field(None, description="median over at least 3 controls")
+    sha256: Sha256 = Field(description="of all bytes before this line")
+    previous: Sha256 | None = Field(None, description="of this vantage's previous whole file")
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """One target in one run: the unit that detection weighs."""
+
+    run: str
+    vantage: str
+    perspective: Perspective
+    target: str
+    operator: str | None
+    control: str | None
+    at: datetime
+    reached: bool | None
+    """None: this vantage could not have known."""
+    stage: str | None = None
+    failure: str | None = None
+    file: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LineState:
+    """One run's verdict on its own line, from one vantage."""
+
+    run: str
+    vantage: str
+    perspective: Perspective
+    at: datetime
+    line: Line
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A time during which a scope did not answer. Edges are intervals, never single instants."""
+
+    id: str
+    scope: Literal["operator", "target"]
+    subject: str
+    perspective: Perspective
+    start_earliest: datetime | None
+    """Last good observation; None when the first observation of all was bad."""
+    start_latest: datetime
+    """First bad observation."""
+    end_earliest: datetime
+    """Last bad observation."""
+    end_latest: datetime | None
+    """First good observation; None while it goes on, or when nobody looked afterwards."""
+    ongoing: bool
+    targets: tuple[str, ...]
+    vantages_for: tuple[str, ...]
+    vantages_silent: tuple[str, ...]
+    rounds: int
+    rounds_bad: int
+    coverage: float
+    """Observed runs over expected ones inside the window, 0 to 1."""
+    failures: dict[str, int] = field(default_factory=dict)
+    """``stage failure`` and how often."""
+    witness: str = ""
+    """The file whose run first saw it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What is known now of one operator or target."""
+
+    subject: str
+    perspective: Perspective
+    state: Literal["up", "partly", "disrupted", "unknown", "no data"]
+    since: tuple[datetime | None, datetime] | None
+    """The state began after the first instant and not after the second."""
+    answering: int
+    targets: int
+    last_seen: datetime | None
+    vantages_agree: int
+    vantages: int
+
+
+@dataclass(frozen=True, slots=True)
+class LinePeriod:
+    """A stretch of runs in which one vantage's own line was not simply up."""
+
+    vantage: str
+    line: Line
+    start: datetime
+    end: datetime
+    runs: int
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What detection makes of the rounds: all that a report or a status may say."""
+
+    windows: tuple[Window, ...]
+    lines: tuple[LinePeriod, ...]
+    operators: tuple[Status, ...]
+    targets: tuple[Status, ...]
+    never_answered: tuple[str, ...]
+    vantages: tuple[str, ...]
+    runs: int
+    rounds: int
+    first_at: datetime | None
+    last_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """What reading result files gave, with what was wrong with them."""
+
+    rounds: list[Round]
+    lines: list[LineState]
+    files: int
+    unsealed: int
+    bad_lines: dict[str, int]
+    """File and how many of its lines could not be read."""
+
+    def complaints(self) -> Iterator[str]:
+        """Say in words what could not be read."""
+        for file, count in sorted(self.bad_lines.items()):
+            yield f"{clean(file)}: {count} unreadable line(s) left out"

@@ -1,0 +1,1 @@
+"""Probing: one module a stage, a chain that joins them, a runner that schedules many."""

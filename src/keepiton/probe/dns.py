@@ -1,0 +1,267 @@
+"""The dns stage: one question to one server, over UDP, TCP, TLS or HTTPS.
+
+The question goes to the server itself, without a stub resolver's search list, retries or cache.
+UDP sockets are connected, so that a port-unreachable is a refusal and not a silence.
+"""
+
+import asyncio
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+from urllib.parse import urlsplit
+
+import dns.exception
+import dns.flags
+import dns.message
+import dns.rcode
+import dns.rdatatype
+import dns.resolver
+
+from keepiton.bogons import is_bogon
+from keepiton.errors import Mistake
+from keepiton.model import clean
+from keepiton.probe import certificate, http, tcp, tls
+from keepiton.probe.failures import BY_RCODE, Failed
+from keepiton.probe.net import Connection, family
+
+RESEND_S = 2.0
+"""A lost datagram is sent once more, as any stub resolver does."""
+MAX_ANSWERS = 64
+PAYLOAD = 1232
+"""EDNS buffer size that never fragments (DNS Flag Day 2020)."""
+
+Transport = Literal["udp", "tcp", "dot", "doh", "os"]
+PORTS: dict[Transport, int] = {"udp": 53, "tcp": 53, "dot": 853, "doh": 443}
+SCHEMES: dict[str, Transport] = {"udp": "udp", "tcp": "tcp", "tls": "dot", "https": "doh"}
+
+
+@dataclass(frozen=True, slots=True)
+class Resolver:
+    """Where questions go."""
+
+    label: str
+    """What result files call it: never a private address."""
+    transport: Transport
+    hosts: tuple[str, ...] = ()
+    """Tried in this order until one answers."""
+    port: int = 53
+    name: str = ""
+    """Whose certificate it must show, when it is asked over TLS."""
+    url: str = ""
+    roots: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a server said."""
+
+    rcode: str
+    records: tuple[str, ...]
+
+    @property
+    def failure(self) -> str | None:
+        """The failure this answer is, or None."""
+        if self.rcode == "NOERROR":
+            return None if self.records else "dns_no_answer"
+        return BY_RCODE.get(self.rcode, "dns_server_misbehaving")
+
+
+def system_resolver() -> Resolver:
+    """Return the resolver this machine is set to; where no file says, the system's own look-up."""
+    try:
+        found = dns.resolver.Resolver(configure=True)
+    except dns.resolver.NoResolverConfiguration:
+        return Resolver("os", "os")
+    return Resolver("system", "udp", tuple(str(host) for host in found.nameservers), found.port)
+
+
+def parse_resolver(text: str, number: int, roots: Path | None) -> Resolver:
+    """Read a ``--resolver``: an address, or udp://, tcp://, tls:// or https:// with a host.
+
+    Raises Mistake with what would be right.
+    """
+    has_scheme = "://" in text
+    bare_v6 = not has_scheme and text.count(":") > 1 and not text.startswith("[")
+    try:
+        parts = urlsplit(text if has_scheme else f"udp://[{text}]" if bare_v6 else f"udp://{text}")
+        transport = SCHEMES[parts.scheme]
+        port = parts.port or PORTS[transport]
+        host = parts.hostname or ""
+        try:
+            public = not is_bogon(host)
+        except ValueError:  # a name
+            public = True
+            if transport in ("udp", "tcp"):
+                raise
+    except (KeyError, ValueError):
+        raise Mistake(
+            f"--resolver {clean(text)}: not a resolver; write an address (9.9.9.9), tcp://9.9.9.9,"
+            " tls://dns.quad9.net or https://dns.quad9.net/dns-query"
+        ) from None
+    if parts.username or parts.password:
+        raise Mistake(f"--resolver number {number}: leave user name and password out of the URL")
+    url = f"https://{parts.netloc}{parts.path or '/dns-query'}" if transport == "doh" else ""
+    label = clean(text) if public else f"resolver-{number}"
+    name = host if transport in ("dot", "doh") else ""
+    return Resolver(label, transport, (host,), port, name, url, roots)
+
+
+def _parse(query: dns.message.Message, wire: bytes) -> dns.message.Message:
+    try:
+        reply = dns.message.from_wire(wire, ignore_trailing=True)
+    except (dns.exception.DNSException, ValueError) as exc:
+        raise Failed("unknown_failure: malformed DNS reply") from exc
+    if reply.id != query.id:
+        raise Failed("dns_reply_with_wrong_query_id")
+    if not query.is_response(reply):
+        raise Failed("dns_server_misbehaving")
+    return reply
+
+
+async def _udp(
+    query: dns.message.Message, host: str, port: int, within_s: float
+) -> dns.message.Message:
+    """Ask over UDP; what does not fit the question is passed over, and named if nothing else came.
+
+    A stranger can always send such a datagram, so it must not end the wait for the true one.
+    """
+    loop = asyncio.get_running_loop()
+    odd: Failed | None = None
+    with socket.socket(family(host), socket.SOCK_DGRAM) as sock:
+        sock.setblocking(False)
+        sock.connect((host, port))
+        wire = query.to_wire()
+        try:
+            async with asyncio.timeout(within_s):
+                await loop.sock_sendall(sock, wire)
+                resend_at: float | None = loop.time() + RESEND_S
+                while True:
+                    try:
+                        async with asyncio.timeout_at(resend_at):
+                            wire_reply = await loop.sock_recv(sock, 65_535)
+                    except TimeoutError:
+                        resend_at = None
+                        await loop.sock_sendall(sock, wire)
+                        continue
+                    try:
+                        return _parse(query, wire_reply)
+                    except Failed as exc:
+                        odd = exc
+        except TimeoutError:
+            if odd:
+                raise odd from None
+            raise
+
+
+async def _over_stream(query: dns.message.Message, connection: Connection) -> dns.message.Message:
+    wire = query.to_wire()
+    await connection.write(len(wire).to_bytes(2, "big") + wire)
+    got = b""
+    while len(got) < 2 or len(got) < 2 + int.from_bytes(got[:2], "big"):  # noqa: PLR2004 - RFC 1035
+        chunk = await connection.read()
+        if not chunk:
+            raise Failed("eof_error")
+        got += chunk
+    return _parse(query, got[2 : 2 + int.from_bytes(got[:2], "big")])
+
+
+async def _over_https(
+    query: dns.message.Message, resolver: Resolver, connection: Connection, alpn: str | None
+) -> dns.message.Message:
+    wire = query.to_wire()
+    headers = (
+        ("Accept", "application/dns-message"),
+        ("Content-Type", "application/dns-message"),
+        ("Content-Length", str(len(wire))),
+    )
+    reply = await http.fetch(
+        connection, resolver.url, headers, alpn=alpn, method="POST", content=wire
+    )
+    if reply.status != 200:  # noqa: PLR2004 - RFC 8484, section 4.2.1
+        raise Failed("http_unexpected_status_code")
+    return _parse(query, reply.body)
+
+
+async def _exchange(
+    query: dns.message.Message, resolver: Resolver, host: str, within_s: float
+) -> dns.message.Message:
+    """Ask one host. Raises OSError, TimeoutError or Failed."""
+    if resolver.transport == "udp":
+        reply = await _udp(query, host, resolver.port, within_s)
+        if not reply.flags & dns.flags.TC:
+            return reply
+    async with asyncio.timeout(within_s):
+        connection = await tcp.connect(host, resolver.port)
+        try:
+            alpn = None
+            if resolver.name:
+                offered = ("h2", "http/1.1") if resolver.transport == "doh" else ()
+                shake = await tls.handshake(connection, resolver.name, offered)
+                bad = certificate.verdict(shake.chain, resolver.name, resolver.roots)
+                if bad:
+                    raise Failed(bad)
+                alpn = shake.alpn
+            if resolver.transport == "doh":
+                return await _over_https(query, resolver, connection, alpn)
+            return await _over_stream(query, connection)
+        finally:
+            connection.close()
+
+
+async def _os_lookup(name: str, kind: str) -> Answer:
+    """Ask the operating system, where there is no resolver file (Android)."""
+    wanted = socket.AF_INET6 if kind == "AAAA" else socket.AF_INET
+    found = await asyncio.get_running_loop().getaddrinfo(
+        name, None, family=wanted, type=socket.SOCK_STREAM
+    )
+    return Answer("NOERROR", tuple(dict.fromkeys(str(one[4][0]) for one in found))[:MAX_ANSWERS])
+
+
+def _question(name: str, kind: str, *, recurse: bool) -> dns.message.Message:
+    query = dns.message.make_query(name, kind, use_edns=0, payload=PAYLOAD)
+    if not recurse:
+        query.flags &= ~dns.flags.RD
+    return query
+
+
+def _answer(reply: dns.message.Message, kind: str) -> Answer:
+    wanted = dns.rdatatype.from_text(kind)
+    records = tuple(
+        clean(record.to_text())
+        for rrset in reply.answer
+        if rrset.rdtype == wanted
+        for record in rrset
+    )
+    return Answer(dns.rcode.to_text(reply.rcode()), records[:MAX_ANSWERS])
+
+
+async def ask_on(connection: Connection, name: str, kind: str, *, recurse: bool) -> Answer:
+    """Put one question on an open TCP connection, to the server that is itself the target.
+
+    Raises OSError or Failed; the caller holds the timer.
+    """
+    query = _question(name, kind, recurse=recurse)
+    return _answer(await _over_stream(query, connection), kind)
+
+
+async def ask(
+    resolver: Resolver, name: str, kind: str, within_s: float, *, recurse: bool = True
+) -> Answer:
+    """Put one question; the hosts of the resolver share the time.
+
+    Raises OSError, TimeoutError or Failed when none answered: the last host's reason.
+    """
+    if resolver.transport == "os":
+        async with asyncio.timeout(within_s):
+            return await _os_lookup(name, kind)
+    query = _question(name, kind, recurse=recurse)
+    last: Exception = Failed("dns_server_misbehaving")
+    for host in resolver.hosts:
+        try:
+            reply = await _exchange(query, resolver, host, within_s / len(resolver.hosts))
+        except (OSError, Failed, TimeoutError) as exc:
+            last = exc
+            continue
+        return _answer(reply, kind)
+    raise last

@@ -1,0 +1,88 @@
+"""The tls stage: a handshake on the open connection, and a verdict on the certificate.
+
+The handshake itself accepts any certificate, so that the same connection can go on to HTTP; the
+chain the server sent is then judged against the pinned bundle (:mod:`keepiton.probe.certificate`).
+"""
+
+import hashlib
+import ssl
+from dataclasses import dataclass
+from functools import cache
+from ipaddress import ip_address
+
+from keepiton.probe.failures import Failed
+from keepiton.probe.net import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class Handshake:
+    """What a completed handshake showed."""
+
+    version: str
+    cipher: str
+    alpn: str | None
+    chain: tuple[bytes, ...]
+    """DER, leaf first, as the server sent it."""
+
+    @property
+    def leaf_sha256(self) -> str | None:
+        """Fingerprint of the leaf certificate, lower-case hex."""
+        return hashlib.sha256(self.chain[0]).hexdigest() if self.chain else None
+
+
+@cache
+def _context(alpn: tuple[str, ...]) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    if alpn:
+        context.set_alpn_protocols(list(alpn))
+    return context
+
+
+def _chain(tls: ssl.SSLObject) -> tuple[bytes, ...]:
+    if hasattr(tls, "get_unverified_chain"):  # Python 3.13
+        return tuple(tls.get_unverified_chain() or ())
+    # Public only from 3.13 on; the same method, of the same shape, is there since 3.10.
+    certificates = tls._sslobj.get_unverified_chain() or ()  # type: ignore[attr-defined] # noqa: SLF001
+    return tuple(ssl.PEM_cert_to_DER_cert(one.public_bytes()) for one in certificates)
+
+
+def server_name(host: str) -> str | None:
+    """Return the SNI for a host: none for a literal address (RFC 6066, section 3)."""
+    try:
+        ip_address(host)
+    except ValueError:
+        return host
+    return None
+
+
+async def handshake(
+    connection: Connection, host: str, alpn: tuple[str, ...] = ("h2", "http/1.1")
+) -> Handshake:
+    """Do the TLS handshake with ``host`` as SNI.
+
+    Raises OSError, ssl.SSLError, or Failed(eof_error) when the other side closed politely.
+    """
+    tls = _context(alpn).wrap_bio(
+        connection.incoming, connection.outgoing, server_hostname=server_name(host)
+    )
+    while True:
+        try:
+            tls.do_handshake()
+            break
+        except ssl.SSLWantReadError:
+            await connection.flush()
+        chunk = await connection.receive()
+        if not chunk:
+            raise Failed("eof_error")
+        connection.incoming.write(chunk)
+    await connection.flush()
+    connection.tls = tls
+    cipher = tls.cipher()
+    return Handshake(
+        version=tls.version() or "",
+        cipher=cipher[0] if cipher else "",
+        alpn=tls.selected_alpn_protocol(),
+        chain=_chain(tls),
+    )

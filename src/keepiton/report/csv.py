@@ -1,0 +1,36 @@
+"""Windows as rows for a spreadsheet, safe from formulas."""
+
+import csv
+import io
+from datetime import datetime
+
+from keepiton.model import utc
+from keepiton.report.common import Report
+
+HEADER = (
+    *("id", "scope", "subject", "perspective", "start_earliest", "start_latest", "end_earliest"),
+    *("end_latest", "ongoing", "rounds", "rounds_bad", "coverage", "vantages_for"),
+    *("vantages_silent", "targets", "failures", "witness"),
+)
+
+
+def cell(value: object) -> str:
+    """Write a value so that no spreadsheet takes it for a formula (OWASP, CSV injection)."""
+    if isinstance(value, datetime):
+        return utc(value)
+    if isinstance(value, dict):
+        value = "; ".join(f"{name} ({count})" for name, count in value.items())
+    if isinstance(value, tuple):
+        value = "; ".join(value)
+    text = "" if value is None else str(value)
+    return "'" + text if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
+
+
+def render(report: Report) -> str:
+    """Write a header and one row a window; times in UTC."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\r\n")
+    writer.writerow(HEADER)
+    for window in report.windows:
+        writer.writerow([cell(getattr(window, name)) for name in HEADER])
+    return out.getvalue()

@@ -1,0 +1,49 @@
+"""Markdown for a chat, an issue or a wiki. Names are text, never links."""
+
+import re
+
+from keepiton.report import common
+from keepiton.report.common import Report
+
+_SPECIAL = re.compile(r"([\\`*_\[\]<>|~&])")
+
+
+def escape(text: str) -> str:
+    """Write text so that it shows as it is, and no bare name becomes a link."""
+    # A zero-width non-joiner keeps renderers from linking names and URLs by themselves.
+    return _SPECIAL.sub(r"\\\1", text).replace("://", ":\u200c//").replace("www.", "www\u200c.")
+
+
+def render(report: Report) -> str:
+    """Write the windows as a table, with the notes that belong to them."""
+    zone = report.zone
+    out = [f"## Disruptions (times: {common.zone_name(report)})", "", escape(common.basis(report))]
+    if report.windows:
+        out += [
+            "",
+            "| what | seen from | began | ended | lasted | failed | vantages | observed | how |",
+            "|---|---|---|---|---|---|---|---|---|",
+        ]
+        for window in report.windows:
+            cells = [
+                f"{window.subject} ({window.scope})",
+                window.perspective,
+                common.began(window, zone),
+                common.ended(window, zone),
+                common.duration(window),
+                f"{window.rounds_bad} of {window.rounds}",
+                f"{len(window.vantages_for)}, {len(window.vantages_silent)} silent",
+                f"{window.coverage:.0%}",
+                common.failures(window),
+            ]
+            out.append("| " + " | ".join(escape(cell) for cell in cells) + " |")
+    else:
+        out += ["", "No disruption found in this data."]
+    notes = [
+        f"{period.vantage}, {common.instant(period.start, zone)} to"
+        f" {common.instant(period.end, zone)}: {common.LINES[period.line]}"
+        for period in report.lines
+    ]
+    out += ["", *(f"- {escape(note)}" for note in [*notes, *common.remarks(report)])]
+    out += ["", common.CAVEAT]
+    return "\n".join(out) + "\n"

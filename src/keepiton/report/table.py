@@ -1,0 +1,73 @@
+"""Plain text for a terminal, a mail or a chat."""
+
+import io
+
+from rich.console import Console
+from rich.table import Table
+
+from keepiton.report import common
+from keepiton.report.common import Report
+
+
+def columns(header: list[str], rows: list[list[str]], width: int = 100) -> str:
+    """Lay rows out in columns of plain text."""
+    grid = Table(*header, box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for row in rows:
+        grid.add_row(*row)
+    out = io.StringIO()
+    console = Console(file=out, width=width, no_color=True, highlight=False, markup=False)
+    console.print(grid)
+    return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
+
+
+def render(report: Report) -> str:
+    """Write the windows, the vantages' own lines and what to know beside them."""
+    zone = report.zone
+    out = [f"Disruptions. Times are {common.zone_name(report)}.", common.basis(report), ""]
+    if not report.windows:
+        out += ["No disruption found in this data.", ""]
+    for window in report.windows:
+        out += [
+            f"{window.subject} ({window.scope}), seen from {window.perspective}",
+            f"  began      {common.began(window, zone)}",
+            f"  ended      {common.ended(window, zone)}",
+            f"  lasted     {common.duration(window)}",
+            f"  evidence   {common.evidence(window)}",
+            f"  vantages   {common.vantages(window)}",
+            f"  targets    {', '.join(window.targets)}",
+            f"  refuted by {common.refuted_by(window)}",
+            f"  witness    {window.witness}",
+            f"  id         {window.id}",
+            "",
+        ]
+    if report.lines:
+        out.append("The vantages' own lines (no windows come from these times):")
+        for period in report.lines:
+            span = f"{common.instant(period.start, zone)} to {common.instant(period.end, zone)}"
+            out.append(
+                f"  {period.vantage}  {span}  {common.LINES[period.line]} ({period.runs} run(s))"
+            )
+        out.append("")
+    out += [f"Note: {one}" for one in common.remarks(report)]
+    out.append(common.CAVEAT)
+    return "\n".join(out) + "\n"
+
+
+def status(report: Report, first: str = "operator", width: int = 100) -> str:
+    """Write the quick table: one row a subject."""
+    both = len({one.perspective for one in report.statuses}) > 1
+    zone = common.zone_name(report)
+    header = [first, "state now", f"since ({zone})", "answering", f"last seen ({zone})", "vantages"]
+    rows = []
+    for one in report.statuses:
+        name = f"{one.subject} ({one.perspective})" if both else one.subject
+        last = common.instant(one.last_seen, report.zone) if one.last_seen else "never"
+        share = f"{one.answering} of {one.targets}"
+        agree = f"{one.vantages_agree} of {one.vantages}"
+        rows.append(
+            [name, common.STATES[one.state], common.since(one, report.zone), share, last, agree]
+        )
+    seen_from = "" if both else f"Seen from {report.statuses[0].perspective}. "
+    out = [f"{seen_from}{common.basis(report)}", "", columns(header, rows, width)]
+    out += [f"Note: {one}" for one in common.remarks(report)]
+    return "\n".join(out).rstrip() + "\n"

@@ -1,0 +1,152 @@
+"""One file a run: ``.part`` until sealed, every line on disk as soon as it is known."""
+
+import hashlib
+import os
+import re
+from collections import Counter
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import ValidationError
+
+from keepiton.model import End, Line, Measurement, Reason, Run, State
+
+T = TypeVar("T", Run, Measurement, End)
+PART = ".part"
+NAME = re.compile(
+    r"results/\d{4}/\d{2}/\d{2}/\d{8}T\d{6}Z-[a-z0-9][a-z0-9-]{0,31}-[0-9a-f]{12}\.jsonl"
+)
+"""Path of a sealed file below the data folder."""
+
+
+class Writer:
+    """A result file while it grows. Every line is handed to the system at once."""
+
+    def __init__(self, data: Path, run: Run) -> None:
+        """Create the file and write its run line. Raises OSError."""
+        day = run.started_at.astimezone(UTC)
+        stamp = day.strftime("%Y%m%dT%H%M%SZ")
+        self.run = run
+        self.name = f"results/{day:%Y/%m/%d}/{stamp}-{run.vantage}-{run.run}.jsonl"
+        self.path = data / self.name
+        self.part = self.path.with_name(self.path.name + PART)
+        private_folder(self.path.parent, data)
+        self.states: Counter[State] = Counter()
+        self._hash = hashlib.sha256()
+        self._file = os.open(self.part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            self._write(run.encoded())
+        except OSError:
+            self.close()
+            raise
+
+    def add(self, row: Measurement) -> None:
+        """Append one measurement. Raises OSError."""
+        self._write(row.encoded())
+        self.states[row.state] += 1
+
+    def _write(self, data: bytes) -> None:
+        left = memoryview(data)
+        while left:  # a nearly full disk takes part of a line and refuses the rest
+            taken = os.write(self._file, left)
+            self._hash.update(left[:taken])
+            left = left[taken:]
+
+    def seal(
+        self,
+        reason: Reason,
+        line: Line,
+        clock_offset_ms: int | None,
+        previous: str | None,
+    ) -> str:
+        """Write the end line and force all to disk; return the whole file's SHA-256.
+
+        The name is made final by :func:`publish`, after the caller has noted the hash, so that a
+        crash in between loses neither. Raises OSError.
+        """
+        end = End(
+            run=self.run.run,
+            ended_at=datetime.now(UTC),
+            reason=reason,
+            measurements=self.states.total(),
+            states=dict(self.states),
+            line=line,
+            clock_offset_ms=clock_offset_ms,
+            sha256=self._hash.hexdigest(),
+            previous=previous,
+        )
+        self._write(end.encoded())
+        os.fsync(self._file)
+        return self._hash.hexdigest()
+
+    def close(self) -> None:
+        """Let go of the file."""
+        os.close(self._file)
+
+
+def publish(part: Path) -> Path:
+    """Give a finished file its final name. Raises OSError."""
+    final = part.with_name(part.name.removesuffix(PART))
+    part.rename(final)
+    if hasattr(os, "O_DIRECTORY"):
+        folder = os.open(final.parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    return final
+
+
+def private_folder(folder: Path, base: Path) -> None:
+    """Make a folder below ``base``, each level for its owner only. Raises OSError."""
+    missing = [one for one in (folder, *folder.parents) if one == base or base in one.parents]
+    base.parent.mkdir(parents=True, exist_ok=True)
+    for one in reversed(missing):
+        one.mkdir(mode=0o700, exist_ok=True)
+
+
+def recover(data: Path, name: str, previous: str | None) -> tuple[Path, str] | None:
+    """Seal the file that a crashed run left behind; return it with its SHA-256.
+
+    Nothing is changed but that an end line follows: a torn last line stays, is closed by a line
+    feed and counted by the readers. Returns None when there is no such file. Raises OSError.
+    """
+    if not NAME.fullmatch(name):
+        return None
+    part = data / (name + PART)
+    if not part.is_file():
+        return None
+    content = part.read_bytes()
+    lines = content.splitlines()
+    if _read(End, lines[-1] if lines else b"") and content.endswith(b"\n"):
+        return publish(part), hashlib.sha256(content).hexdigest()
+    run = _read(Run, lines[0]) if lines else None
+    if not run:  # killed before its first line: nothing was measured
+        part.unlink()
+        return None
+    rows = [row for line in lines[1:] if (row := _read(Measurement, line))]
+    states: Counter[State] = Counter(row.state for row in rows)
+    tail = b"" if content.endswith(b"\n") else b"\n"
+    end = End(
+        run=run.run,
+        ended_at=rows[-1].at if rows else run.started_at,
+        reason="recovered",
+        measurements=len(rows),
+        states=dict(states),
+        line="unknown",
+        sha256=hashlib.sha256(content + tail).hexdigest(),
+        previous=previous,
+    )
+    with part.open("ab") as file:
+        file.write(tail + end.encoded())
+        file.flush()
+        os.fsync(file.fileno())
+    return publish(part), hashlib.sha256(content + tail + end.encoded()).hexdigest()
+
+
+def _read(kind: type[T], line: bytes) -> T | None:
+    try:
+        return kind.model_validate_json(line)
+    except ValidationError:
+        return None

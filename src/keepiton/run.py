@@ -1,0 +1,132 @@
+"""One run from lock to seal: what was left behind is sealed first, what is measured is kept."""
+
+import asyncio
+import platform
+import secrets
+import signal
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+from keepiton import __version__, state
+from keepiton.model import Perspective, Reason, Run
+from keepiton.probe.chain import ADDRESSES_PER_FAMILY, BUDGET_S, STAGE_S, Settings
+from keepiton.probe.runner import Progress, Runner
+from keepiton.results import write
+from keepiton.targets import Loaded
+
+LIBRARIES = ("certifi", "cryptography", "dnspython", "httpx2", "pyopenssl")
+STOPS: dict[int, Reason] = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a run is to do."""
+
+    data: Path
+    loaded: Loaded
+    vantage: str
+    perspective: Perspective
+    settings: Settings
+    planned_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What became of a run."""
+
+    progress: Progress
+    path: Path
+    recovered: Path | None
+    started_at: datetime
+    ended_at: datetime
+
+
+def describe(plan: Plan, started_at: datetime) -> Run:
+    """Write the run line: nothing in it names the machine or its user."""
+    settings = plan.settings
+    return Run(
+        run=secrets.token_hex(6),
+        software={
+            "keepiton": __version__,
+            "python": platform.python_version(),
+            "openssl": ssl.OPENSSL_VERSION.split()[1],
+            **{name: version(name) for name in LIBRARIES},
+        },
+        vantage=plan.vantage,
+        perspective=plan.perspective,
+        lists=tuple(plan.loaded.lists),
+        targets=len(plan.loaded.targets),
+        settings={
+            "resolvers": [one.label for one in settings.resolvers],
+            "own_roots": settings.roots is not None,
+            "confirm": settings.confirm,
+            "pause_s": settings.pause_s,
+            "rate": settings.rate,
+            "deadline_s": settings.deadline_s,
+            "allow_private": settings.allow_private,
+            "budget_s": BUDGET_S,
+            "addresses_per_family": ADDRESSES_PER_FAMILY,
+            **{f"{stage}_s": seconds for stage, seconds in STAGE_S.items()},
+        },
+        planned_at=plan.planned_at,
+        started_at=started_at,
+    )
+
+
+def seal_left_behind(data: Path, memory: state.State) -> Path | None:
+    """Seal the file of a run that died; return it. Raises OSError."""
+    if not memory.open:
+        return None
+    vantage = memory.open.rsplit("/", 1)[-1].split("-", 1)[-1].rsplit("-", 1)[0]
+    found = write.recover(data, memory.open, memory.chain.get(vantage))
+    memory.open = None
+    if found:
+        memory.chain[vantage] = found[1]
+    state.save(data, memory)
+    return found[0] if found else None
+
+
+def once(plan: Plan, step: Callable[[Progress], None] = lambda _: None) -> Done:
+    """Do one run. The caller holds the folder's lock.
+
+    SIGINT and SIGTERM end it early and keep what was measured. Raises OSError when results cannot
+    be written; what was written stays readable.
+    """
+    memory = state.load(plan.data)
+    recovered = seal_left_behind(plan.data, memory)
+    started_at = datetime.now(UTC)
+    run = describe(plan, started_at)
+    writer = write.Writer(plan.data, run)
+    try:
+        memory.open = writer.name
+        state.save(plan.data, memory)
+        progress = asyncio.run(_probe(plan, run, writer, step))
+        previous = memory.chain.get(plan.vantage)
+        sha256 = writer.seal(progress.reason, progress.verdict, progress.clock_offset_ms, previous)
+    finally:
+        writer.close()
+    memory.chain[plan.vantage] = sha256
+    if progress.verdict != "down":
+        memory.note_asked([one.target.id for one in progress.done], datetime.now(UTC))
+    state.save(plan.data, memory)
+    path = write.publish(writer.part)
+    memory.open = None
+    state.save(plan.data, memory)
+    return Done(progress, path, recovered, started_at, datetime.now(UTC))
+
+
+async def _probe(
+    plan: Plan, run: Run, writer: write.Writer, step: Callable[[Progress], None]
+) -> Progress:
+    runner = Runner(run.run, plan.loaded.targets, plan.perspective, plan.settings, writer.add)
+    loop = asyncio.get_running_loop()
+    for number, reason in STOPS.items():
+        try:
+            loop.add_signal_handler(number, runner.stop, reason)
+        except NotImplementedError:  # Windows: Ctrl-C arrives as KeyboardInterrupt instead
+            break
+    return await runner.go(step)

@@ -1,0 +1,242 @@
+"""Reads and validates target lists: all mistakes at once, nothing half-read."""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from keepiton.bogons import is_bogon
+from keepiton.errors import Mistake
+from keepiton.model import RISKS, ListUsed, Risk, Target, TargetList, clean
+from keepiton.targets import citizenlab, plain, toml
+from keepiton.targets.normal import host_name, same
+
+MAX_BYTES = 10 * 1024 * 1024
+CONTROLS = "controls"
+_PACKAGE = Path(__file__).parent.parent
+_IN_WHEEL = _PACKAGE / "shipped"
+SHIPPED = _IN_WHEEL if _IN_WHEEL.is_dir() else _PACKAGE.parent.parent / "targets"
+"""The lists that come with keepiton: in the wheel, or in the checkout."""
+
+
+@dataclass(slots=True)
+class Loaded:
+    """Every target to probe, once, and what the user should know of how it came about."""
+
+    targets: list[Target] = field(default_factory=list)
+    lists: list[ListUsed] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    risk: Risk = "low"
+    whys: list[str] = field(default_factory=list)
+    refused: "DoNotProbe" = field(default_factory=lambda: DoNotProbe([], []))
+
+
+@dataclass(frozen=True, slots=True)
+class DoNotProbe:
+    """What is never contacted, whatever a list says (SAFETY S13)."""
+
+    hosts: list[str]
+    networks: list[IPv4Network | IPv6Network]
+
+    def address(self, text: str) -> bool:
+        """Whether an address must not be contacted."""
+        address = ip_address(text)
+        return any(address in net for net in self.networks if net.version == address.version)
+
+    def target(self, target: Target) -> bool:
+        """Whether a target as a whole must not be contacted."""
+        host = (urlsplit(target.url).hostname if target.url else target.host) or ""
+        if host and any(host == one or host.endswith("." + one) for one in self.hosts):
+            return True
+        return any(self.address(one) for one in _literals(target))
+
+
+def available() -> list[str]:
+    """Name every shipped list: ``by/operators`` and so on."""
+    found = (path.relative_to(SHIPPED).with_suffix("") for path in SHIPPED.rglob("*.toml"))
+    return sorted(path.as_posix() for path in found if path.as_posix() != "default")
+
+
+def _files(given: str) -> list[Path]:
+    """Find the files that a word on the command line means. Raises Mistake."""
+    path = Path(given)
+    if path.is_file():
+        return [path]
+    if path.is_dir() and given not in available():
+        found = sorted(path.glob("*.toml"))
+        if found:
+            return found
+    names = [one for one in available() if one == given]
+    names = names or [
+        one for one in available() if one.startswith(given + "/") and _is_default(one)
+    ]
+    if names:
+        return [SHIPPED / (one + ".toml") for one in names]
+    raise Mistake(f"{clean(given)}: no such file or list; shipped lists: {', '.join(available())}")
+
+
+def _is_default(name: str) -> bool:
+    listed, _ = toml.read(name, (SHIPPED / (name + ".toml")).read_text(encoding="utf-8"))
+    return listed is not None and listed.default
+
+
+def _text(path: Path) -> str:
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise Mistake(f"{path}: larger than 10 MiB; split it")
+        return path.read_text(encoding="utf-8")
+    except OSError as exc:
+        raise Mistake(f"{path}: cannot be read: {exc.strerror}") from None
+    except UnicodeDecodeError as exc:
+        line = path.read_bytes()[: exc.start].count(b"\n") + 1
+        raise Mistake(f"{path}:{line}: not UTF-8 text; save the file as UTF-8") from None
+
+
+def _reader(name: str, text: str) -> Callable[[str, str], tuple[TargetList | None, list[str]]]:
+    """Choose the format: by the file's ending, then by its first line."""
+    if name.endswith(".toml"):
+        return toml.read
+    return citizenlab.read if citizenlab.matches(text) else plain.read
+
+
+def load(
+    given: Sequence[str],
+    stdin: Callable[[], str] = str,
+    *,
+    allow_private: bool = False,
+    do_not_probe: Path | None = None,
+) -> Loaded:
+    """Load lists by file, shipped name, or ``-``; with none, the default ones.
+
+    Controls that come with a list replace the shipped ones. Raises Mistake with every mistake of
+    every file, one a line.
+    """
+    sources: list[tuple[str, str, str]] = []
+    mistakes: list[str] = []
+    words = list(given) or list(_default_words())
+    for word in words:
+        try:
+            if word == "-":
+                sources.append(("stdin", "stdin", stdin()))
+            else:
+                sources += [(str(path), _listed_name(path), _text(path)) for path in _files(word)]
+        except Mistake as exc:
+            mistakes.append(str(exc))
+    loaded = Loaded()
+    lists = _read_all(sources, loaded, mistakes)
+    if not any(target.control == "foreign" for _, listed in lists for target in listed.target):
+        path = SHIPPED / (CONTROLS + ".toml")
+        lists += _read_all([(str(path), CONTROLS, _text(path))], loaded, mistakes)
+    loaded.refused = _do_not_probe(do_not_probe, mistakes)
+    _merge(lists, loaded, mistakes, allow_private=allow_private)
+    if mistakes:
+        raise Mistake("\n".join(mistakes))
+    if not any(not target.control for target in loaded.targets):
+        loaded.notes.append("the lists hold controls only")
+    return loaded
+
+
+def _default_words() -> list[str]:
+    return _text(SHIPPED / "default.txt").split()
+
+
+def _listed_name(path: Path) -> str:
+    """Name a list for the result file: without the folders it lies in, which may name a person."""
+    if SHIPPED in path.resolve().parents:
+        return path.resolve().relative_to(SHIPPED.resolve()).with_suffix("").as_posix()
+    return clean(path.name)
+
+
+def _read_all(
+    sources: list[tuple[str, str, str]], loaded: Loaded, mistakes: list[str]
+) -> list[tuple[str, TargetList]]:
+    lists = []
+    for path, name, text in sources:
+        listed, wrong = _reader(path, text)(path, text)
+        mistakes += wrong
+        if listed:
+            digest = hashlib.sha256(text.encode()).hexdigest()
+            loaded.lists.append(ListUsed(name=name, sha256=digest, targets=len(listed.target)))
+            lists.append((path, listed))
+            if listed.risk != "low":
+                loaded.whys.append(f"{name} (risk {listed.risk}): {listed.why}")
+                loaded.risk = max(loaded.risk, listed.risk, key=RISKS.index)
+    return lists
+
+
+def _merge(
+    lists: list[tuple[str, TargetList]],
+    loaded: Loaded,
+    mistakes: list[str],
+    *,
+    allow_private: bool,
+) -> None:
+    by_what: dict[tuple[object, ...], int] = {}
+    by_id: dict[str, str] = {}
+    for path, listed in lists:
+        for target in listed.target:
+            private = [one for one in _literals(target) if is_bogon(one)]
+            if private and not allow_private:
+                mistakes.append(
+                    f'{path}: target "{clean(target.id)}": {private[0]} is private or'
+                    " reserved; remove it, or allow such with --allow-private"
+                )
+            if loaded.refused.target(target):
+                loaded.notes.append(f"{clean(target.id)}: on the do-not-probe list, left out")
+                continue
+            what = same(target)
+            if what in by_what:
+                first = loaded.targets[by_what[what]]
+                loaded.targets[by_what[what]] = _fill(first, target)
+                loaded.notes.append(f"{clean(target.id)}: the same as {clean(first.id)}, merged")
+            elif target.id in by_id:
+                mistakes.append(
+                    f'{path}: target "{clean(target.id)}", id: already used in'
+                    f" {by_id[target.id]} for something else; choose another"
+                )
+            else:
+                by_what[what] = len(loaded.targets)
+                by_id[target.id] = path
+                loaded.targets.append(target)
+
+
+def _literals(target: Target) -> list[str]:
+    """Every address that the target itself names, in its URL or host too."""
+    found = list(target.addresses)
+    host = (urlsplit(target.url).hostname if target.url else target.host) or ""
+    with suppress(ValueError):
+        found.append(str(ip_address(host)))
+    return found
+
+
+def _fill(first: Target, second: Target) -> Target:
+    """Keep the first target, with what only the second one knows."""
+    unset = {name for name in Target.model_fields if name not in first.model_fields_set}
+    more = {name: getattr(second, name) for name in unset & second.model_fields_set}
+    return first.model_copy(update=more)
+
+
+def _do_not_probe(extra: Path | None, mistakes: list[str]) -> DoNotProbe:
+    hosts: list[str] = []
+    networks: list[IPv4Network | IPv6Network] = []
+    for path in [SHIPPED / "do-not-probe.txt", *([extra] if extra else [])]:
+        try:
+            text = _text(path)
+        except Mistake as exc:
+            mistakes.append(str(exc))
+            continue
+        for at, line in enumerate(text.splitlines(), 1):
+            entry = line.split("#", 1)[0].strip()
+            if not entry:
+                continue
+            try:
+                networks.append(ip_network(entry))
+            except ValueError:
+                try:
+                    hosts.append(host_name(entry))
+                except ValueError as exc:
+                    mistakes.append(f"{path}:{at}: {exc}; write a host, address or prefix a line")
+    return DoNotProbe(hosts, networks)

@@ -1,0 +1,245 @@
+"""A small internet of our own: a client and a world in network namespaces, with real servers.
+
+nginx answers for the sites and unbound for the names; nftables in the world drops or rejects.
+Nothing leads out of the two namespaces, so public-looking addresses can be used as they are.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import trustme
+
+KEEPITON = str(Path(sys.executable).with_name("keepiton"))
+CLIENT = "5.45.64.2"
+GATEWAY = "5.45.64.1"
+RESOLVER = "5.45.65.53"
+
+SITES = {
+    "alpha-1.test": "5.45.70.1",
+    "alpha-2.test": "5.45.70.2",
+    "beta-1.test": "5.45.71.1",
+    "beta-2.test": "5.45.71.2",
+    "foreign-1.test": "5.45.80.1",
+    "foreign-2.test": "5.45.81.1",
+    "foreign-3.test": "5.45.82.1",
+    "home-1.test": "5.45.90.1",
+    "home-2.test": "5.45.91.1",
+}
+NAME_SERVER = "5.45.83.53"
+
+LIST = """\
+title = "the lab"
+country = "zz"
+default = true
+
+{targets}
+[[target]]
+id = "foreign-dns"
+addresses = ["5.45.83.53"]
+ports = ["53/udp"]
+query = {{ name = "test.", type = "SOA" }}
+control = "foreign"
+"""
+
+
+def missing() -> str | None:
+    """Say why the lab cannot be built on this machine, or None."""
+    for command in ("ip", "nft", "nginx", "unbound", "faketime"):
+        if not shutil.which(command, path=os.environ["PATH"] + ":/usr/sbin"):
+            return f"{command} is not installed"
+    if os.geteuid() != 0:
+        return "network namespaces need root"
+    return None
+
+
+def targets_toml() -> str:
+    """Write the lab's list: two operators, three web controls abroad, two at home."""
+    entries = []
+    for name in SITES:
+        group = name.split("-")[0]
+        scheme = "https" if group in ("alpha", "beta") else "http"
+        entry = ["[[target]]", f'id = "{name}"', f'url = "{scheme}://{name}/"']
+        if group in ("foreign", "home"):
+            control = "domestic" if group == "home" else "foreign"
+            entry += [f'control = "{control}"', 'expect = { status = 200, body = "well" }']
+        else:
+            entry += [f'operator = "{group}"', "asn = 64500"]
+        entries.append("\n".join(entry) + "\n")
+    return LIST.format(targets="\n".join(entries))
+
+
+class Lab:
+    """The two namespaces and what runs in them."""
+
+    def __init__(self, folder: Path) -> None:
+        """Take a folder for certificates, configuration and logs."""
+        self.folder = folder
+        self.client = f"kc{os.getpid()}"
+        self.world = f"kw{os.getpid()}"
+        self.list = folder / "lab.toml"
+        self.roots = folder / "roots.pem"
+        self.servers: list[subprocess.Popen[bytes]] = []
+
+    def ip(self, *words: str) -> None:
+        """Run one ip command."""
+        subprocess.run(["ip", *words], check=True)
+
+    def nft(self, rules: str) -> None:
+        """Replace the world's rules: what it drops or rejects of what comes in."""
+        chain = f"chain input {{\ntype filter hook input priority 0;\n{rules}\n}}"
+        text = f"flush ruleset\ntable inet lab {{\n{chain}\n}}\n"
+        subprocess.run(
+            ["ip", "netns", "exec", self.world, "nft", "-f", "-"], input=text.encode(), check=True
+        )
+
+    def link(self, state: str) -> None:
+        """Pull or plug the client's cable."""
+        self.ip("-n", self.client, "link", "set", "up0", state)
+        if state == "up":
+            self.ip("-n", self.client, "route", "replace", "default", "via", GATEWAY)
+
+    def run(
+        self, *words: str, at: str | None = None, env: dict[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Run the installed keepiton in the client's namespace, with its clock set if asked."""
+        return subprocess.run(
+            self.command(*words, at=at),
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+            stdin=subprocess.DEVNULL,
+            env=os.environ | {"FAKETIME_DONT_FAKE_MONOTONIC": "1"} | (env or {}),
+        )
+
+    def command(self, *words: str, at: str | None = None) -> list[str]:
+        """Write the command line that runs keepiton in the client's namespace."""
+        clock = ["faketime", "-f", f"@{at}"] if at else []
+        return ["ip", "netns", "exec", self.client, *clock, KEEPITON, *words]
+
+    def probe(
+        self, data: Path, *words: str, at: str | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a probe of the lab's list."""
+        return self.run(
+            *("probe", str(self.list), "--data", str(data), "--roots", str(self.roots)),
+            *("--pause", "0.2", "--rate", "200", "--again", *words),
+            at=at,
+        )
+
+    def build(self) -> None:
+        """Make the namespaces, the certificates and the servers."""
+        for name in (self.client, self.world):
+            self.ip("netns", "add", name)
+            self.ip("-n", name, "link", "set", "lo", "up")
+        self.ip(
+            *("link", "add", "up0", "netns", self.client),
+            *("type", "veth", "peer", "name", "down0", "netns", self.world),
+        )
+        self.ip("-n", self.client, "addr", "add", f"{CLIENT}/30", "dev", "up0")
+        self.ip("-n", self.world, "addr", "add", f"{GATEWAY}/30", "dev", "down0")
+        self.ip("-n", self.world, "link", "set", "down0", "up")
+        for address in (*SITES.values(), RESOLVER, NAME_SERVER):
+            self.ip("-n", self.world, "addr", "add", f"{address}/32", "dev", "lo")
+        self.link("up")
+        etc = Path("/etc/netns") / self.client
+        etc.mkdir(parents=True)
+        (etc / "resolv.conf").write_text(f"nameserver {RESOLVER}\n")
+        self.list.write_text(targets_toml())
+        self._nginx()
+        self._unbound()
+        self._wait()
+
+    def _nginx(self) -> None:
+        authority = trustme.CA()
+        authority.cert_pem.write_to_path(str(self.roots))
+        blocks = []
+        for name, address in SITES.items():
+            certificate = authority.issue_cert(name)
+            pem = self.folder / f"{name}.pem"
+            certificate.private_key_and_cert_chain_pem.write_to_path(str(pem))
+            blocks.append(
+                f"server {{ listen {address}:80; listen {address}:443 ssl http2;"
+                f" ssl_certificate {pem}; ssl_certificate_key {pem};"
+                ' location / { default_type text/plain; return 200 "well\\n"; } }'
+            )
+        config = self.folder / "nginx.conf"
+        config.write_text(
+            f"daemon off; pid {self.folder}/nginx.pid; error_log stderr;\n"
+            "events { worker_connections 512; }\nhttp { access_log off;\n"
+            f"client_body_temp_path {self.folder}; proxy_temp_path {self.folder};\n"
+            f"fastcgi_temp_path {self.folder}; uwsgi_temp_path {self.folder};\n"
+            f"scgi_temp_path {self.folder};\n" + "\n".join(blocks) + "\n}\n"
+        )
+        self.serve("nginx", "-c", str(config), "-p", str(self.folder))
+
+    def _unbound(self) -> None:
+        data = "\n".join(f'  local-data: "{name}. A {at}"' for name, at in SITES.items())
+        config = self.folder / "unbound.conf"
+        config.write_text(
+            "server:\n  do-daemonize: no\n  use-syslog: no\n  username: ''\n  chroot: ''\n"
+            f"  pidfile: ''\n  directory: {self.folder}\n  access-control: 0.0.0.0/0 allow\n"
+            f"  interface: {RESOLVER}\n  interface: {NAME_SERVER}\n  local-zone: test. static\n"
+            f'  local-data: "test. SOA ns.test. root.test. 1 60 60 60 60"\n{data}\n'
+            "remote-control:\n  control-enable: no\n"
+        )
+        self.serve("unbound", "-d", "-p", "-c", str(config))
+
+    def serve(self, *words: str) -> None:
+        """Start a server in the world."""
+        log = (self.folder / f"{words[0]}.log").open("wb")
+        with log:
+            self.servers.append(
+                subprocess.Popen(
+                    ["ip", "netns", "exec", self.world, *words], stdout=log, stderr=log
+                )
+            )
+
+    def _wait(self) -> None:
+        until = time.monotonic() + 20
+        probe = (
+            "import socket\n"
+            f"socket.create_connection(('{SITES['home-2.test']}', 443), 1)\n"
+            f"socket.create_connection(('{RESOLVER}', 53), 1)\n"
+        )
+        while time.monotonic() < until:
+            words = ["ip", "netns", "exec", self.client, sys.executable, "-c", probe]
+            if subprocess.run(words, capture_output=True, check=False).returncode == 0:
+                return
+            time.sleep(0.1)
+        logs = {path.name: path.read_text() for path in self.folder.glob("*.log")}
+        raise RuntimeError(f"the lab's servers did not come up: {logs}")
+
+    def demolish(self) -> None:
+        """End what was started, by id, and remove the namespaces."""
+        for server in self.servers:
+            server.terminate()
+            server.wait(10)
+        for name in (self.client, self.world):
+            subprocess.run(["ip", "netns", "del", name], check=False, capture_output=True)
+            shutil.rmtree(Path("/etc/netns") / name, ignore_errors=True)
+
+
+@contextmanager
+def standing() -> Iterator[Lab]:
+    """Give a lab that stands, and take it down afterwards."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        lab = Lab(Path(folder))
+        try:
+            lab.build()
+            yield lab
+        finally:
+            lab.demolish()
+
+
+def addresses_of(sites: Sequence[str]) -> str:
+    """Write an nftables set of the addresses of sites."""
+    return "{ " + ", ".join(SITES[name] for name in sites) + " }"
