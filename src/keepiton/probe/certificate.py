@@ -16,8 +16,9 @@ from OpenSSL import crypto
 AUTHORITY = "ssl_unknown_authority"
 HOSTNAME = "ssl_invalid_hostname"
 INVALID = "ssl_invalid_certificate"
-UNTRUSTED = frozenset({2, 18, 19, 20, 21, 27})
-"""OpenSSL's X509_V_ERR codes for a chain that leads to no anchor; every other one is INVALID."""
+UNTRUSTED = frozenset({2, 7, 18, 19, 20, 21, 27})
+"""OpenSSL's X509_V_ERR codes for a chain that leads to no anchor, by name or by
+signature; every other one is INVALID."""
 MAX_CHAIN = 10
 
 

@@ -108,12 +108,10 @@ def _causes(exc: BaseException) -> Iterator[BaseException]:
 
 
 def _one(exc: BaseException) -> str | None:
-    if isinstance(exc, Failed):
-        return exc.failure
     if isinstance(exc, ssl.SSLEOFError):
         return EOF
     if isinstance(exc, ssl.SSLError):
-        reason = exc.reason or ""
+        reason = getattr(exc, "reason", None) or "no reason given"
         if reason in NOT_TLS_REASONS:
             return NOT_TLS
         return BY_TLS_REASON.get(reason, f"unknown_failure: tls: {reason.lower()}")
@@ -131,10 +129,14 @@ def _one(exc: BaseException) -> str | None:
 
 
 def classify(exc: BaseException) -> str:
-    """Name the failure that an exception shows: the innermost cause that has a name wins.
+    """Name the failure that an exception shows.
 
+    What already has its name keeps it; else the innermost cause that has a name wins.
     Never raises. What no table knows is ``unknown_failure: <type>: <text>``, without addresses.
     """
+    for cause in _causes(exc):
+        if isinstance(cause, Failed):
+            return cause.failure
     named = [name for cause in _causes(exc) if (name := _one(cause))]
     if named:
         return named[-1]

@@ -76,8 +76,9 @@ def read(files: Sequence[str]) -> Rows:
             {"files": list(files)},
         )
         bad = database.execute(
-            "select parse_filename(filename), count(*) from lines where type is null"
-            " or type not in ('run', 'measurement', 'end') group by all"
+            "select parse_filename(filename), count(*) from lines where type is null or run is null"
+            " or type not in ('run', 'measurement', 'end') or (type = 'measurement' and"
+            ' (target is null or "at" is null or state is null)) group by all'
         ).fetchall()
         sealed = database.execute(
             "select count(distinct filename) from lines where type = 'end'"

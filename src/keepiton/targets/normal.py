@@ -14,7 +14,7 @@ _LABELS = re.compile(
 
 
 def host_name(text: str) -> str:
-    """Return a host in ASCII, lower case: ``мой.бел`` and ``xn--i1ajj.xn--90ais`` are one.
+    """Return a host in ASCII, lower case: ``мой.бел`` and ``xn--i1afg.xn--90ais`` are one.
 
     Raises ValueError with what is wrong; a bad name must never become a false "does not exist".
     """

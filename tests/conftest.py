@@ -1,0 +1,76 @@
+"""The guard, the lab, and a way to run the installed command."""
+
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import network_guard  # noqa: F401 - its import is the guard
+import pytest
+
+import lab as lab_module
+
+HERE = Path(__file__).parent
+SKIPPED: list[str] = []
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Remember what was skipped."""
+    if report.skipped:
+        SKIPPED.append(report.nodeid)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """In CI a skipped test is a failed one."""
+    if SKIPPED and os.environ.get("KEEPITON_SKIPS_FAIL"):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.fixture(scope="session")
+def lab() -> Iterator[lab_module.Lab]:
+    """A small internet that stands for the whole session."""
+    reason = lab_module.missing()
+    if reason:
+        pytest.skip(reason)
+    with lab_module.standing() as standing:
+        yield standing
+
+
+@pytest.fixture
+def open_lab(lab: lab_module.Lab) -> Iterator[lab_module.Lab]:
+    """The lab with nothing cut, before and after."""
+    yield lab
+    lab.link("up")
+    lab.nft("")
+
+
+Command = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def keepiton(tmp_path: Path) -> Command:
+    """Run the installed command, guarded, in an empty folder and home."""
+
+    def run(
+        *words: str, stdin: str = "", env: dict[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        base = {key: value for key, value in os.environ.items() if "proxy" not in key.lower()}
+        return subprocess.run(
+            [lab_module.KEEPITON, *words],
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+            cwd=tmp_path,
+            env=base
+            | {
+                "HOME": str(tmp_path),
+                "KEEPITON_DATA": str(tmp_path / "data"),
+                "PYTHONPATH": str(HERE / "guard"),
+                "XDG_CONFIG_HOME": str(tmp_path / "config"),
+            }
+            | (env or {}),
+        )
+
+    return run

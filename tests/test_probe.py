@@ -1,0 +1,410 @@
+"""The chain and the runner against real servers on loopback."""
+
+import asyncio
+import ssl
+import struct
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import dns.message
+import pytest
+import trustme
+from cryptography import x509
+from cryptography.x509.oid import NameOID
+
+import loopback
+from keepiton.model import Measurement, Perspective, Target
+from keepiton.probe import dns as dns_stage
+from keepiton.probe import http, net
+from keepiton.probe.chain import Settings
+from keepiton.probe.runner import Pace, Progress, Runner
+
+RUN = "0123456789ab"
+
+
+def settings(**changes: Any) -> Settings:  # noqa: ANN401 - any field
+    given: dict[str, Any] = {
+        "resolvers": (),
+        "headers": http.ORDINARY,
+        "confirm": 0,
+        "pause_s": 0.0,
+        "rate": 5000.0,
+        "allow_private": True,
+    }
+    return Settings(**(given | changes))
+
+
+def probed(
+    targets: Sequence[Target],
+    perspective: Perspective = "outside",
+    **changes: Any,  # noqa: ANN401
+) -> tuple[list[Measurement], Progress]:
+    rows: list[Measurement] = []
+
+    async def run() -> Progress:
+        return await Runner(RUN, targets, perspective, settings(**changes), rows.append).go()
+
+    return rows, asyncio.run(run())
+
+
+def control(port: int, kind: str = "foreign", number: int = 0) -> Target:
+    return Target(
+        id=f"{kind}-{number}",
+        url=f"http://127.0.0.1:{port}/",
+        control=kind,  # type: ignore[arg-type]
+        expect={"status": 200, "body": "well"},  # type: ignore[arg-type]
+    )
+
+
+def of(rows: Sequence[Measurement], target: str) -> list[Measurement]:
+    return [row for row in rows if row.target == target]
+
+
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture(scope="module")
+def roots(authority: trustme.CA, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("roots") / "roots.pem"
+    authority.cert_pem.write_to_path(str(path))
+    return path
+
+
+def namesake(authority: trustme.CA) -> trustme.CA:
+    """Make an authority that has the same name and another key: a forger."""
+    subject = x509.load_pem_x509_certificate(authority.cert_pem.bytes()).subject
+    (organization,) = subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)
+    (unit,) = subject.get_attributes_for_oid(NameOID.ORGANIZATIONAL_UNIT_NAME)
+    return trustme.CA(
+        organization_name=str(organization.value), organization_unit_name=str(unit.value)
+    )
+
+
+def serving_tls(certificate: trustme.LeafCert) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    certificate.configure_cert(context)
+    return context
+
+
+def test_one_connection_three_observations(authority: trustme.CA, roots: Path) -> None:
+    context = serving_tls(authority.issue_cert("127.0.0.1"))
+    talk = loopback.answering(loopback.page(extra="Server: test\r\n"))
+    with (
+        loopback.serving(loopback.answering(loopback.page())) as good,
+        loopback.serving(talk, context) as server,
+    ):
+        target = Target(id="site", url=f"https://127.0.0.1:{server.port}/page?x=1")
+        rows, progress = probed([target, control(good.port)], roots=roots)
+        assert server.connections == 1
+    site = of(rows, "site")
+    assert [(row.stage, row.state, row.failure) for row in site] == [
+        ("tcp", "ok", None),
+        ("tls", "ok", None),
+        ("http", "ok", None),
+    ]
+    tls, http_row = site[1:]
+    assert (tls.tls_version, tls.certificate_sha256 is not None) == ("TLSv1.3", True)
+    assert (http_row.status, http_row.body_length, http_row.server) == (200, 5, "test")
+    assert server.requests[0].startswith(b"GET /page?x=1 HTTP/1.1\r\nHost: 127.0.0.1:")
+    assert b"keepiton" not in server.requests[0].lower(), "inside, traffic looks ordinary"
+    assert progress.line == "up"
+    assert all(row.duration_ms is not None and row.at.tzinfo is UTC for row in site)
+
+
+@pytest.mark.parametrize(
+    ("kind", "failure"),
+    [
+        ("good", None),
+        ("wildcard", None),
+        ("expired", "ssl_invalid_certificate"),
+        ("early", "ssl_invalid_certificate"),
+        ("other name", "ssl_invalid_hostname"),
+        ("stranger", "ssl_unknown_authority"),
+        ("stranger with our authority's name", "ssl_unknown_authority"),
+    ],
+)
+def test_a_bad_certificate_is_a_finding_and_the_chain_goes_on(
+    authority: trustme.CA, roots: Path, kind: str, failure: str | None
+) -> None:
+    """An expired certificate is told from a forged one, and HTTP follows on the same connection."""
+    issue = {
+        "good": lambda: authority.issue_cert("site.example"),
+        "wildcard": lambda: authority.issue_cert("*.example"),
+        "expired": lambda: authority.issue_cert(
+            "site.example", not_after=datetime(2020, 1, 1, tzinfo=UTC)
+        ),
+        "early": lambda: authority.issue_cert(
+            "site.example", not_before=datetime(2999, 1, 1, tzinfo=UTC)
+        ),
+        "other name": lambda: authority.issue_cert("other.example"),
+        "stranger": lambda: trustme.CA().issue_cert("site.example"),
+        "stranger with our authority's name": lambda: namesake(authority).issue_cert(
+            "site.example"
+        ),
+    }[kind]
+    talk = loopback.answering(loopback.page())
+    with (
+        loopback.serving(talk) as good,
+        loopback.serving(talk, serving_tls(issue())) as server,
+        resolving({"site.example": "127.0.0.1"}) as resolver,
+    ):
+        target = Target(id="site", url=f"https://site.example:{server.port}/")
+        rows, _ = probed([target, control(good.port)], roots=roots, resolvers=(resolver,))
+        assert server.connections == 1
+    site = {row.stage: row for row in of(rows, "site") if row.stage != "dns"}
+    assert site["tls"].failure == failure
+    assert site["http"].status == 200
+    assert site["http"].unverified is (True if failure else None)
+
+
+def test_certificates_are_judged_by_the_pinned_bundle_by_default(authority: trustme.CA) -> None:
+    context = serving_tls(authority.issue_cert("127.0.0.1"))
+    talk = loopback.answering(loopback.page())
+    with loopback.serving(talk) as good, loopback.serving(talk, context) as server:
+        target = Target(id="site", url=f"https://127.0.0.1:{server.port}/")
+        rows, _ = probed([target, control(good.port)])
+    assert of(rows, "site")[1].failure == "ssl_unknown_authority"
+
+
+class resolving:  # noqa: N801 - reads as a context
+    """A name server on loopback with these names, in a thread of its own."""
+
+    def __init__(self, names: dict[str, str | None]) -> None:
+        self.names = names
+        self.asked: list[str] = []
+
+    def _talk(self) -> loopback.Talk:
+        async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            (length,) = struct.unpack("!H", await reader.readexactly(2))
+            query = dns.message.from_wire(await reader.readexactly(length))
+            question = query.question[0]
+            name = question.name.to_text(omit_final_dot=True)
+            self.asked.append(name)
+            message = dns.message.make_response(query)
+            address = self.names.get(name)
+            if address and (":" in address) == (question.rdtype == dns.rdatatype.AAAA):
+                kind = "AAAA" if ":" in address else "A"
+                message.answer.append(dns.rrset.from_text(question.name, 60, "IN", kind, address))
+            elif name not in self.names:
+                message.set_rcode(dns.rcode.NXDOMAIN)
+            wire = message.to_wire()
+            writer.write(struct.pack("!H", len(wire)) + wire)
+            await writer.drain()
+
+        return talk
+
+    def __enter__(self) -> dns_stage.Resolver:
+        self.context = loopback.serving(self._talk())
+        server = self.context.__enter__()
+        return dns_stage.Resolver("lab", "tcp", ("127.0.0.1",), server.port)
+
+    def __exit__(self, *exc: object) -> None:
+        self.context.__exit__(None, None, None)
+
+
+def test_a_public_name_never_leads_to_a_private_address() -> None:
+    names = {
+        "lan.example": "192.168.1.1",
+        "meta.example": "169.254.169.254",
+        "me.example": "127.0.0.1",
+    }
+    with (
+        loopback.serving(loopback.answering(loopback.page())) as good,
+        resolving(dict(names)) as resolver,
+    ):
+        targets = [Target(id=name, url=f"http://{name}:{good.port}/") for name in names]
+        rows, _ = probed(targets, resolvers=(resolver,), allow_private=False)
+        assert good.connections == 0
+    for name, address in names.items():
+        (first, _) = of(rows, name)
+        assert (first.failure, first.answers) == ("dns_bogon_error", (address,))
+        assert {row.stage for row in of(rows, name)} == {"dns"}
+
+
+def test_one_family_is_enough_and_no_family_is_a_failure() -> None:
+    names = {"v4.example": "127.0.0.1", "empty.example": None}
+    with (
+        loopback.serving(loopback.answering(loopback.page())) as good,
+        resolving(dict(names)) as resolver,
+    ):
+        targets = [Target(id=name, url=f"http://{name}:{good.port}/") for name in names]
+        targets.append(Target(id="gone", url="http://gone.example/"))
+        rows, _ = probed([*targets, control(good.port)], resolvers=(resolver,))
+    v4 = {row.query: row for row in of(rows, "v4.example") if row.stage == "dns"}
+    assert (v4["v4.example AAAA"].state, v4["v4.example AAAA"].answers) == ("ok", ())
+    assert {row.failure for row in of(rows, "empty.example")} == {"dns_no_answer"}
+    assert {row.failure for row in of(rows, "gone")} == {"dns_nxdomain_error"}
+
+
+def test_a_redirect_is_noted_and_not_followed() -> None:
+    with loopback.serving(loopback.answering(loopback.page())) as elsewhere:
+        place = f"Location: http://127.0.0.1:{elsewhere.port}/secret\r\n"
+        talk = loopback.answering(loopback.page(b"", "302 Found", place))
+        with (
+            loopback.serving(talk) as server,
+            loopback.serving(loopback.answering(loopback.page())) as good,
+        ):
+            target = Target(id="site", url=f"http://127.0.0.1:{server.port}/")
+            rows, _ = probed([target, control(good.port)])
+        assert elsewhere.connections == 0
+    row = of(rows, "site")[-1]
+    assert (row.status, row.location_host, row.state) == (302, "127.0.0.1", "ok")
+    assert "secret" not in row.model_dump_json()
+
+
+def test_a_proxy_in_the_environment_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    with (
+        loopback.serving(loopback.answering(loopback.page())) as proxy,
+        loopback.serving(loopback.answering(loopback.page())) as server,
+    ):
+        for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "https_proxy"):
+            monkeypatch.setenv(name, f"http://127.0.0.1:{proxy.port}")
+        probed([control(server.port)])
+        assert (proxy.connections, server.connections) == (0, 2)
+
+
+def test_no_body_cookie_or_title_is_kept_and_a_huge_body_is_cut() -> None:
+    body = b"<title>private matter</title>" + b"x" * 9_000_000
+    extra = "Set-Cookie: session=secret\r\nX-Forwarded-For: 5.45.64.2\r\n"
+    with (
+        loopback.serving(loopback.answering(loopback.page(body, extra=extra))) as server,
+        loopback.serving(loopback.answering(loopback.page())) as good,
+    ):
+        target = Target(id="site", url=f"http://127.0.0.1:{server.port}/")
+        rows, _ = probed([target, control(good.port)])
+    row = of(rows, "site")[-1]
+    assert (row.state, row.truncated, row.body_length) == ("ok", True, http.BODY_CAP)
+    text = row.model_dump_json()
+    for secret in ("private matter", "session", "secret", "5.45.64.2"):
+        assert secret not in text
+
+
+def test_an_unexpected_answer_of_a_control_is_a_captive_portal_and_not_a_line() -> None:
+    with loopback.serving(loopback.answering(loopback.page(b"please log in"))) as portal:
+        rows, progress = probed([control(portal.port), Target(id="t", url="http://127.0.0.1:1/")])
+    assert of(rows, "foreign-0")[-1].failure == "unknown_failure: unexpected body"
+    assert progress.verdict == "down"
+    assert {row.state for row in of(rows, "t")} == {"inconclusive"}
+    assert {row.reason for row in of(rows, "t")} == {"own_line"}
+
+
+def test_a_failure_is_confirmed_on_a_fresh_connection_and_both_are_stored() -> None:
+    with (
+        loopback.serving(loopback.reset) as server,
+        loopback.serving(loopback.answering(loopback.page())) as good,
+    ):
+        target = Target(id="site", url=f"http://127.0.0.1:{server.port}/")
+        rows, _ = probed([target, control(good.port)], confirm=2)
+        assert server.connections == 3
+    failed = [row for row in of(rows, "site") if row.stage == "http"]
+    assert [row.attempt for row in failed] == [1, 2, 3]
+    assert {row.failure for row in failed} == {"connection_reset"}
+
+
+def test_from_inside_a_cut_border_is_told_from_a_dead_line() -> None:
+    dead = loopback.closed_port()
+    with loopback.serving(loopback.answering(loopback.page())) as good:
+        foreign = [control(dead, number=n) for n in range(3)]
+        domestic = [control(good.port, "domestic", n) for n in range(2)]
+        site = Target(id="site", url=f"http://127.0.0.1:{dead}/")
+        rows, progress = probed([*foreign, *domestic, site], "inside")
+        assert progress.verdict == "border"
+        assert of(rows, "site")[-1].state == "fail", "inside, domestic results still count"
+        _, progress = probed([*foreign, *domestic, site], "outside")
+        assert progress.verdict == "down"
+    _, progress = probed([*foreign, *(control(dead, "domestic", n) for n in range(2))], "inside")
+    assert progress.verdict == "down"
+
+
+def test_an_own_resolver_that_is_dead_is_not_the_targets_fault() -> None:
+    nobody = dns_stage.Resolver("lab", "udp", ("127.0.0.1",), loopback.closed_port())
+    with loopback.serving(loopback.answering(loopback.page())) as good:
+        direct = [control(good.port, number=n) for n in range(4)]
+        named = [
+            Target(id=f"named-{n}", url=f"http://n{n}.example/", control="foreign")
+            for n in range(3)
+        ]
+        site = Target(id="site", url="http://site.example/")
+        rows, progress = probed([*direct, *named, site], resolvers=(nobody,))
+    assert progress.verdict == "resolver"
+    assert {(row.state, row.reason) for row in of(rows, "site")} == {
+        ("inconclusive", "own_resolver")
+    }
+
+
+def test_every_target_appears_even_when_the_deadline_cuts_the_run() -> None:
+    with (
+        loopback.serving(loopback.silent) as server,
+        loopback.serving(loopback.answering(loopback.page())) as good,
+    ):
+        targets = [Target(id=f"t{n}", url=f"http://127.0.0.1:{server.port}/") for n in range(20)]
+        inside = Target(id="inside", url=f"http://127.0.0.1:{server.port}/", perspective="inside")
+        rows, progress = probed([*targets, inside, control(good.port)], deadline_s=0.3)
+    assert progress.reason == "deadline"
+    assert {row.target for row in rows} == {*(one.id for one in targets), "inside", "foreign-0"}
+    assert {row.reason for row in rows if row.state == "skipped"} == {"deadline", "perspective"}
+
+
+def test_waiting_costs_nothing_a_hundred_silent_targets_end_together() -> None:
+    with (
+        loopback.serving(loopback.silent) as server,
+        loopback.serving(loopback.answering(loopback.page())) as good,
+    ):
+        targets = [
+            Target(id=f"t{n}", url=f"http://127.0.0.1:{server.port}/{n}") for n in range(100)
+        ]
+        rows, _ = probed([*targets, control(good.port)])
+    ends = [
+        row.at.timestamp() + (row.duration_ms or 0) / 1000 for row in rows if row.stage == "http"
+    ]
+    starts = [row.at.timestamp() for row in rows if row.stage == "http" and row.state == "fail"]
+    assert max(starts) - min(starts) < max(ends) - max(starts), "all wait at the same time"
+
+
+def test_turns_come_at_the_rate_and_no_faster() -> None:
+    waits: list[float] = []
+
+    async def run() -> None:
+        pace = Pace(50.0)
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        for _ in range(6):
+            await pace.turn()
+            waits.append(loop.time() - began)
+
+    asyncio.run(run())
+    assert all(wait >= number / 50 - 0.005 for number, wait in enumerate(waits))
+
+
+def test_own_addresses_and_neighbours_are_scrubbed() -> None:
+    from keepiton.probe.chain import Chain  # noqa: PLC0415
+
+    async def scrubbed(value: object) -> object:
+        runner = Runner(RUN, [], "outside", settings(), lambda _: None)
+        runner.own |= {"5.45.64.2", "192.168.7.20", "2001:db8:5::9"}
+        return Chain(runner, Target(id="x", url="http://x.example/"), 1)._scrub(value)  # noqa: SLF001
+
+    cases = {
+        "you are 5.45.64.2.": "you are [scrubbed].",
+        "5.45.64.22 and 15.45.64.2 are others": "5.45.64.22 and 15.45.64.2 are others",
+        "192.168.7.1": "[scrubbed]",
+        "192.168.8.1": "192.168.8.1",
+        "2001:db8:5::1": "[scrubbed]",
+        "10.10.34.35": "10.10.34.35",
+    }
+    for value, wanted in cases.items():
+        assert asyncio.run(scrubbed(value)) == wanted
+    assert asyncio.run(scrubbed(("192.168.7.1", "5.45.70.1"))) == ("[scrubbed]", "5.45.70.1")
+
+
+def test_open_files_are_used_up_to_the_hard_limit_and_leave_room() -> None:
+    import resource  # noqa: PLC0415
+
+    room = net.room_for_sockets()
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    assert soft == hard
+    assert 1 <= room <= net.MAX_SOCKETS

@@ -1,0 +1,377 @@
+"""Result files: sealed, linked, readable after anything."""
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import jsonschema
+import pytest
+from pydantic import TypeAdapter
+
+import loopback
+from conftest import Command
+from keepiton import state
+from keepiton.model import End, ListUsed, Measurement, Run
+from keepiton.results import read, write
+from lab import KEEPITON
+
+AT = datetime(2022, 2, 27, 12, 0, 3, tzinfo=UTC)
+SAMPLES = Path(__file__).parent / "data" / "format-1"
+DOCS = Path(__file__).parent.parent / "docs"
+
+
+def a_run(run: str = "0123456789ab", vantage: str = "v-test") -> Run:
+    return Run(
+        run=run,
+        software={"keepiton": "0"},
+        vantage=vantage,
+        perspective="outside",
+        lists=(ListUsed(name="x", sha256="0" * 64, targets=1),),
+        targets=1,
+        settings={},
+        planned_at=AT,
+        started_at=AT,
+    )
+
+
+def a_row(number: int, run: str = "0123456789ab") -> Measurement:
+    return Measurement(
+        run=run, target=f"t{number}", stage="tcp", at=AT, state="ok", address="5.45.64.9", port=443
+    )
+
+
+def test_a_sealed_file_is_named_private_and_verifiable_with_common_tools(tmp_path: Path) -> None:
+    writer = write.Writer(tmp_path, a_run())
+    assert writer.part.name == "20220227T120003Z-v-test-0123456789ab.jsonl.part"
+    for number in range(3):
+        writer.add(a_row(number))
+    whole = writer.seal("finished", "up", 12, "f" * 64)
+    writer.close()
+    path = write.publish(writer.part)
+    assert path == tmp_path / "results/2022/02/27/20220227T120003Z-v-test-0123456789ab.jsonl"
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert path.parent.stat().st_mode & 0o777 == 0o700
+    *before, last = path.read_bytes().splitlines(keepends=True)
+    end = End.model_validate_json(last)
+    assert end.sha256 == hashlib.sha256(b"".join(before)).hexdigest()
+    assert (end.measurements, end.states, end.previous) == (3, {"ok": 3}, "f" * 64)
+    sums = subprocess.run(["sha256sum", path], capture_output=True, text=True, check=True)
+    assert sums.stdout.split()[0] == whole
+
+
+def test_what_is_written_reads_back(tmp_path: Path) -> None:
+    writer = write.Writer(tmp_path, a_run())
+    rows = [a_row(number) for number in range(5)]
+    for row in rows:
+        writer.add(row)
+    writer.close()
+    lines = writer.part.read_bytes().splitlines()
+    assert Run.model_validate_json(lines[0]) == a_run()
+    assert [Measurement.model_validate_json(line) for line in lines[1:]] == rows
+
+
+@pytest.mark.parametrize("cut", [0, 1, 40, 90])
+def test_a_torn_file_is_sealed_without_changing_what_it_holds(tmp_path: Path, cut: int) -> None:
+    writer = write.Writer(tmp_path, a_run())
+    for number in range(3):
+        writer.add(a_row(number))
+    writer.close()
+    content = writer.part.read_bytes()
+    content = content[: len(content) - cut]
+    writer.part.write_bytes(content)
+    found = write.recover(tmp_path, writer.name, "e" * 64)
+    assert found
+    path, whole = found
+    assert path.read_bytes().startswith(content)
+    assert hashlib.sha256(path.read_bytes()).hexdigest() == whole
+    *before, last = path.read_bytes().splitlines(keepends=True)
+    end = End.model_validate_json(last)
+    assert (end.reason, end.measurements) == ("recovered", 3 if cut < 2 else 2)
+    assert end.sha256 == hashlib.sha256(b"".join(before)).hexdigest()
+    rows = read.read([str(path)])
+    assert sum(rows.bad_lines.values()) == (1 if cut > 1 else 0)
+
+
+def test_recovery_goes_nowhere_a_name_should_not_lead(tmp_path: Path) -> None:
+    (tmp_path / "precious.jsonl.part").write_text("x")
+    for name in ("precious.jsonl", "../precious.jsonl", "results/../precious.jsonl", ""):
+        assert write.recover(tmp_path, name, None) is None
+    assert (tmp_path / "precious.jsonl.part").read_text() == "x"
+
+
+def test_the_published_schema_is_that_of_the_models() -> None:
+    schema = TypeAdapter(Run | Measurement | End).json_schema()
+    published = json.loads((DOCS / "result-line.schema.json").read_text())
+    assert published == schema
+    for path in SAMPLES.glob("*.jsonl"):
+        for line in path.read_text().splitlines():
+            jsonschema.validate(json.loads(line), published)
+
+
+def test_the_format_page_names_every_field() -> None:
+    page = (DOCS / "data-format.md").read_text()
+    for model in (Run, Measurement, End, ListUsed):
+        for name in model.model_fields:
+            assert f"`{name}`" in page, f"{model.__name__}.{name}"
+
+
+def test_the_first_version_stays_readable_for_ever() -> None:
+    """These files are never made anew: a change that cannot read them breaks the format."""
+    rows = read.read(read.find([SAMPLES]))
+    assert (rows.files, rows.unsealed, rows.bad_lines) == (3, 1, {})
+    reached = {(one.run, one.target): one.reached for one in rows.rounds}
+    sample = {"alpha-1.test": [True, False, None], "beta-1.test": [True, True, True]}
+    runs = sorted(
+        {one.run for one in rows.rounds},
+        key=lambda run: min(one.at for one in rows.rounds if one.run == run),
+    )
+    for target, wanted in sample.items():
+        assert [reached.get((run, target)) for run in runs] == wanted
+
+
+def written(folder: Path, name: str, *lines: str) -> str:
+    path = folder / name
+    path.write_text("".join(line + "\n" for line in lines), encoding="utf-8")
+    return str(path)
+
+
+def lines_of(
+    run: str, vantage: str = "v1", *, ok: bool = True, checks: tuple[bool, ...] = (True, True)
+) -> list[str]:
+    """Write a run by hand: looks at two controls, one target after the first look."""
+    head = a_run(run, vantage).encoded().decode().strip()
+    rows = []
+    for check, line_ok in enumerate(checks):
+        rows += [
+            Measurement(
+                run=run,
+                target=f"c{number}",
+                control="foreign",
+                check=check,
+                stage="tcp",
+                at=AT.replace(minute=check * 2),
+                address="5.45.80.1",
+                port=80,
+                state="ok" if line_ok else "fail",
+                failure=None if line_ok else "generic_timeout_error",
+            )
+            for number in range(2)
+        ]
+    rows.insert(
+        2,
+        Measurement(
+            run=run,
+            target="t",
+            operator="alpha",
+            check=0,
+            stage="tcp",
+            at=AT.replace(minute=1),
+            address="5.45.70.1",
+            port=443,
+            state="ok" if ok else "fail",
+            failure=None if ok else "connection_refused",
+        ),
+    )
+    return [head, *(row.encoded().decode().strip() for row in rows)]
+
+
+def reached(*files: str) -> dict[str, bool | None]:
+    return {one.run: one.reached for one in read.read(list(files)).rounds}
+
+
+def test_a_failure_counts_only_between_two_good_looks_at_the_own_line(tmp_path: Path) -> None:
+    cases = {
+        "a" * 12: ((True, True), False),
+        "b" * 12: ((True, False), None),
+        "c" * 12: ((False, True), None),
+        "d" * 12: ((True,), None),
+        "e" * 12: ((True, True, False), None),
+    }
+    for run, (checks, wanted) in cases.items():
+        file = written(tmp_path, run, *lines_of(run, ok=False, checks=checks))
+        assert reached(file) == {run: wanted}, checks
+        good = written(tmp_path, run + "g", *lines_of(run, ok=True, checks=checks))
+        assert reached(good) == {run: True}, "an answer is an answer"
+
+
+def test_copies_of_a_run_count_once_and_a_claimed_run_not_at_all(tmp_path: Path) -> None:
+    run = "a" * 12
+    lines = lines_of(run, ok=False)
+    one = written(tmp_path, "one.jsonl", *lines)
+    two = written(tmp_path, "two.jsonl", *lines[:-2])
+    assert len(read.read([one, two]).rounds) == 1
+    forged = written(tmp_path, "three.jsonl", *lines_of(run, "someone-else"))
+    assert read.read([one, forged]).rounds == []
+
+
+def test_garbage_is_left_out_counted_and_named(tmp_path: Path) -> None:
+    run = "a" * 12
+    hostile = [
+        "garbage",
+        "[1, 2]",
+        '"text"',
+        '{"type": "measurement", "run":',
+        "\x1b[31m",
+        '{"type":"measurement","run":"' + run + '","target":"t","at":"yesterday","state":"ok"}',
+        '{"type":"measurement","run":{"a":1},"target":"\\u001b[2J","state":"ok","attempt":"many"}',
+        '{"type":"other"}',
+    ]
+    file = written(tmp_path, "x.jsonl", *lines_of(run, ok=False), *hostile)
+    rows = read.read([file])
+    assert [one.reached for one in rows.rounds if one.target == "t"] == [False]
+    assert rows.bad_lines == {"x.jsonl": 8}
+    assert all("\x1b" not in complaint for complaint in rows.complaints())
+
+
+def test_a_newer_format_is_refused_by_name(tmp_path: Path) -> None:
+    line = a_run().encoded().decode().replace('"format":1', '"format":2').strip()
+    with pytest.raises(Exception, match="written by a newer keepiton"):
+        read.read([written(tmp_path, "x.jsonl", line)])
+
+
+def list_of(folder: Path, port: int, count: int) -> str:
+    """Write a list of targets that never answer, and one control that does."""
+    text = 'title = "x"\n'
+    for number in range(count):
+        text += f'[[target]]\nid = "t{number}"\nurl = "http://127.0.0.1:{port}/{number}"\n'
+    path = folder / "list.toml"
+    path.write_text(
+        text + f'[[target]]\nid = "c"\nurl = "http://127.0.0.1:{port}/c"\ncontrol = "foreign"\n'
+    )
+    return str(path)
+
+
+@pytest.mark.parametrize("after_s", [0.9, 1.3, 1.8])
+def test_killed_at_any_moment_everything_flushed_stays_and_the_next_run_seals_it(
+    tmp_path: Path, keepiton: Command, after_s: float
+) -> None:
+    answer = loopback.answering(loopback.page())
+    with loopback.serving(answer) as server:
+        targets = list_of(tmp_path, server.port, 300)
+        data = tmp_path / "data"
+        words = ["probe", targets, "--allow-private", "--data", str(data), "-q"]
+        with subprocess.Popen([KEEPITON, *words]) as process:
+            time.sleep(after_s)
+            process.send_signal(signal.SIGKILL)
+        (part,) = data.rglob("*.part")
+        left = part.read_bytes()
+        seen = server.connections
+        assert left.count(b'"stage":"http"') >= seen - 25, "what was asked was written at once"
+        assert read.read(read.find([data])).unsealed == 1
+        done = keepiton(*words, "--rate", "1000")
+    assert done.returncode == 0, done.stderr
+    assert not list(data.rglob("*.part"))
+    recovered = part.with_name(part.name.removesuffix(".part")).read_bytes()
+    assert recovered.startswith(left)
+    first, second = sorted(data.rglob("*.jsonl"), key=lambda path: path.name)
+    end = End.model_validate_json(second.read_bytes().splitlines()[-1])
+    assert end.previous == hashlib.sha256(first.read_bytes()).hexdigest()
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_interrupted_it_ends_within_two_seconds_and_keeps_what_was_measured(
+    tmp_path: Path, number: signal.Signals, code: int
+) -> None:
+    with (
+        loopback.serving(loopback.silent) as server,
+        loopback.serving(loopback.answering(loopback.page())) as good,
+    ):
+        targets = Path(list_of(tmp_path, server.port, 60))
+        text = targets.read_text().replace(f"{server.port}/c", f"{good.port}/c")
+        targets.write_text(text)
+        data = tmp_path / "data"
+        words = ["probe", str(targets), "--allow-private", "--data", str(data), "-q"]
+        with subprocess.Popen([KEEPITON, *words]) as process:
+            time.sleep(1.5)
+            process.send_signal(number)
+            at = time.monotonic()
+            assert process.wait(10) == code
+            assert time.monotonic() - at < 2
+    (path,) = data.rglob("*.jsonl")
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    assert lines[-1]["reason"] == {130: "interrupted", 143: "terminated"}[code]
+    assert {line["target"] for line in lines[1:-1]} == {"c", *(f"t{n}" for n in range(60))}
+    assert not read.read([str(path)]).bad_lines
+
+
+def test_a_full_disk_is_exit_5_said_plainly_and_the_rest_stays_readable(
+    tmp_path: Path, lab_or_root: None
+) -> None:
+    del lab_or_root
+    small = tmp_path / "small"
+    small.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "none", small], check=True)
+    try:
+        with loopback.serving(loopback.answering(loopback.page())) as server:
+            targets = list_of(tmp_path, server.port, 300)
+            words = ["probe", targets, "--allow-private", "--data", str(small), "--rate", "1000"]
+            done = subprocess.run(
+                [KEEPITON, *words], capture_output=True, text=True, check=False, timeout=60
+            )
+        assert done.returncode == 5
+        assert "No space left on device; what was written stays readable" in done.stderr
+        assert "Traceback" not in done.stderr
+        rows = read.read(read.find([small]))
+        assert rows.unsealed == 1
+        assert len(rows.rounds) > 20
+    finally:
+        subprocess.run(["umount", small], check=True)
+
+
+@pytest.fixture
+def lab_or_root() -> None:
+    if os.geteuid() != 0:
+        pytest.skip("mounting a small disk needs root")
+
+
+def test_two_runs_at_once_the_second_says_nothing_and_exits_75(
+    tmp_path: Path, keepiton: Command
+) -> None:
+    with loopback.serving(loopback.silent) as server:
+        targets = list_of(tmp_path, server.port, 5)
+        data = tmp_path / "data"
+        words = ["probe", targets, "--allow-private", "--data", str(data)]
+        with subprocess.Popen([KEEPITON, *words, "-q"]) as process:
+            time.sleep(1)
+            second = keepiton(*words, "-q")
+            third = keepiton(*words)
+            process.terminate()
+        assert (second.returncode, second.stdout, second.stderr) == (75, "", "")
+        assert third.returncode == 75
+        assert "another" not in third.stderr
+
+
+def test_a_read_only_folder_is_exit_5_and_names_the_place(
+    tmp_path: Path, keepiton: Command
+) -> None:
+    """Root may write anywhere, so the folder is a file's child instead."""
+    (tmp_path / "file").write_text("x")
+    done = keepiton("probe", "--data", str(tmp_path / "file" / "data"))
+    assert done.returncode == 5
+    assert "file" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_state_is_replaced_whole_and_a_damaged_one_is_named(tmp_path: Path) -> None:
+    memory = state.State(vantage="v-1", chain={"v-1": "a" * 64})
+    state.save(tmp_path, memory)
+    assert state.load(tmp_path) == memory
+    assert (tmp_path / state.FILE).stat().st_mode & 0o777 == 0o600
+    (tmp_path / state.FILE).write_text("{")
+    with pytest.raises(Exception, match="damaged; delete it"):
+        state.load(tmp_path)
+
+
+def test_a_clock_that_jumps_back_does_not_lock_targets_out(tmp_path: Path) -> None:
+    del tmp_path
+    memory = state.State()
+    memory.note_asked(["t"], AT)
+    assert memory.too_soon(["t"], AT.replace(minute=1)) == AT.replace(minute=5)
+    assert memory.too_soon(["t"], AT.replace(minute=6)) is None
+    assert memory.too_soon(["t"], AT.replace(year=2021)) is None
+    assert memory.too_soon(["u"], AT) is None

@@ -1,0 +1,275 @@
+"""Target lists: what is read, what is refused, and how it is said."""
+
+import json
+from pathlib import Path
+
+import jsonschema
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from conftest import Command
+from keepiton.bogons import is_bogon
+from keepiton.errors import Mistake
+from keepiton.model import TargetList
+from keepiton.targets import SHIPPED, available, load, toml
+from keepiton.targets.normal import host_name, web_url
+
+LIST = """\
+title = "a list"
+country = "by"
+
+[[target]]
+id = "one"
+url = "https://one.example/"
+operator = "alpha"
+"""
+
+
+def written(folder: Path, text: str, name: str = "list.toml") -> str:
+    path = folder / name
+    path.write_text(text, encoding="utf-8")
+    return str(path)
+
+
+def mistakes(folder: Path, text: str, name: str = "list.toml") -> list[str]:
+    with pytest.raises(Mistake) as raised:
+        load([written(folder, text, name)])
+    return str(raised.value).splitlines()
+
+
+def test_a_list_without_controls_gets_the_shipped_foreign_ones(tmp_path: Path) -> None:
+    loaded = load([written(tmp_path, LIST)])
+    controls = {one.id for one in loaded.targets if one.control}
+    assert len(controls) >= 3
+    assert all(one.control == "foreign" for one in loaded.targets if one.control)
+
+
+def test_all_mistakes_are_reported_at_once_with_line_field_and_remedy(tmp_path: Path) -> None:
+    text = LIST + (
+        '\n[[target]]\nid = "two"\nurll = "https://two.example/"\n'
+        '\n[[target]]\nid = "three"\nurl = "ftp://three.example/"\n'
+        '\n[[target]]\nid = "four"\naddresses = ["300.1.2.3"]\nports = ["443"]\n'
+        '\n[[target]]\nid = "five"\nurl = "https://five.example/"\nasn = "AS6697"\n'
+    )
+    said = mistakes(tmp_path, text)
+    whole = "\n".join(said)
+    path = tmp_path / "list.toml"
+    assert f'{path}:11: target "two", urll: unknown key; did you mean url?' in said
+    assert f'{path}:19: target "four", addresses' in whole
+    assert 'write an IPv4 or IPv6 address, such as "192.0.2.7"' in whole
+    assert f'{path}:20: target "four", ports' in whole
+    assert '"443/tcp" or "53/udp"' in whole
+    assert f'{path}:25: target "five", asn' in whole
+    assert "the number alone, such as 6697" in whole
+
+
+def test_a_wrong_url_is_reported_with_its_line(tmp_path: Path) -> None:
+    text = LIST + '\n[[target]]\nid = "three"\nurl = "ftp://three.example/"\n'
+    said = mistakes(tmp_path, text)
+    assert "".join(said) == (
+        f"{tmp_path / 'list.toml'}:11: target \"three\", url: 'ftp://three.example/' is not an"
+        ' http:// or https:// URL with a host; write "https://example.org/"'
+    )
+
+
+def test_broken_toml_names_the_line(tmp_path: Path) -> None:
+    assert mistakes(tmp_path, 'title = "x"\ncountry = by\n')[0].startswith(
+        f"{tmp_path / 'list.toml'}:2: not TOML"
+    )
+
+
+def test_mistakes_of_two_files_and_a_missing_one_come_together(tmp_path: Path) -> None:
+    one = written(tmp_path, LIST + "nonsense = 1\n", "one.toml")
+    two = written(tmp_path, "no spaces allowed\n", "two.txt")
+    with pytest.raises(Mistake) as raised:
+        load([one, two, "nowhere"])
+    said = str(raised.value)
+    assert "one.toml:8" in said
+    assert "two.txt:1" in said
+    assert "nowhere: no such file or list" in said
+
+
+def test_every_plain_form_is_read() -> None:
+    text = (
+        "# a comment\n\nname.example\nhttp://url.example/path?q=1#x\nhost.example:5222\n"
+        "5.45.64.7\n2a00:c827:a:2::2\n[2a00:c827:a:2::3]:853\n5.45.64.8:8080\nмой.бел  # IDN\n"
+    )
+    loaded = load(["-"], lambda: text)
+    by_id = {one.id: one for one in loaded.targets if not one.control}
+    assert by_id["name.example"].url == "https://name.example/"
+    assert by_id["http://url.example/path?q=1"].url == "http://url.example/path?q=1"
+    assert by_id["host.example:5222"].ports == ("5222/tcp",)
+    assert by_id["5.45.64.7"].addresses == ("5.45.64.7",)
+    assert by_id["2a00:c827:a:2::2"].addresses == ("2a00:c827:a:2::2",)
+    assert by_id["[2a00:c827:a:2::3]:853"].ports == ("853/tcp",)
+    assert by_id["5.45.64.8:8080"].addresses == ("5.45.64.8",)
+    assert by_id["xn--i1afg.xn--90ais"].url == "https://xn--i1afg.xn--90ais/"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "5.45.64.0/24",
+        "host.example:0",
+        "host.example:70000",
+        "a..b",
+        "-x.example",
+        "1.2.3.999",
+        "x" * 64 + ".example",
+        "https://user:pass@host.example/",
+        "xn--zzzzzz-.example",
+        "a b",
+    ],
+)
+def test_what_is_no_target_is_refused(line: str) -> None:
+    """A bad name must never become a false "does not exist"."""
+    with pytest.raises(Mistake, match="stdin:1: "):
+        load(["-"], lambda: line + "\n")
+
+
+def test_both_spellings_of_a_name_are_one_target() -> None:
+    loaded = load(["-"], lambda: "почта.бел\nxn--80a1acny.xn--90ais\nПОЧТА.БЕЛ\n")
+    assert [one.url for one in loaded.targets if not one.control] == [
+        "https://xn--80a1acny.xn--90ais/"
+    ]
+    assert sum("merged" in note for note in loaded.notes) == 2
+
+
+def test_duplicates_are_merged_and_said(tmp_path: Path) -> None:
+    richer = LIST.replace('id = "one"', 'id = "uno"') + "asn = 6697\n"
+    loaded = load([written(tmp_path, LIST), written(tmp_path, richer, "more.toml")])
+    (target,) = (one for one in loaded.targets if not one.control)
+    assert (target.id, target.asn) == ("one", 6697)
+    assert "uno: the same as one, merged" in loaded.notes
+
+
+def test_one_id_for_two_things_is_a_mistake(tmp_path: Path) -> None:
+    other = LIST.replace("one.example", "two.example")
+    with pytest.raises(Mistake, match="already used in"):
+        load([written(tmp_path, LIST), written(tmp_path, other, "more.toml")])
+
+
+def test_private_addresses_are_refused_unless_allowed() -> None:
+    for line in ("192.168.1.1", "http://127.0.0.1/", "[fe80::1]:80", "169.254.169.254"):
+        with pytest.raises(Mistake, match="private or reserved"):
+            load(["-"], lambda line=line: line)  # type: ignore[misc]
+        assert load(["-"], lambda line=line: line, allow_private=True)  # type: ignore[misc]
+
+
+def test_the_do_not_probe_list_wins(tmp_path: Path) -> None:
+    extra = tmp_path / "never.txt"
+    extra.write_text("host.example\n5.45.64.0/24\n")
+    text = "www.host.example\n5.45.64.9\n178.172.160.20\nother.example\n"
+    loaded = load(["-"], lambda: text, do_not_probe=extra)
+    assert [one.id for one in loaded.targets if not one.control] == ["other.example"]
+    assert sum("do-not-probe" in note for note in loaded.notes) == 3
+    assert loaded.refused.address("5.45.64.200")
+    assert not loaded.refused.address("5.45.65.1")
+
+
+def test_a_citizen_lab_list_is_read_and_its_risk_is_seen(tmp_path: Path) -> None:
+    text = (
+        "url,category_code,category_description,date_added,source,notes\n"
+        "https://news.example/,NEWS,News Media,2020-01-01,x,\n"
+        "http://gov.example/,GOVT,Government,2020-01-01,x,\n"
+    )
+    loaded = load([written(tmp_path, text, "by.csv")])
+    assert loaded.risk == "high"
+    assert "NEWS" in loaded.whys[0]
+    assert {one.role for one in loaded.targets if not one.control} == {"news", "govt"}
+    said = mistakes(tmp_path, text + "nothing,NEWS,,,,\n", "by.csv")
+    assert said[0].startswith(f"{tmp_path / 'by.csv'}:4: url:")
+
+
+def test_a_list_above_low_risk_is_never_default() -> None:
+    listed, said = toml.read("x", LIST.replace("country", 'default = true\nrisk = "high"\ncountry'))
+    assert listed is None
+    assert "cannot be default" in said[0]
+
+
+def test_the_schema_describes_every_shipped_list(keepiton: Command) -> None:
+    """Editors get the schema that the loader holds lists against."""
+    import tomllib  # noqa: PLC0415
+
+    printed = json.loads(keepiton("targets", "check", "--schema").stdout)
+    assert printed == TargetList.model_json_schema()
+    for path in SHIPPED.rglob("*.toml"):
+        data = json.loads(json.dumps(tomllib.loads(path.read_text(encoding="utf-8")), default=str))
+        jsonschema.validate(data, printed)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({"title": "x", "target": [{"id": "x", "urll": "y"}]}, printed)
+
+
+def test_shipped_lists_keep_their_provenance_and_levels() -> None:
+    """Every row says whose it is, from where it makes sense, whence it comes and when checked."""
+    default = load([])
+    assert default.risk == "low"
+    assert not default.notes
+    for name in available():
+        listed, said = toml.read(name, (SHIPPED / f"{name}.toml").read_text(encoding="utf-8"))
+        assert not said
+        assert listed
+        for target in listed.target:
+            assert target.source, target.id
+            assert target.checked, target.id
+            assert target.confidence in ("high", "medium"), target.id
+            assert target.role != "other", target.id
+            assert not default.refused.target(target), target.id
+            assert not any(map(is_bogon, target.addresses)), target.id
+            if target.control:
+                assert target.expect or target.query, target.id
+        risky = name.split("/")[-1] in ("independent-media", "civil-society", "circumvention")
+        assert (listed.risk == "high") == risky, name
+    kinds = {one.control for one in default.targets}
+    assert kinds == {"foreign", "domestic", None}
+    domains = {one.id for one in default.targets}
+    assert not domains & {
+        one.id for one in load(["by/independent-media"]).targets if not one.control
+    }
+
+
+def test_a_second_country_is_a_second_folder(tmp_path: Path) -> None:
+    folder = tmp_path / "zz"
+    folder.mkdir()
+    written(folder, LIST, "operator.toml")
+    loaded = load([str(folder)])
+    assert [one.id for one in loaded.targets if not one.control] == ["one"]
+
+
+def test_check_and_list_show_and_validate(keepiton: Command, tmp_path: Path) -> None:
+    shown = keepiton("targets", "list")
+    assert shown.returncode == 0
+    assert "dns1.tld.becloudby.com" in shown.stdout
+    assert keepiton("targets", "check").stdout.endswith("no mistakes found\n")
+    bad = keepiton("targets", "check", written(tmp_path, LIST + "x = 1\n"))
+    assert bad.returncode == 2
+    assert "list.toml:8" in bad.stderr
+    assert keepiton("probe", written(tmp_path, LIST + "x = 1\n")).returncode == 2
+    assert not (tmp_path / "data").exists()
+
+
+@given(st.text(max_size=300))
+def test_no_text_breaks_the_readers(text: str) -> None:
+    """Garbage gives mistakes, never a traceback."""
+    try:
+        load(["-"], lambda: text)
+    except Mistake as exc:
+        said = str(exc)
+        assert said
+    toml.read("x.toml", text)
+
+
+@given(st.text(alphabet="abc.-бел:/@[]0123456789%?", max_size=60))
+def test_one_spelling_is_a_fixed_point(text: str) -> None:
+    for spell in (host_name, web_url):
+        try:
+            once = spell(text)
+        except ValueError:
+            continue
+        assert spell(once) == once
+
+
+def test_a_byte_order_mark_does_not_hide_the_format() -> None:
+    text = "\ufeffurl,category_code,category_description\nhttps://gov.example/,GOVT,\n"
+    assert load(["-"], lambda: text).risk == "medium"
