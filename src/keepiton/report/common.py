@@ -84,7 +84,9 @@ def duration(window: Window) -> str:
 
 def _span(length: timedelta) -> str:
     minutes = round(length.total_seconds() / 60)
-    if minutes < 120:  # noqa: PLR2004 - two hours read better in minutes
+    if minutes >= 2 * 1440:
+        return f"{minutes // 1440} d {minutes % 1440 // 60} h"
+    if minutes < 2 * 60:
         return f"{minutes} min"
     return f"{minutes // 60} h {minutes % 60:02} min"
 
@@ -117,15 +119,26 @@ def refuted_by(window: Window) -> str:
     )
 
 
-def since(status: Status, zone: tzinfo) -> str:
-    """Write since when a state holds."""
+def since(status: Status, report: Report) -> str:
+    """Write since when a state holds; the year only where it is not that of the newest data."""
     if status.since is None:
         return "-"
-    after, by = status.since
+    after, by = (instant(at, report.zone) if at else None for at in status.since)
+    assert by  # noqa: S101 - the second instant is always there
+    newest = instant(report.findings.last_at or report.now, report.zone)
     if after is None:
-        return f"before {instant(by, zone)}"
-    same_day = instant(after, zone)[:10] == instant(by, zone)[:10]
-    return f"{instant(after, zone)}..{instant(by, zone)[11 if same_day else 0 :]}"
+        return f"before {_short(by, newest[:4])}"
+    return f"{_short(after, newest[:4])}..{_short(by, after[:10])}"
+
+
+def _short(text: str, known: str) -> str:
+    """Leave out the beginning of an instant that the reader knows already."""
+    return text[len(known) + 1 :] if text.startswith(known) else text
+
+
+def last_seen(status: Status, report: Report) -> str:
+    """Write how long ago something answered."""
+    return f"{_span(report.now - status.last_seen)} ago" if status.last_seen else "never"
 
 
 def age(report: Report) -> str:

@@ -56,18 +56,24 @@ def render(report: Report) -> str:
 def status(report: Report, first: str = "operator", width: int = 100) -> str:
     """Write the quick table: one row a subject."""
     both = len({one.perspective for one in report.statuses}) > 1
-    zone = common.zone_name(report)
-    header = [first, "state now", f"since ({zone})", "answering", f"last seen ({zone})", "vantages"]
+    header = [first, "state now", "since", "answering", "last seen", "vantages"]
     rows = []
     for one in report.statuses:
         name = f"{one.subject} ({one.perspective})" if both else one.subject
-        last = common.instant(one.last_seen, report.zone) if one.last_seen else "never"
         share = f"{one.answering} of {one.targets}"
         agree = f"{one.vantages_agree} of {one.vantages}"
         rows.append(
-            [name, common.STATES[one.state], common.since(one, report.zone), share, last, agree]
+            [
+                name,
+                common.STATES[one.state],
+                common.since(one, report),
+                share,
+                common.last_seen(one, report),
+                agree,
+            ]
         )
     seen_from = "" if both else f"Seen from {report.statuses[0].perspective}. "
-    out = [f"{seen_from}{common.basis(report)}", "", columns(header, rows, width)]
+    times = f"Times are {common.zone_name(report)}."
+    out = [f"{seen_from}{times} {common.basis(report)}", "", columns(header, rows, width)]
     out += [f"Note: {one}" for one in common.remarks(report)]
     return "\n".join(out).rstrip() + "\n"

@@ -1,0 +1,330 @@
+"""The command line: exit codes, streams, configuration, consent, start-up."""
+
+import json
+import os
+import pty
+import select
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import loopback
+from conftest import HERE, Command
+from lab import KEEPITON
+
+LIST = """\
+title = "x"
+[[target]]
+id = "site"
+url = "http://127.0.0.1:{port}/site"
+operator = "alpha"
+[[target]]
+id = "control"
+url = "http://127.0.0.1:{port}/"
+control = "foreign"
+"""
+
+
+@pytest.fixture
+def answering(tmp_path: Path):  # type: ignore[no-untyped-def]  # noqa: ANN201 - a pair
+    """A list whose targets all answer, on a server that counts."""
+    with loopback.serving(loopback.answering(loopback.page())) as server:
+        path = tmp_path / "list.toml"
+        path.write_text(LIST.format(port=server.port))
+        yield str(path), server
+
+
+def test_help_loads_nothing_heavy() -> None:
+    code = (
+        "import sys\nsys.argv = ['keepiton', '--help']\n"
+        "from keepiton.cli import main\n"
+        "try:\n    main()\nexcept SystemExit:\n    pass\n"
+        "print(' '.join(sorted({name.split('.')[0] for name in sys.modules})), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "Detect and document" in done.stdout
+    loaded = set(done.stderr.split())
+    assert "click" in loaded
+    heavy = {
+        "pydantic",
+        "duckdb",
+        "rich",
+        "httpx2",
+        "httpcore2",
+        "dns",
+        "cryptography",
+        "OpenSSL",
+        "asyncio",
+        "ssl",
+        "platformdirs",
+        "filelock",
+        "certifi",
+        "idna",
+        "importlib.metadata",
+    }
+    assert not loaded & heavy
+
+
+def test_python_dash_m(keepiton: Command) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "keepiton", "--version"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == keepiton("--version").stdout
+    assert done.stdout.startswith("keepiton ")
+
+
+def test_the_first_run_tells_once_and_later_ones_are_silent(
+    keepiton: Command, answering: tuple[str, loopback.Server]
+) -> None:
+    path, _ = answering
+    first = keepiton("probe", path, "--allow-private")
+    assert (first.returncode, first.stdout) == (0, "")
+    for word in ("Your provider can see", "Ваш правайдар", "Ваш провайдер"):
+        assert word in first.stderr
+    assert "taking outside" in first.stderr
+    second = keepiton("probe", path, "--allow-private", "--again")
+    assert (second.returncode, second.stdout, second.stderr) == (0, "", "")
+
+
+def test_a_random_vantage_is_made_once_and_kept(
+    keepiton: Command, answering: tuple[str, loopback.Server], tmp_path: Path
+) -> None:
+    path, _ = answering
+    for _ in range(2):
+        assert keepiton("probe", path, "--allow-private", "--again").returncode == 0
+    files = sorted((tmp_path / "data").rglob("*.jsonl"))
+    runs = [json.loads(file.read_text().splitlines()[0]) for file in files]
+    assert len(runs) == 2
+    assert len({run["vantage"] for run in runs}) == 1
+    assert runs[0]["vantage"].startswith("v-")
+    assert {run["perspective"] for run in runs} == {"outside"}
+
+
+def test_not_below_five_minutes_without_saying_so(
+    keepiton: Command, answering: tuple[str, loopback.Server]
+) -> None:
+    path, server = answering
+    assert keepiton("probe", path, "--allow-private").returncode == 0
+    asked = server.connections
+    again = keepiton("probe", path, "--allow-private")
+    assert again.returncode == 2
+    assert "less than 5 minutes ago" in again.stderr
+    assert "--again" in again.stderr
+    assert server.connections == asked
+
+
+def test_a_dry_run_prints_what_would_be_sent_and_sends_and_writes_nothing(
+    keepiton: Command, answering: tuple[str, loopback.Server], tmp_path: Path
+) -> None:
+    path, server = answering
+    done = keepiton("probe", path, "--allow-private", "--dry-run")
+    assert done.returncode == 0
+    assert f"GET http://127.0.0.1:{server.port}/site" in done.stdout
+    assert "Names would be asked of: system" in done.stdout
+    assert server.connections == 0
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_risky_list_is_not_probed_unasked_and_acceptance_is_recorded(
+    keepiton: Command, answering: tuple[str, loopback.Server], tmp_path: Path
+) -> None:
+    path, server = answering
+    risky = Path(path)
+    risky.write_text('risk = "high"\nwhy = "a reason"\n' + risky.read_text())
+    words = ["probe", path, "--allow-private"]
+    refused = keepiton(*words)
+    assert refused.returncode == 2
+    assert "a reason" in refused.stderr
+    assert "--accept-risk high" in refused.stderr
+    assert keepiton(*words, "--accept-risk", "medium").returncode == 2
+    assert server.connections == 0
+    assert keepiton(*words, "--accept-risk", "high").returncode == 0
+    memory = json.loads((tmp_path / "data" / "state.json").read_text())
+    assert set(memory["accepted"]["high"]) == {"at", "consent"}
+    assert keepiton(*words, "--again").returncode == 0, "accepted once, kept"
+
+
+def test_flag_over_environment_over_project_over_user_configuration(
+    keepiton: Command, answering: tuple[str, loopback.Server], tmp_path: Path
+) -> None:
+    path, _ = answering
+
+    def vantage(*words: str, env: dict[str, str] | None = None) -> str:
+        done = keepiton("probe", path, "--allow-private", "--again", *words, env=env)
+        assert done.returncode == 0, done.stderr
+        newest = max((tmp_path / "data").rglob("*.jsonl"), key=lambda file: file.stat().st_mtime_ns)
+        return str(json.loads(newest.read_text().splitlines()[0])["vantage"])
+
+    user = tmp_path / "config" / "keepiton"
+    user.mkdir(parents=True)
+    (user / "keepiton.toml").write_text('vantage = "from-user"\n')
+    assert vantage() == "from-user"
+    (tmp_path / "keepiton.toml").write_text('[probe]\nvantage = "from-project"\nconfirm = 0\n')
+    assert vantage() == "from-project"
+    assert vantage(env={"KEEPITON_VANTAGE": "from-env"}) == "from-env"
+    assert vantage("--vantage", "from-flag", env={"KEEPITON_VANTAGE": "from-env"}) == "from-flag"
+
+
+def test_unknown_keys_of_the_configuration_are_mistakes(keepiton: Command, tmp_path: Path) -> None:
+    (tmp_path / "keepiton.toml").write_text('# mine\nvantag = "x"\n[probe]\ndead-line = 5\n')
+    done = keepiton("targets", "check")
+    assert done.returncode == 2
+    assert "keepiton.toml:2: vantag: unknown key; did you mean vantage?" in done.stderr
+    assert "keepiton.toml:4: dead-line: unknown key; did you mean deadline?" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["probe", "nowhere"], "nowhere: no such file or list; shipped lists: by/a1"),
+        (["probe", "--vantage", "../x"], "write lower-case letters, digits and hyphens"),
+        (["probe", "--resolver", "no way"], "not a resolver; write an address"),
+        (["probe", "--confirm", "9"], "9 is not in the range"),
+        (["report", "--tz", "Nowhere/Land"], "no such zone"),
+        (["report", "--since", "yesterday"], "not a time; write 2022-02-27T08:00"),
+        (["report", "missing.jsonl"], "missing.jsonl: no such file or folder"),
+        (["reprot"], "No such command"),
+    ],
+)
+def test_mistakes_are_exit_2_with_the_remedy(
+    keepiton: Command, words: list[str], said: str
+) -> None:
+    done = keepiton(*words)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+
+
+def test_no_data_is_exit_6(keepiton: Command, tmp_path: Path) -> None:
+    for command in ("report", "status"):
+        done = keepiton(command)
+        assert (done.returncode, done.stdout) == (6, "")
+        assert "begin with: keepiton probe" in done.stderr
+    (tmp_path / "empty").mkdir()
+    assert keepiton("report", "empty").returncode == 6
+    samples = str(HERE / "data" / "format-1")
+    assert keepiton("report", samples, "--since", "2023-01-01").returncode == 6
+    assert keepiton("report", samples, "--target", "nobody").returncode == 6
+
+
+def test_reports_read_files_folders_globs_and_filters(keepiton: Command, tmp_path: Path) -> None:
+    samples = HERE / "data" / "format-1"
+    for places in (
+        [str(samples)],
+        [str(samples / "*.jsonl*")],
+        [str(one) for one in samples.iterdir()],
+    ):
+        done = keepiton("report", *places, "--format", "json")
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout)["basis"]["runs"] == 3
+    only = keepiton("report", str(samples), "--operator", "beta", "--format", "json")
+    assert json.loads(only.stdout)["basis"]["rounds"] == 6
+    out = tmp_path / "report.md"
+    assert keepiton("report", str(samples), "--format", "md", "-o", str(out)).stdout == ""
+    assert out.read_text().startswith("## Disruptions")
+    assert out.stat().st_mode & 0o777 == 0o600
+    for command in (["status"], ["status", "--targets"]):
+        assert "beta" in keepiton(*command, str(samples), "--tz", "Europe/Minsk").stdout
+
+
+def test_wipe_removes_all_that_is_ours_and_nothing_else(
+    keepiton: Command, answering: tuple[str, loopback.Server], tmp_path: Path
+) -> None:
+    path, _ = answering
+    keepiton("probe", path, "--allow-private")
+    data = tmp_path / "data"
+    (data / "letter.txt").write_text("mine")
+    config = tmp_path / "config" / "keepiton"
+    config.mkdir(parents=True)
+    (config / "keepiton.toml").write_text('vantage = "x"\n')
+    refused = keepiton("wipe", stdin="n\n")
+    assert refused.returncode != 0
+    assert (data / "results").is_dir()
+    assert keepiton("wipe", "--yes").returncode == 0
+    assert [one.name for one in data.iterdir()] == ["letter.txt"]
+    assert not config.exists()
+    (data / "letter.txt").unlink()
+    assert keepiton("wipe", "--yes").returncode == 0
+
+
+def on_terminal(words: list[str], answers: str, folder: Path, **env: str) -> tuple[int, str]:
+    """Run a command on a terminal of its own, type answers, and return what it showed."""
+    parent, child = pty.openpty()
+    process = subprocess.Popen(
+        [KEEPITON, *words],
+        stdin=child,
+        stdout=child,
+        stderr=child,
+        close_fds=True,
+        cwd=folder,
+        env=os.environ
+        | {
+            "HOME": str(folder),
+            "XDG_CONFIG_HOME": str(folder / "config"),
+            "KEEPITON_DATA": str(folder / "data"),
+            "PYTHONPATH": str(HERE / "guard"),
+            "TERM": "xterm",
+            "COLUMNS": "100",
+        }
+        | env,
+    )
+    os.close(child)
+    os.write(parent, answers.encode())
+    shown = b""
+    until = time.monotonic() + 30
+    while time.monotonic() < until:
+        ready, _, _ = select.select([parent], [], [], 0.2)
+        if ready:
+            try:
+                shown += os.read(parent, 65_536)
+            except OSError:
+                break
+        elif process.poll() is not None:
+            break
+    code = process.wait(10)
+    os.close(parent)
+    return code, shown.decode("utf-8", "replace")
+
+
+def test_on_a_terminal_it_asks_shows_a_bar_and_sums_up(
+    answering: tuple[str, loopback.Server], tmp_path: Path
+) -> None:
+    path, _ = answering
+    words = ["probe", path, "--allow-private", "--again"]
+    code, shown = on_terminal(words, "inside\nmy-vantage\n", tmp_path)
+    assert code == 0, shown
+    assert "Is this machine inside or outside" in shown
+    assert "A name for this vantage" in shown
+    assert "Targets: 1 answered, 0 failed, 0 inconclusive, 0 skipped." in shown
+    assert "This machine's own line is up (1 of 1 foreign controls answered)." in shown
+    run = json.loads(next((tmp_path / "data").rglob("*.jsonl")).read_text().splitlines()[0])
+    assert (run["vantage"], run["perspective"]) == ("my-vantage", "inside")
+    code, shown = on_terminal(words, "", tmp_path, NO_COLOR="1")
+    assert "inside or outside" not in shown, "asked once"
+    assert "Results: " in shown
+    for colour in ("\x1b[31m", "\x1b[32m", "\x1b[1;"):
+        assert colour not in shown
+    code, shown = on_terminal([*words, "-q"], "", tmp_path)
+    assert (code, shown) == (0, "")
+
+
+def test_what_a_run_line_says_of_its_machine_is_nothing(
+    keepiton: Command, answering: tuple[str, loopback.Server], tmp_path: Path
+) -> None:
+    import getpass  # noqa: PLC0415
+    import socket  # noqa: PLC0415
+
+    path, _ = answering
+    keepiton("probe", path, "--allow-private", "--resolver", "192.168.7.1", "--resolver", "system")
+    everything = b"".join(
+        file.read_bytes() for file in (tmp_path / "data").rglob("*") if file.is_file()
+    ).decode()
+    assert "192.168.7.1" not in everything
+    assert str(tmp_path) not in everything
+    assert socket.gethostname() not in everything
+    if getpass.getuser() != "root":
+        assert getpass.getuser() not in everything

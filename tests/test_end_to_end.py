@@ -1,0 +1,284 @@
+"""The whole way through, with the installed command, real servers and a real cut."""
+
+import json
+import re
+import socket
+import subprocess
+import time
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conftest import Command
+from lab import CLIENT, KEEPITON, RESOLVER, SITES, Lab, addresses_of, missing
+
+ALPHA = f"ip daddr {addresses_of(['alpha-1.test', 'alpha-2.test'])}"
+FOREIGN = addresses_of(["foreign-1.test", "foreign-2.test", "foreign-3.test"])
+EVERYTHING = f"ip saddr {CLIENT} drop"
+
+
+def report(lab: Lab, *words: str, at: str) -> dict[str, Any]:
+    done = lab.run("report", "--format", "json", *words, at=at)
+    assert done.returncode == 0, done.stderr
+    return dict(json.loads(done.stdout))
+
+
+def test_an_event_from_targets_to_windows(open_lab: Lab, tmp_path: Path) -> None:
+    """One operator is cut, then our own line: the report shows the first and not the second."""
+    lab, data = open_lab, tmp_path / "data"
+    story = [
+        ("08:00:00", "", 0),
+        ("08:10:00", "", 0),
+        ("08:20:00", f"{ALPHA} drop", 0),
+        ("08:30:00", f"{ALPHA} tcp dport 443 reject with tcp reset", 0),
+        ("08:40:00", f"{ALPHA} reject with icmp host-unreachable", 0),
+        ("08:50:00", EVERYTHING, 4),
+        ("09:00:00", "unplugged", 4),
+        ("09:10:00", "", 0),
+        ("09:20:00", "", 0),
+    ]
+    for at, rules, code in story:
+        if rules == "unplugged":
+            lab.link("down")
+        else:
+            lab.link("up")
+            lab.nft(rules)
+        done = lab.probe(
+            data, "--vantage", "v-one", "--perspective", "outside", at=f"2022-02-27 {at}"
+        )
+        assert done.returncode == code, (at, done.stderr)
+        if code == 4:
+            assert "this machine's own line is down" in done.stderr
+    found = report(lab, "--data", str(data), at="2022-02-27 09:30:00")
+    (window,) = found["windows"]
+    assert (window["scope"], window["subject"]) == ("operator", "alpha")
+    assert window["start_earliest"].startswith("2022-02-27T08:1")
+    assert window["start_latest"].startswith("2022-02-27T08:20")
+    assert window["end_earliest"].startswith("2022-02-27T08:40")
+    assert window["end_latest"].startswith("2022-02-27T09:10")
+    assert window["targets"] == ["alpha-1.test", "alpha-2.test"]
+    assert window["failures"] == {
+        "tcp connection_refused": 2,
+        "tcp generic_timeout_error": 2,
+        "tcp host_unreachable": 2,
+    }
+    (period,) = found["own_lines"]
+    assert (period["line"], period["runs"]) == ("down", 2)
+    assert period["start"].startswith("2022-02-27T08:50")
+    witness = next(data.rglob(window["witness"]))
+    rows = rows_of(witness)
+    bad = [row for row in rows if row.get("failure") == "generic_timeout_error"]
+    assert {row["target"] for row in bad} == {"alpha-1.test", "alpha-2.test"}
+    assert {row["attempt"] for row in bad} == {1, 2}, "each failure was confirmed"
+    masked = [row for path in data.rglob("*T0850*") for row in rows_of(path)]
+    states = {row["state"] for row in masked if row.get("stage") and not row.get("control")}
+    assert states == {"inconclusive"}
+    text = lab.run("report", "--data", str(data), "--tz", "Europe/Minsk", at="2022-02-27 09:30:00")
+    assert "ended      between 2022-02-27 11:40 and 2022-02-27 12:10" in text.stdout
+    quick = lab.run("status", "--data", str(data), at="2022-02-27 09:30:00").stdout
+    assert re.search(r"alpha +\+ up +02-27 08:40\.\.09:10 +2 of 2", quick), quick
+
+
+def test_two_vantages_and_a_border_seen_from_inside(open_lab: Lab, tmp_path: Path) -> None:
+    lab, data = open_lab, tmp_path / "data"
+    lab.nft(f"ip daddr {FOREIGN} drop\nip daddr 5.45.83.53 drop")
+    words = ("--vantage", "v-in", "--perspective", "inside")
+    done = lab.probe(data, *words, "-v", at="2022-02-27 08:00:00")
+    assert done.returncode == 0, done.stderr
+    assert "Foreign controls are dead and domestic ones alive" in done.stderr
+    outside = lab.probe(
+        tmp_path / "two", "--vantage", "v-out", "--perspective", "outside", at="2022-02-27 08:00:00"
+    )
+    assert outside.returncode == 4
+    found = report(lab, str(data), str(tmp_path / "two"), at="2022-02-27 08:30:00")
+    assert found["basis"]["vantages"] == ["v-in", "v-out"]
+    assert {(one["vantage"], one["line"]) for one in found["own_lines"]} == {
+        ("v-in", "border"),
+        ("v-out", "down"),
+    }
+
+
+def rows_of(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def until_a_target_is_asked(data: Path) -> None:
+    until = time.monotonic() + 30
+    while time.monotonic() < until:
+        for part in data.rglob("*.part"):
+            if any(not row.get("control") and row.get("stage") for row in rows_of(part)[1:]):
+                return
+        time.sleep(0.02)
+    raise AssertionError("no target was asked")
+
+
+def test_a_line_that_dies_in_mid_run_raises_no_window(open_lab: Lab, tmp_path: Path) -> None:
+    """What failed after the last good look is nobody's disruption."""
+    lab, data = open_lab, tmp_path / "data"
+    assert lab.probe(data, at="2022-02-27 08:00:00").returncode == 0
+    for minute in (10, 20):
+        lab.nft("")
+        words = lab.command(
+            "probe",
+            str(lab.list),
+            "--data",
+            str(data),
+            "--roots",
+            str(lab.roots),
+            "--rate",
+            "1",
+            "--again",
+            "-q",
+            at=f"2022-02-27 08:{minute}:00",
+        )
+        with subprocess.Popen(
+            words,
+            env={"FAKETIME_DONT_FAKE_MONOTONIC": "1", "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"},
+        ) as process:
+            until_a_target_is_asked(data)
+            lab.nft(EVERYTHING)
+            assert process.wait(60) == 4
+    found = report(lab, "--data", str(data), at="2022-02-27 08:45:00")
+    assert found["windows"] == []
+    rows = [row for path in data.rglob("*.jsonl") for row in rows_of(path)]
+    lost = [row for row in rows if row.get("failure") and not row.get("control")]
+    assert lost, "the line died while targets were being asked"
+
+
+def test_a_runs_packets_go_to_listed_hosts_and_resolvers_only(
+    open_lab: Lab, tmp_path: Path
+) -> None:
+    """And nothing that it writes or prints names this machine."""
+    lab, data = open_lab, tmp_path / "data"
+    capture = tmp_path / "all.pcap"
+    tap = ["ip", "netns", "exec", lab.client, "tcpdump", "-i", "any", "-nn", "-U", "-w", capture]
+    with subprocess.Popen(tap, stderr=subprocess.PIPE) as tcpdump:
+        assert tcpdump.stderr
+        assert b"listening" in tcpdump.stderr.readline() + tcpdump.stderr.readline()
+        done = lab.probe(data, "-v")
+        reports = [
+            lab.run(*words, "--data", str(data)).stdout
+            for words in (
+                ["report"],
+                ["report", "--format", "json"],
+                ["report", "--format", "csv"],
+                ["report", "--format", "md"],
+                ["status"],
+                ["status", "--targets"],
+            )
+        ]
+        time.sleep(0.3)
+        tcpdump.terminate()
+    read = subprocess.run(
+        ["tcpdump", "-nn", "-r", capture, "ip or ip6"], capture_output=True, text=True, check=True
+    )
+    seen = set(re.findall(r"> ([0-9a-f.:]+?)\.\d+:", read.stdout))
+    allowed = {*SITES.values(), RESOLVER, "5.45.83.53"}
+    assert seen - {CLIENT} == allowed
+    assert "Results: " in done.stderr
+    printed = done.stderr.replace(str(data), "")
+    written = [path.read_text() for path in data.rglob("*") if path.is_file()]
+    for text in [*written, *reports, printed, done.stdout]:
+        assert not re.search(rf"(?<![\d.]){re.escape(CLIENT)}(?![\d.])", text)
+        assert RESOLVER not in text, "the resolver may name the volunteer's provider or router"
+        assert socket.gethostname() not in text
+        assert str(Path.home()) not in text
+
+
+def test_manners_one_connection_in_two_seconds_to_one_address(
+    open_lab: Lab, tmp_path: Path
+) -> None:
+    lab = open_lab
+    site = SITES["beta-1.test"]
+    entries = "".join(f'[[target]]\nid = "p{n}"\nurl = "http://{site}/{n}"\n' for n in range(3))
+    path = tmp_path / "list.toml"
+    path.write_text(
+        'title = "x"\n'
+        + entries
+        + "".join(
+            f'[[target]]\nid = "c{n}"\nurl = "http://{SITES[f"foreign-{n}.test"]}/"\n'
+            'control = "foreign"\n'
+            for n in (1, 2, 3)
+        )
+    )
+    done = lab.run(
+        "probe", str(path), "--data", str(tmp_path / "data"), "--again", "--rate", "1000"
+    )
+    assert done.returncode == 0, done.stderr
+    (result,) = (tmp_path / "data").rglob("*.jsonl")
+    rows = rows_of(result)
+    at = sorted(row["at"] for row in rows if row.get("stage") == "tcp" and row["address"] == site)
+    seconds = [int(one[14:16]) * 60 + float(one[17:23]) for one in at]
+    gaps = [(after - before) % 3600 for before, after in pairwise(seconds)]
+    assert len(gaps) == 2
+    assert all(1.95 <= gap < 4 for gap in gaps)
+
+
+@pytest.mark.skipif(missing() is not None, reason=str(missing()))
+def test_without_any_network_the_shipped_list_says_so_within_a_minute(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    began = time.monotonic()
+    done = subprocess.run(
+        ["unshare", "-n", KEEPITON, "probe", "--data", str(data)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert time.monotonic() - began < 60
+    assert done.returncode == 4
+    assert "this machine's own line is down: results are inconclusive" in done.stderr
+    (result,) = data.rglob("*.jsonl")
+    rows = rows_of(result)
+    assert rows[-1]["line"] == "down"
+    assert {row["state"] for row in rows[1:-1]} == {"inconclusive", "skipped"}
+    assert {row["reason"] for row in rows[1:-1]} <= {"no_route", "perspective"}
+
+
+def test_the_wheel_carries_the_lists_and_runs_anywhere(tmp_path: Path, keepiton: Command) -> None:
+    import sys  # noqa: PLC0415
+
+    root = Path(__file__).parent.parent
+    subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "pip",
+            "wheel",
+            "-q",
+            "--no-deps",
+            "--no-build-isolation",
+            "-w",
+            tmp_path,
+            root,
+        ],
+        check=True,
+        capture_output=True,
+    )
+    (wheel,) = tmp_path.glob("*.whl")
+    place = tmp_path / "site"
+    subprocess.run(
+        [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--target", place, wheel],
+        check=True,
+        capture_output=True,
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "keepiton", "targets", "check"],
+        cwd="/",
+        env={"PYTHONPATH": str(place), "HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == keepiton("targets", "check").stdout
+    where = subprocess.run(
+        [sys.executable, "-c", "import keepiton.targets as t; print(t.SHIPPED)"],
+        cwd="/",
+        env={"PYTHONPATH": str(place)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert where.stdout.startswith(str(place))
