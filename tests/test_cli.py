@@ -89,6 +89,24 @@ def test_the_first_run_tells_once_and_later_ones_are_silent(
     assert (second.returncode, second.stdout, second.stderr) == (0, "", "")
 
 
+def test_from_outside_the_probe_says_what_it_is_and_from_inside_it_looks_ordinary(
+    keepiton: Command, answering: tuple[str, loopback.Server]
+) -> None:
+    path, server = answering
+    words = ["probe", path, "--allow-private", "--again", "-q"]
+    contact = ["--contact", "https://example.org/probes"]
+    assert keepiton(*words, *contact, "--perspective", "outside").returncode == 0
+    assert b"User-Agent: keepiton/" in server.requests[0]
+    assert b"(network reachability measurement; https://example.org/probes)" in server.requests[0]
+    server.requests.clear()
+    assert keepiton(*words, *contact, "--perspective", "inside").returncode == 0
+    assert server.requests
+    for request in server.requests:
+        assert b"User-Agent: Mozilla/5.0" in request
+        assert b"keepiton" not in request
+        assert b"example.org" not in request
+
+
 def test_a_random_vantage_is_made_once_and_kept(
     keepiton: Command, answering: tuple[str, loopback.Server], tmp_path: Path
 ) -> None:

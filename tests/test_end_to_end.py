@@ -153,7 +153,19 @@ def test_a_runs_packets_go_to_listed_hosts_and_resolvers_only(
     """And nothing that it writes or prints names this machine."""
     lab, data = open_lab, tmp_path / "data"
     capture = tmp_path / "all.pcap"
-    tap = ["ip", "netns", "exec", lab.client, "tcpdump", "-i", "any", "-nn", "-U", "-w", capture]
+    tap = [
+        "ip",
+        "netns",
+        "exec",
+        lab.client,
+        "tcpdump",
+        "-i",
+        "any",
+        "-nn",
+        "-U",
+        "-w",
+        str(capture),
+    ]
     with subprocess.Popen(tap, stderr=subprocess.PIPE) as tcpdump:
         assert tcpdump.stderr
         assert b"listening" in tcpdump.stderr.readline() + tcpdump.stderr.readline()

@@ -3,7 +3,7 @@
 import asyncio
 import ssl
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -53,8 +53,8 @@ def control(port: int, kind: str = "foreign", number: int = 0) -> Target:
     return Target(
         id=f"{kind}-{number}",
         url=f"http://127.0.0.1:{port}/",
-        control=kind,  # type: ignore[arg-type]
-        expect={"status": 200, "body": "well"},  # type: ignore[arg-type]
+        control=kind,
+        expect={"status": 200, "body": "well"},
     )
 
 
@@ -131,7 +131,7 @@ def test_a_bad_certificate_is_a_finding_and_the_chain_goes_on(
     authority: trustme.CA, roots: Path, kind: str, failure: str | None
 ) -> None:
     """An expired certificate is told from a forged one, and HTTP follows on the same connection."""
-    issue = {
+    issue: dict[str, Callable[[], trustme.LeafCert]] = {
         "good": lambda: authority.issue_cert("site.example"),
         "wildcard": lambda: authority.issue_cert("*.example"),
         "expired": lambda: authority.issue_cert(
@@ -145,11 +145,11 @@ def test_a_bad_certificate_is_a_finding_and_the_chain_goes_on(
         "stranger with our authority's name": lambda: namesake(authority).issue_cert(
             "site.example"
         ),
-    }[kind]
+    }
     talk = loopback.answering(loopback.page())
     with (
         loopback.serving(talk) as good,
-        loopback.serving(talk, serving_tls(issue())) as server,
+        loopback.serving(talk, serving_tls(issue[kind]())) as server,
         resolving({"site.example": "127.0.0.1"}) as resolver,
     ):
         target = Target(id="site", url=f"https://site.example:{server.port}/")

@@ -13,7 +13,7 @@ from keepiton.cli import common, probe, report, status, targets, wipe
 @click.version_option(__version__, message="%(prog)s %(version)s")
 @click.pass_context
 def keepiton(context: click.Context) -> None:
-    r"""Detect and document internet disruptions: what, when, for whom, with the evidence.
+    """Detect and document internet disruptions: what, when, for whom, with the evidence.
 
     \b
     Begin with:  keepiton probe      one look at every target, about a minute
@@ -26,7 +26,7 @@ def keepiton(context: click.Context) -> None:
     Exit status: 0 done; 2 usage, configuration or list wrong; 3 --fail-on met; 4 this machine's
     own line is down; 5 results not written; 6 no data; 75 another run is under way;
     130/143 interrupted.
-    """
+    """  # noqa: D301 - the backspace is click's mark for lines to keep
     context.default_map = common.configuration(keepiton)
 
 

@@ -95,6 +95,11 @@ SHOWN_OFFSET_MS = 2000
     "--allow-private", is_flag=True, help="Also connect to private and reserved addresses."
 )
 @click.option(
+    "--contact",
+    default="",
+    help="A page or address that explains your probes, told to targets from outside only.",
+)
+@click.option(
     "--accept-risk",
     type=click.Choice(["low", "medium", "high"]),
     help="Accept lists up to this risk, for unattended use; recorded.",
@@ -118,6 +123,7 @@ def probe(
     jitter: float,
     roots: Path | None,
     do_not_probe: Path | None,
+    contact: str,
     accept_risk: str | None,
     *,
     allow_private: bool,
@@ -134,6 +140,7 @@ def probe(
     from datetime import UTC, datetime  # noqa: PLC0415
 
     from keepiton import state  # noqa: PLC0415
+    from keepiton.errors import Mistake  # noqa: PLC0415
     from keepiton.run import Plan  # noqa: PLC0415
     from keepiton.targets import load  # noqa: PLC0415
 
@@ -142,6 +149,8 @@ def probe(
     settings = _settings(
         resolvers, confirm, pause, rate, deadline, roots, loaded, allow_private=allow_private
     )
+    if not (contact.isascii() and contact.isprintable()):
+        raise Mistake("--contact: write plain ASCII, such as https://example.org/probes")
     data = data or common.folder()
     if dry_run:
         memory = state.load(data)
@@ -158,7 +167,7 @@ def probe(
         if not again:
             _not_too_soon(memory, loaded, planned_at)
         state.save(data, memory)
-        plan = Plan(data, loaded, vantage, perspective, settings, planned_at)
+        plan = Plan(data, loaded, vantage, perspective, settings, planned_at, contact)
         done = _run(plan, jitter, quiet=quiet, verbose=verbose)
     except OSError as exc:
         where = exc.filename or data

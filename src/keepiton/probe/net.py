@@ -11,7 +11,7 @@ import ssl
 from ipaddress import ip_address
 
 CHUNK = 16_384
-MAX_SOCKETS = 512
+MAX_SOCKETS = 4096
 RESERVED_FILES = 32
 FALLBACK_FILES = 64
 

@@ -96,9 +96,11 @@ class Runner:
         self._hosts: dict[str, Host] = {}
         self._connections = Pace(settings.rate)
         self._lookups = Pace(settings.rate)
+        room = net.room_for_sockets()
+        self._sockets = asyncio.Semaphore(max(1, room * 3 // 4))
         # A look-up holds two sockets a resolver, one for each address family.
-        room = net.room_for_sockets() // (2 * max(1, len(settings.resolvers)))
-        self._sockets = asyncio.Semaphore(max(1, room))
+        each = 2 * max(1, len(settings.resolvers))
+        self._questions = asyncio.Semaphore(max(1, room // 4 // each))
         self.check = -1
         self._broken: OSError | None = None
         self._checked_at = 0.0
@@ -136,7 +138,7 @@ class Runner:
 
     @asynccontextmanager
     async def _lookup(self) -> AsyncIterator[None]:
-        async with self._sockets:
+        async with self._questions:
             await self._lookups.turn()
             yield
 

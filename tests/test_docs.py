@@ -1,0 +1,98 @@
+"""The documents are held against the code."""
+
+import re
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from keepiton.cli import common, keepiton
+from keepiton.probe import failures
+
+ROOT = Path(__file__).parent.parent
+
+
+def commands(group: click.Group, path: str = "keepiton") -> dict[str, click.Command]:
+    """Find every command, by the words that call it."""
+    found: dict[str, click.Command] = {path: group}
+    for name, command in sorted(group.commands.items()):
+        if isinstance(command, click.Group):
+            found |= commands(command, f"{path} {name}")
+        else:
+            found[f"{path} {name}"] = command
+    return found
+
+
+def page() -> str:
+    """Write docs/commands.md as it must be."""
+    out = ["# Commands", "", "What `--help` prints; a test holds this page against the program."]
+    for path in commands(keepiton):
+        shown = CliRunner(env={"COLUMNS": "100"}).invoke(
+            keepiton, [*path.split()[1:], "--help"], prog_name="keepiton", terminal_width=100
+        )
+        out += ["", f"## {path}", "", "```text", shown.output.rstrip(), "```"]
+    return "\n".join(out) + "\n"
+
+
+def test_every_command_and_option_is_on_its_page() -> None:
+    """To renew: python -c 'import test_docs as t; print(t.page(), end="")' > ../docs/commands.md."""
+    assert (ROOT / "docs" / "commands.md").read_text() == page()
+
+
+@pytest.mark.parametrize(
+    "table",
+    [failures.BY_ERRNO, failures.BY_GAI, failures.BY_RCODE, failures.BY_TLS_REASON],
+    ids=["errno", "gai", "rcode", "tls"],
+)
+def test_every_failure_is_on_the_format_page(table: dict[object, str]) -> None:
+    text = (ROOT / "docs" / "data-format.md").read_text()
+    for name in table.values():
+        assert f"`{name.removeprefix('unknown_failure: ')}`" in text
+    for name in (
+        failures.TIMEOUT,
+        failures.EOF,
+        failures.BOGON,
+        failures.NOT_TLS,
+        failures.NOT_HTTP,
+    ):
+        assert f"`{name.removeprefix('unknown_failure: ')}`" in text
+
+
+def test_every_exit_status_is_in_the_readme() -> None:
+    text = (ROOT / "README.md").read_text()
+    for code in (
+        0,
+        1,
+        2,
+        common.FAIL_ON,
+        common.OWN_LINE_DOWN,
+        common.NOT_WRITTEN,
+        common.NO_DATA,
+        common.LOCKED,
+    ):
+        assert f"\n| {code} | " in text
+    assert "| 130 / 143 |" in text
+
+
+def test_links_between_documents_lead_somewhere() -> None:
+    for document in [ROOT / "README.md", *ROOT.glob("docs/*.md"), *ROOT.glob("targets/*.md")]:
+        for link in re.findall(r"\]\(([^)#:]+)\)", document.read_text()):
+            assert (document.parent / link).exists(), f"{document.name}: {link}"
+
+
+def test_every_dependency_is_justified() -> None:
+    import tomllib  # noqa: PLC0415
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    text = (ROOT / "docs" / "dependencies.md").read_text().lower()
+    named = [*project["dependencies"], *project["optional-dependencies"]["dev"]]
+    for entry in named:
+        assert re.split(r"[\[><=;]", entry)[0].strip().lower() in text, entry
+
+
+def test_no_document_claims_what_a_probe_cannot_see() -> None:
+    for path in (ROOT / "src").rglob("*.py"):
+        text = path.read_text()
+        for word in ("shutdown", "censored", "blocked"):
+            assert word not in text.lower().replace("shutdown_asyncgens", ""), f"{path}: {word}"
