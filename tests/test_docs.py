@@ -36,7 +36,7 @@ def page() -> str:
 
 
 def test_every_command_and_option_is_on_its_page() -> None:
-    """To renew: python -c 'import test_docs as t; print(t.page(), end="")' > ../docs/commands.md."""
+    """Made anew, in tests/, by: python -c 'import test_docs as t; print(t.page(), end="")'."""
     assert (ROOT / "docs" / "commands.md").read_text() == page()
 
 
