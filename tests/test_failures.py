@@ -1,6 +1,7 @@
 """Each way a connection breaks keeps its own name, from real sockets."""
 
 import asyncio
+import base64
 import errno
 import socket
 import ssl
@@ -89,6 +90,31 @@ def test_tls(talk: loopback.Talk, name: str) -> None:
     """A polite close in the handshake is not a reset, and a web page is no handshake."""
     with loopback.serving(talk) as server:
         assert handshake_with(server.port) == name
+
+
+@pytest.mark.parametrize(
+    ("talk", "name"),
+    [
+        (loopback.silent, "generic_timeout_error"),
+        (loopback.reset, "connection_reset"),
+        (loopback.polite_close, "eof_error"),
+        (loopback.answering(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nshort"), "eof_error"),
+    ],
+    ids=["silent", "reset", "closed", "cut off"],
+)
+def test_http_over_tls(talk: loopback.Talk, name: str) -> None:
+    """What breaks inside TLS has the same name as outside it."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
+    with loopback.serving(talk, context) as server:
+
+        async def work() -> None:
+            connection = await tcp.connect("127.0.0.1", server.port)
+            await tls.handshake(connection, "127.0.0.1", ())
+            url = f"https://127.0.0.1:{server.port}/"
+            await http.fetch(connection, url, http.ORDINARY)
+
+        assert failure_of(work) == name
 
 
 def test_alerts_keep_their_kind() -> None:
@@ -226,10 +252,11 @@ def test_encrypted_resolvers_are_asked_and_their_certificate_is_checked(
 
     async def over_tls(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if transport == "https":
-            head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
-            assert head.startswith("post /dns-query ")
-            length = int(head.split("content-length: ")[1].split("\r\n")[0])
-            answer = response(await reader.readexactly(length), record="5.45.64.9")
+            head = (await reader.readuntil(b"\r\n\r\n")).decode()
+            assert head.startswith("GET /dns-query?dns=")
+            asked = head.split("dns=")[1].split()[0]
+            query = base64.urlsafe_b64decode(asked + "=" * (-len(asked) % 4))
+            answer = response(query, record="5.45.64.9")
             writer.write(loopback.page(answer))
         else:
             length = int.from_bytes(await reader.readexactly(2), "big")

@@ -16,8 +16,8 @@ from cryptography.x509.oid import NameOID
 
 import loopback
 from keepiton.model import Measurement, Perspective, Target
+from keepiton.probe import chain, http, net, runner
 from keepiton.probe import dns as dns_stage
-from keepiton.probe import http, net
 from keepiton.probe.chain import Settings
 from keepiton.probe.runner import Pace, Progress, Runner
 
@@ -349,6 +349,64 @@ def test_every_target_appears_even_when_the_deadline_cuts_the_run() -> None:
     assert {row.reason for row in rows if row.state == "skipped"} == {"deadline", "perspective"}
 
 
+def test_a_burst_of_failures_makes_it_look_at_its_own_line_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(runner, "RECHECK_S", 0.0)
+    dead = loopback.closed_port()
+    with loopback.serving(loopback.answering(loopback.page())) as good:
+        targets = [Target(id=f"t{n}", url=f"http://127.0.0.1:{dead}/{n}") for n in range(30)]
+        _, progress = probed([*targets, control(good.port)])
+        assert len(progress.lines) > 2
+        healthy = [Target(id=f"t{n}", url=f"http://127.0.0.1:{good.port}/{n}") for n in range(30)]
+        _, progress = probed([*healthy, control(good.port)])
+        assert len(progress.lines) == 2
+
+
+def test_the_byte_cap_ends_the_run_and_says_so() -> None:
+    big = loopback.answering(loopback.page(b"x" * 200_000))
+    with (
+        loopback.serving(big) as server,
+        loopback.serving(loopback.answering(loopback.page())) as good,
+    ):
+        targets = [Target(id=f"t{n}", url=f"http://127.0.0.1:{server.port}/{n}") for n in range(40)]
+        rows, progress = probed([*targets, control(good.port)], max_bytes=1_000_000, rate=50.0)
+    assert progress.reason == "byte_cap"
+    assert 1_000_000 < progress.bytes_received < 3_000_000
+    assert {row.reason for row in rows if row.state == "skipped"} == {"byte_cap"}
+
+
+def test_an_attempt_has_a_budget_over_all_its_stages(
+    monkeypatch: pytest.MonkeyPatch, authority: trustme.CA
+) -> None:
+    monkeypatch.setattr(chain, "BUDGET_S", 0.4)
+    context = serving_tls(authority.issue_cert("127.0.0.1"))
+    with (
+        loopback.serving(loopback.silent, context) as server,
+        loopback.serving(loopback.answering(loopback.page())) as good,
+    ):
+        target = Target(id="site", url=f"https://127.0.0.1:{server.port}/")
+        rows, _ = probed([target, control(good.port)])
+    last = of(rows, "site")[-1]
+    assert (last.stage, last.failure) == ("http", "generic_timeout_error")
+    assert sum(row.duration_ms or 0 for row in of(rows, "site")) < 900
+
+
+def test_a_clock_that_is_days_off_does_not_judge_dates(authority: trustme.CA, roots: Path) -> None:
+    expired = authority.issue_cert("127.0.0.1", not_after=datetime(2020, 1, 1, tzinfo=UTC))
+    then = "Date: Sun, 27 Feb 2011 08:00:00 GMT\r\n"
+    with (
+        loopback.serving(loopback.answering(loopback.page()), serving_tls(expired)) as server,
+        loopback.serving(loopback.answering(loopback.page(extra=then))) as good,
+    ):
+        target = Target(id="site", url=f"https://127.0.0.1:{server.port}/")
+        controls = [control(good.port, number=n) for n in range(3)]
+        rows, progress = probed([target, *controls], roots=roots)
+    assert (progress.clock_offset_ms or 0) < -86_400_000
+    (tls,) = (row for row in of(rows, "site") if row.stage == "tls")
+    assert (tls.state, tls.reason) == ("inconclusive", "own_clock")
+
+
 def test_waiting_costs_nothing_a_hundred_silent_targets_end_together() -> None:
     with (
         loopback.serving(loopback.silent) as server,
@@ -384,9 +442,9 @@ def test_own_addresses_and_neighbours_are_scrubbed() -> None:
     from keepiton.probe.chain import Chain  # noqa: PLC0415
 
     async def scrubbed(value: object) -> object:
-        runner = Runner(RUN, [], "outside", settings(), lambda _: None)
-        runner.own |= {"5.45.64.2", "192.168.7.20", "2001:db8:5::9"}
-        return Chain(runner, Target(id="x", url="http://x.example/"), 1)._scrub(value)  # noqa: SLF001
+        world = Runner(RUN, [], "outside", settings(), lambda _: None)
+        world.own |= {"5.45.64.2", "192.168.7.20", "2001:db8:5::9"}
+        return Chain(world, Target(id="x", url="http://x.example/"), 1)._scrub(value)  # noqa: SLF001
 
     cases = {
         "you are 5.45.64.2.": "you are [scrubbed].",

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -11,6 +12,7 @@ import pytest
 from keepiton.detect import Policy, detect
 from keepiton.model import LineState, clean
 from keepiton.report import RENDERERS, Report, common, table
+from keepiton.report.coarse import coarsen
 from keepiton.report.csv import cell
 from keepiton.report.markdown import escape
 from test_detect import START, STEP, rounds
@@ -122,6 +124,24 @@ def test_the_status_table_fits_80_columns_and_says_how_old_it_is() -> None:
     assert "0 of 1" in rows[0]
     assert "02-27 08:10..08:20" in rows[0]
     assert "90 min ago" in rows[0]
+
+
+def test_coarse_times_stay_true_and_give_no_exact_one_away() -> None:
+    exact = replace(a_report(), statuses=())
+    rough = coarsen(exact, timedelta(hours=1))
+    (one,), (other,) = exact.windows, rough.windows
+    assert other.start_earliest
+    assert other.end_latest
+    assert other.start_earliest <= (one.start_earliest or START) <= one.start_latest
+    assert one.start_latest <= other.start_latest
+    assert other.end_earliest <= one.end_earliest
+    assert (one.end_latest or START) <= other.end_latest
+    for form, render in RENDERERS.items():
+        text = render(rough)
+        for minute in ("10", "20", "40", "50"):
+            assert f"08:{minute}" not in text, form
+        assert one.witness not in text
+        assert one.id not in text
 
 
 def test_durations_are_ranges_or_lower_bounds() -> None:

@@ -231,7 +231,7 @@ class Measurement(Stored):
     )
 
 
-Reason = Literal["finished", "deadline", "interrupted", "terminated", "recovered"]
+Reason = Literal["finished", "deadline", "byte_cap", "interrupted", "terminated", "recovered"]
 
 
 class End(Stored):
@@ -244,6 +244,7 @@ class End(Stored):
     measurements: int
     states: dict[State, int] = Field(description="measurements by state")
     line: Line
+    bytes_received: int | None = Field(None, description="over all connections to targets")
     clock_offset_ms: int | None = Field(None, description="median over at least 3 controls")
     sha256: Sha256 = Field(description="of all bytes before this line")
     previous: Sha256 | None = Field(None, description="of this vantage's previous whole file")

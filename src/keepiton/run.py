@@ -69,6 +69,7 @@ def describe(plan: Plan, started_at: datetime) -> Run:
             "pause_s": settings.pause_s,
             "rate": settings.rate,
             "deadline_s": settings.deadline_s,
+            "max_bytes": settings.max_bytes,
             "allow_private": settings.allow_private,
             "budget_s": BUDGET_S,
             "addresses_per_family": ADDRESSES_PER_FAMILY,
@@ -108,7 +109,13 @@ def once(plan: Plan, step: Callable[[Progress], None] = lambda _: None) -> Done:
         state.save(plan.data, memory)
         progress = asyncio.run(_probe(plan, run, writer, step))
         previous = memory.chain.get(plan.vantage)
-        sha256 = writer.seal(progress.reason, progress.verdict, progress.clock_offset_ms, previous)
+        sha256 = writer.seal(
+            progress.reason,
+            progress.verdict,
+            progress.bytes_received,
+            progress.clock_offset_ms,
+            previous,
+        )
     finally:
         writer.close()
     memory.chain[plan.vantage] = sha256

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from datetime import datetime, tzinfo
+    from datetime import datetime, timedelta, tzinfo
 
     from keepiton.detect import Policy
     from keepiton.model import Rows
@@ -183,21 +183,32 @@ def zone(name: str) -> "tzinfo":
         raise Mistake(f"--tz {name}: no such zone; write one such as Europe/Minsk or UTC") from None
 
 
+def age(text: str, flag: str) -> "timedelta":
+    """Read a length of time: 90m, 24h or 7d. Raises Mistake."""
+    from datetime import timedelta  # noqa: PLC0415
+
+    from keepiton.errors import Mistake  # noqa: PLC0415
+
+    unit = {"m": "minutes", "h": "hours", "d": "days"}.get(text[-1:])
+    if not (unit and text[:-1].isdecimal() and 0 < int(text[:-1]) < 10**6):
+        raise Mistake(f"{flag} {text}: not a length of time; write 5m, 24h or 7d")
+    return timedelta(**{unit: int(text[:-1])})
+
+
 def instant(text: str | None, tz: "tzinfo", now: "datetime", flag: str) -> "datetime | None":
     """Read a time: ISO 8601, or an age such as 90m, 24h or 7d. Raises Mistake."""
-    from datetime import datetime, timedelta  # noqa: PLC0415
+    from datetime import datetime  # noqa: PLC0415
 
     from keepiton.errors import Mistake  # noqa: PLC0415
 
     if text is None:
         return None
-    unit = {"m": "minutes", "h": "hours", "d": "days"}.get(text[-1:])
+    if text[-1:] in "mhd":
+        return now - age(text, flag)
     try:
-        if unit and text[:-1].isdigit():
-            return now - timedelta(**{unit: int(text[:-1])})
         at = datetime.fromisoformat(text)
         return at if at.tzinfo else at.replace(tzinfo=tz)
-    except (ValueError, OverflowError):
+    except ValueError:
         raise Mistake(
             f"{flag} {text}: not a time; write 2022-02-27T08:00, 2022-02-27 or an age such as 24h"
         ) from None

@@ -76,6 +76,13 @@ SHOWN_OFFSET_MS = 2000
     help="Seconds after which targets not got to are skipped.",
 )
 @click.option(
+    "--max-bytes",
+    type=click.IntRange(10_000),
+    default=50_000_000,
+    show_default=True,
+    help="End the run after receiving so much.",
+)
+@click.option(
     "--jitter",
     type=click.FloatRange(0, 86400),
     default=0.0,
@@ -120,6 +127,7 @@ def probe(
     pause: float,
     rate: float,
     deadline: float,
+    max_bytes: int,
     jitter: float,
     roots: Path | None,
     do_not_probe: Path | None,
@@ -147,7 +155,15 @@ def probe(
     planned_at = datetime.now(UTC)
     loaded = load(lists, sys.stdin.read, allow_private=allow_private, do_not_probe=do_not_probe)
     settings = _settings(
-        resolvers, confirm, pause, rate, deadline, roots, loaded, allow_private=allow_private
+        resolvers,
+        confirm,
+        pause,
+        rate,
+        deadline,
+        max_bytes,
+        roots,
+        loaded,
+        allow_private=allow_private,
     )
     if not (contact.isascii() and contact.isprintable()):
         raise Mistake("--contact: write plain ASCII, such as https://example.org/probes")
@@ -182,6 +198,7 @@ def _settings(
     pause: float,
     rate: float,
     deadline: float,
+    max_bytes: int,
     roots: Path | None,
     loaded: "Loaded",
     *,
@@ -207,6 +224,7 @@ def _settings(
         pause_s=pause,
         rate=rate,
         deadline_s=deadline,
+        max_bytes=max_bytes,
         allow_private=allow_private,
         refused=loaded.refused.address,
     )
@@ -427,6 +445,7 @@ def summary(done: "Done", perspective: str) -> "Iterator[str]":
         if len(failed) > SHOWN_FAILURES:
             yield f"and {len(failed) - SHOWN_FAILURES} more"
         yield ""
+    yield f"Received {progress.bytes_received / 1000:,.0f} kB."
     offset_ms = progress.clock_offset_ms or 0
     if abs(offset_ms) > SHOWN_OFFSET_MS:
         yield f"This machine's clock is {-offset_ms / 1000:+.0f} s off that of the controls."

@@ -20,6 +20,9 @@ from keepiton.cli import common
     show_default=True,
 )
 @click.option(
+    "--round", "rounded", help="Coarsen all times for sharing, to steps such as 5m or 1h."
+)
+@click.option(
     "--fail-on", type=click.Choice(["disruption"]), help="Exit 3 when one is in the report."
 )
 def report(
@@ -32,6 +35,7 @@ def report(
     since: str | None,
     until: str | None,
     form: str,
+    rounded: str | None,
     fail_on: str | None,
 ) -> None:
     """Turn result files into disruption windows.
@@ -42,6 +46,7 @@ def report(
 
     from keepiton.detect import Policy  # noqa: PLC0415
     from keepiton.report import RENDERERS  # noqa: PLC0415
+    from keepiton.report.coarse import coarsen  # noqa: PLC0415
 
     zone = common.zone(tz)
     now = datetime.now(UTC)
@@ -51,6 +56,8 @@ def report(
     )
     found = common.rows(places, data)
     made = common.findings(found, Policy(), zone, only_targets, only_operators, span)
+    if rounded:
+        made = coarsen(made, common.age(rounded, "--round"))
     common.deliver(RENDERERS[form](made), output)
     if fail_on and made.windows:
         sys.exit(common.FAIL_ON)

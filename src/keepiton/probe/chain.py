@@ -23,8 +23,8 @@ from keepiton.probe.failures import BOGON, classify, is_local
 
 STAGE_S: dict[Stage, float] = {"dns": 5.0, "tcp": 5.0, "tls": 5.0, "http": 10.0}
 """Longest time of one stage: several times the slowest intercontinental round trips."""
-BUDGET_S = 20.0
-"""Longest time all stages of one attempt at one address may take together."""
+BUDGET_S = 15.0
+"""Longest time all stages of one attempt at one address may take together, look-up included."""
 ADDRESSES_PER_FAMILY = 2
 
 
@@ -39,6 +39,7 @@ class Settings:
     pause_s: float = 5.0
     rate: float = 20.0
     deadline_s: float = 600.0
+    max_bytes: int = 50_000_000
     allow_private: bool = False
     refused: Callable[[str], bool] = lambda _: False
     """Whether an address is on the do-not-probe list."""
@@ -75,6 +76,10 @@ class World(Protocol):
 
     def lookup(self) -> AbstractAsyncContextManager[None]:
         """Wait for a turn to look a name up."""
+        ...
+
+    def took(self, received: int) -> None:
+        """Count bytes towards the run's cap."""
         ...
 
     @property
@@ -120,6 +125,7 @@ class Chain:
     """For a control: which look it is part of."""
     seen: Seen = field(init=False)
     attempt: int = 1
+    looked_up_s: float = 0.0
 
     def __post_init__(self) -> None:
         """Nothing is known yet."""
@@ -138,7 +144,8 @@ class Chain:
         for attempt in range(1, self.attempts + 1):
             self.attempt = attempt
             if attempt > 1:
-                await asyncio.sleep(self.world.settings.pause_s)
+                await asyncio.sleep(self.world.settings.pause_s * 2 ** (attempt - 2))
+            self.looked_up_s = 0.0
             if name:
                 found = await self._resolve(name)
                 if found:
@@ -247,6 +254,7 @@ class Chain:
             for (resolver, _), task in zip(questions, tasks, strict=True)
             if task.result().value and task.result().value.records
         }
+        self.looked_up_s = max(task.result().duration_ms for task in tasks) / 1000
         kept = {4: 0, 6: 0}
         for (resolver, kind), task in zip(questions, tasks, strict=True):
             tried = task.result()
@@ -314,10 +322,11 @@ class Chain:
                 if self.target.query and end.port == dns.PORTS["tcp"]:
                     return await self._ask_target(end, where, connection)
                 if self.target.url:
-                    spent_s = tried.duration_ms / 1000
+                    spent_s = self.looked_up_s + tried.duration_ms / 1000
                     return await self._web(self.target.url, connection, where, spent_s)
             finally:
                 connection.close()
+                self.world.took(connection.received)
             return state
 
     def _skip(self, stage: Stage, reason: str) -> State:
@@ -358,6 +367,8 @@ class Chain:
         worst: State = "ok"
         if url.startswith("https:"):
             within_s = min(STAGE_S["tls"], BUDGET_S - spent_s)
+            if within_s <= 0:
+                return self._skip("tls", "budget")
             tried = await self._try(within_s, tls.handshake(connection, host))
             shake: tls.Handshake | None = tried.value
             facts: dict[str, Any] = {}
@@ -376,6 +387,8 @@ class Chain:
                 return worst
             spent_s += tried.duration_ms / 1000
         within_s = min(STAGE_S["http"], BUDGET_S - spent_s)
+        if within_s <= 0:
+            return self._skip("http", "budget")
         tried = await self._try(
             within_s, http.fetch(connection, url, self.world.settings.headers, alpn=alpn)
         )

@@ -5,6 +5,7 @@ UDP sockets are connected, so that a port-unreachable is a refusal and not a sil
 """
 
 import asyncio
+import base64
 import socket
 from dataclasses import dataclass
 from pathlib import Path
@@ -169,15 +170,11 @@ async def _over_stream(query: dns.message.Message, connection: Connection) -> dn
 async def _over_https(
     query: dns.message.Message, resolver: Resolver, connection: Connection, alpn: str | None
 ) -> dns.message.Message:
-    wire = query.to_wire()
-    headers = (
-        ("Accept", "application/dns-message"),
-        ("Content-Type", "application/dns-message"),
-        ("Content-Length", str(len(wire))),
-    )
-    reply = await http.fetch(
-        connection, resolver.url, headers, alpn=alpn, method="POST", content=wire
-    )
+    # GET, as everything that is sent (SAFETY S12; RFC 8484, section 4.1: id 0, base64url).
+    asked = base64.urlsafe_b64encode(query.to_wire()).rstrip(b"=").decode()
+    url = f"{resolver.url}?dns={asked}"
+    headers = (("Accept", "application/dns-message"),)
+    reply = await http.fetch(connection, url, headers, alpn)
     if reply.status != 200:  # noqa: PLR2004 - RFC 8484, section 4.2.1
         raise Failed("http_unexpected_status_code")
     return _parse(query, reply.body)

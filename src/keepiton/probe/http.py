@@ -111,24 +111,16 @@ def user_agent(text: str) -> Headers:
 
 
 async def fetch(
-    connection: Connection,
-    url: str,
-    headers: Headers,
-    *,
-    alpn: str | None = None,
-    method: str = "GET",
-    content: bytes | None = None,
+    connection: Connection, url: str, headers: Headers, alpn: str | None = None
 ) -> Reply:
-    """Send one request and read the answer up to the caps.
+    """Send one GET and read the answer up to the caps.
 
     Raises OSError, ssl.SSLError, or Failed with the failure's name.
     """
     parts = httpcore2.URL(url)
     kind = httpcore2.AsyncHTTP2Connection if alpn == "h2" else httpcore2.AsyncHTTP11Connection
     http = kind(origin=parts.origin, stream=_Stream(connection))
-    request = httpcore2.Request(
-        method, parts, headers=[("Host", urlsplit(url).netloc), *headers], content=content
-    )
+    request = httpcore2.Request("GET", parts, headers=[("Host", urlsplit(url).netloc), *headers])
     try:
         response = await http.handle_async_request(request)
         body = bytearray()

@@ -22,6 +22,8 @@ BURST = 10
 """How many latest targets are looked at to see a burst of failures; half of them make one."""
 RECHECK_S = 10.0
 """Least time between two looks at the own line while failures go on."""
+BROKEN_CLOCK_MS = 86_400_000
+"""A clock a day off cannot judge a certificate's dates."""
 CLOCK_CONTROLS = 3
 """Dates of at least so many controls give the clock offset."""
 
@@ -63,6 +65,7 @@ class Progress:
     states: Counter[State] = field(default_factory=Counter)
     reason: Reason = "finished"
     clock_offset_ms: int | None = None
+    bytes_received: int = 0
 
     @property
     def verdict(self) -> Line:
@@ -122,6 +125,9 @@ class Runner:
         if row.state == "fail" and self.check >= 0 and masks(line, row.stage):
             reason = {"down": "own_line", "resolver": "own_resolver"}.get(line, "no_controls")
             row = row.model_copy(update={"state": "inconclusive", "reason": reason})
+        offset_ms = abs(self.progress.clock_offset_ms or 0)
+        if row.failure == certificate.INVALID and offset_ms > BROKEN_CLOCK_MS:
+            row = row.model_copy(update={"state": "inconclusive", "reason": "own_clock"})
         if self._broken:
             return row.state
         try:
@@ -131,6 +137,12 @@ class Runner:
             self.stop("interrupted")
         self.progress.states[row.state] += 1
         return row.state
+
+    def took(self, received: int) -> None:
+        """Count bytes towards the run's cap; over it, the run ends."""
+        self.progress.bytes_received += received
+        if self.progress.bytes_received > self.settings.max_bytes:
+            self.stop("byte_cap")
 
     def lookup(self) -> AbstractAsyncContextManager[None]:
         """Wait for a turn to look a name up."""

@@ -6,6 +6,7 @@ chain the server sent is then judged against the pinned bundle (:mod:`keepiton.p
 
 import hashlib
 import ssl
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from ipaddress import ip_address
@@ -68,11 +69,10 @@ async def handshake(
         connection.incoming, connection.outgoing, server_hostname=server_name(host)
     )
     while True:
-        try:
+        with suppress(ssl.SSLWantReadError):
             tls.do_handshake()
             break
-        except ssl.SSLWantReadError:
-            await connection.flush()
+        await connection.flush()
         chunk = await connection.receive()
         if not chunk:
             raise Failed("eof_error")

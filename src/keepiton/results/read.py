@@ -62,8 +62,13 @@ def read(files: Sequence[str]) -> Rows:
     Unreadable lines are left out and counted; copies of a run count once; a run that two
     different vantages claim is left out. Raises Mistake when a file cannot be opened.
     """
-    import duckdb  # noqa: PLC0415 - heavy, and only here
-
+    try:
+        import duckdb  # noqa: PLC0415 - heavy, and only here
+    except ImportError:
+        raise Mistake(
+            "duckdb is not installed here (there is none for Android); copy the results to another"
+            " machine and run this there"
+        ) from None
     if not files:
         return Rows([], [], 0, 0, {})
     database = duckdb.connect(config=OFFLINE)

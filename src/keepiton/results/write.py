@@ -57,6 +57,7 @@ class Writer:
         self,
         reason: Reason,
         line: Line,
+        bytes_received: int,
         clock_offset_ms: int | None,
         previous: str | None,
     ) -> str:
@@ -72,6 +73,7 @@ class Writer:
             measurements=self.states.total(),
             states=dict(self.states),
             line=line,
+            bytes_received=bytes_received,
             clock_offset_ms=clock_offset_ms,
             sha256=self._hash.hexdigest(),
             previous=previous,

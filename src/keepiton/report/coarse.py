@@ -1,0 +1,66 @@
+"""Times made coarse for sharing: exact ones can identify one subscriber at the provider."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from keepiton.model import LinePeriod, Status, Window
+from keepiton.report.common import Report
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def down(at: datetime, step: timedelta) -> datetime:
+    """Return the last whole step not after an instant."""
+    return EPOCH + (at - EPOCH) // step * step
+
+
+def up(at: datetime, step: timedelta) -> datetime:
+    """Return the first whole step not before an instant."""
+    return EPOCH - (EPOCH - at) // step * step
+
+
+def coarsen(report: Report, step: timedelta) -> Report:
+    """Widen every interval to whole steps, so that it stays true.
+
+    Witnesses and ids are withheld: a file's name holds an exact time, and an id is made from one.
+    """
+
+    def window(one: Window) -> Window:
+        return replace(
+            one,
+            id="",
+            witness="withheld",
+            start_earliest=one.start_earliest and down(one.start_earliest, step),
+            start_latest=up(one.start_latest, step),
+            end_earliest=down(one.end_earliest, step),
+            end_latest=one.end_latest and up(one.end_latest, step),
+        )
+
+    def period(one: LinePeriod) -> LinePeriod:
+        return replace(one, start=down(one.start, step), end=up(one.end, step))
+
+    def status(one: Status) -> Status:
+        since = one.since and (one.since[0] and down(one.since[0], step), up(one.since[1], step))
+        seen = one.last_seen and down(one.last_seen, step)
+        return replace(one, since=since, last_seen=seen)
+
+    found = report.findings
+    return replace(
+        report,
+        now=down(report.now, step),
+        findings=replace(
+            found,
+            first_at=found.first_at and down(found.first_at, step),
+            last_at=found.last_at and down(found.last_at, step),
+            windows=(),
+            lines=(),
+            operators=(),
+            targets=(),
+        ),
+        windows=tuple(map(window, report.windows)),
+        lines=tuple(map(period, report.lines)),
+        statuses=tuple(map(status, report.statuses)),
+        complaints=(f"{len(report.complaints)} file(s) with unreadable lines",)
+        if report.complaints
+        else (),
+    )
