@@ -121,19 +121,6 @@ def test_a_random_vantage_is_made_once_and_kept(
     assert {run["perspective"] for run in runs} == {"outside"}
 
 
-def test_not_below_five_minutes_without_saying_so(
-    keepiton: Command, answering: tuple[str, loopback.Server]
-) -> None:
-    path, server = answering
-    assert keepiton("probe", path, "--allow-private").returncode == 0
-    asked = server.connections
-    again = keepiton("probe", path, "--allow-private")
-    assert again.returncode == 2
-    assert "less than 5 minutes ago" in again.stderr
-    assert "--again" in again.stderr
-    assert server.connections == asked
-
-
 def test_a_dry_run_prints_what_would_be_sent_and_sends_and_writes_nothing(
     keepiton: Command, answering: tuple[str, loopback.Server], tmp_path: Path
 ) -> None:

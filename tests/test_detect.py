@@ -124,6 +124,30 @@ def test_one_of_three_targets_down_is_that_target_and_not_the_operator() -> None
     assert (window.scope, window.subject) == ("target", "a")
 
 
+def test_half_an_operator_is_its_targets_and_not_the_operator() -> None:
+    series = [rounds("...xxx...", target, operator="alpha") for target in ("a", "b")]
+    series += [rounds(".........", target, operator="alpha") for target in ("c", "d")]
+    assert [(one.scope, one.subject) for one in found(*series).windows] == [
+        ("target", "a"),
+        ("target", "b"),
+    ]
+
+
+def test_targets_without_an_operator_are_no_operator() -> None:
+    """Two unrelated sites that fail together are two windows."""
+    both = [rounds("...xxx...", target) for target in ("a", "b")]
+    assert [one.scope for one in found(*both).windows] == ["target", "target"]
+    assert [one.subject for one in found(*both).operators] == ["other"]
+
+
+def test_two_looks_of_one_run_are_one_observation() -> None:
+    """A control is looked at twice a run: one bad run is still one, and an answer decides."""
+    again = timedelta(seconds=30)
+    assert not found(rounds("...x..."), rounds("...x...", offset=again)).windows
+    assert not found(rounds("..xxx.."), rounds("..x.x..", offset=again)).windows
+    assert spans(found(rounds("..xx..."), rounds("..xx...", offset=again))) == [(2, 3)]
+
+
 def test_a_target_that_stays_down_longer_keeps_its_own_window() -> None:
     one = rounds("...xxxxxx", "a", operator="alpha")
     two = rounds("...xxx...", "b", operator="alpha")

@@ -199,6 +199,28 @@ def test_a_runs_packets_go_to_listed_hosts_and_resolvers_only(
         assert str(Path.home()) not in text
 
 
+def test_not_below_five_minutes_without_saying_so(open_lab: Lab, tmp_path: Path) -> None:
+    lab, data = open_lab, tmp_path / "data"
+    words = (
+        "probe",
+        str(lab.list),
+        "--data",
+        str(data),
+        "--roots",
+        str(lab.roots),
+        "--rate",
+        "200",
+    )
+    assert lab.run(*words, at="2022-02-27 08:00:00").returncode == 0
+    soon = lab.run(*words, at="2022-02-27 08:03:00")
+    assert soon.returncode == 2
+    assert "less than 5 minutes ago; wait until 2022-02-27T08:05:0" in soon.stderr
+    assert "add --again" in soon.stderr
+    assert lab.run(*words, "--again", at="2022-02-27 08:03:30").returncode == 0
+    assert lab.run(*words, at="2022-02-27 08:20:00").returncode == 0
+    assert lab.run(*words, at="2021-02-27 08:20:00").returncode == 0, "a clock that jumped back"
+
+
 def test_manners_one_connection_in_two_seconds_to_one_address(
     open_lab: Lab, tmp_path: Path
 ) -> None:

@@ -12,11 +12,13 @@ import dns.message
 import pytest
 import trustme
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 import loopback
 from keepiton.model import Measurement, Perspective, Target
-from keepiton.probe import chain, http, net, runner
+from keepiton.probe import certificate, chain, http, net, runner
 from keepiton.probe import dns as dns_stage
 from keepiton.probe.chain import Settings
 from keepiton.probe.runner import Pace, Progress, Runner
@@ -223,6 +225,44 @@ def test_a_public_name_never_leads_to_a_private_address() -> None:
         (first, _) = of(rows, name)
         assert (first.failure, first.answers) == ("dns_bogon_error", (address,))
         assert {row.stage for row in of(rows, name)} == {"dns"}
+
+
+def test_pinned_addresses_are_tried_even_when_the_name_is_gone() -> None:
+    with (
+        loopback.serving(loopback.answering(loopback.page())) as good,
+        resolving({}) as resolver,
+    ):
+        url = f"http://gone.example:{good.port}/"
+        target = Target(id="site", url=url, addresses=("127.0.0.1",))
+        rows, progress = probed([target, control(good.port)], resolvers=(resolver,))
+    stages = {(row.stage, row.failure) for row in of(rows, "site")}
+    assert stages == {("dns", "dns_nxdomain_error"), ("tcp", None), ("http", None)}
+    assert progress.done[0].state == "ok"
+
+
+def test_a_forged_signature_without_a_key_hint_is_an_unknown_authority(
+    authority: trustme.CA, roots: Path
+) -> None:
+    """The chain leads to a known name; only its signature shows that another key made it."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    issuer = x509.load_pem_x509_certificate(authority.cert_pem.bytes()).subject
+    name = x509.SubjectAlternativeName([x509.DNSName("site.example")])
+    leaf = (
+        x509.CertificateBuilder(
+            issuer_name=issuer,
+            subject_name=x509.Name([]),
+            public_key=key.public_key(),
+            serial_number=7,
+            not_valid_before=datetime(2020, 1, 1, tzinfo=UTC),
+            not_valid_after=datetime(2999, 1, 1, tzinfo=UTC),
+        )
+        .add_extension(name, critical=True)
+        .sign(key, hashes.SHA256())
+        .public_bytes(serialization.Encoding.DER)
+    )
+    assert certificate.verdict((leaf,), "site.example", roots) == "ssl_unknown_authority"
+    assert certificate.verdict((), "site.example", roots) == "ssl_invalid_certificate"
+    assert certificate.verdict((b"junk",), "site.example", roots) == "ssl_invalid_certificate"
 
 
 def test_one_family_is_enough_and_no_family_is_a_failure() -> None:

@@ -228,6 +228,25 @@ def test_garbage_is_left_out_counted_and_named(tmp_path: Path) -> None:
     assert all("\x1b" not in complaint for complaint in rows.complaints())
 
 
+@pytest.mark.parametrize(
+    ("good", "forged"),
+    [
+        ('"vantage":"v1"', '"vantage":"\\u001b[2J"'),
+        ('"vantage":"v1"', '"vantage":"../../v"'),
+        ('"perspective":"outside"', '"perspective":"everywhere"'),
+        ('"at":"2022-02-27T12:01:03.000Z"', '"at":"infinity"'),
+        ('"at":"2022-02-27T12:01:03.000Z"', '"at":"9999-01-01T00:00:00Z"'),
+    ],
+)
+def test_a_strangers_file_says_nothing_it_should_not(
+    tmp_path: Path, good: str, forged: str
+) -> None:
+    lines = lines_of("a" * 12, ok=False)
+    assert any(good in line for line in lines)
+    file = written(tmp_path, "x.jsonl", *(line.replace(good, forged) for line in lines))
+    assert not [one for one in read.read([file]).rounds if one.target == "t"]
+
+
 def test_a_newer_format_is_refused_by_name(tmp_path: Path) -> None:
     line = a_run().encoded().decode().replace('"format":1', '"format":2').strip()
     with pytest.raises(Exception, match="written by a newer keepiton"):

@@ -74,7 +74,7 @@ def detect(
 
     The order of the rounds does not matter.
     """
-    ordered = sorted(rounds, key=lambda one: (one.at, one.run, one.target, one.vantage))
+    ordered = _once_a_run(rounds)
     definite = [one for one in ordered if one.reached is not None]
     by_target = _group(definite, lambda one: one.target)
     answered = {one.target for one in definite if one.reached}
@@ -113,6 +113,16 @@ def detect(
     )
 
 
+def _once_a_run(rounds: Iterable[Round]) -> list[Round]:
+    """Order the rounds; where a run looked at a target twice (a control), an answer decides."""
+    best: dict[tuple[str, str], Round] = {}
+    for one in sorted(rounds, key=lambda one: (one.at, one.run, one.target, one.vantage)):
+        known = best.setdefault((one.run, one.target), one)
+        if not known.reached and one.reached is not None:
+            best[one.run, one.target] = one
+    return sorted(best.values(), key=lambda one: (one.at, one.run, one.target, one.vantage))
+
+
 def _group(rounds: Iterable[Round], key: Callable[[Round], str]) -> dict[Scope, list[Round]]:
     groups: dict[Scope, list[Round]] = defaultdict(list)
     for one in rounds:
@@ -124,21 +134,19 @@ def _operator_observations(
     rounds: Sequence[Round], answered: set[str], policy: Policy
 ) -> list[Seen]:
     """Judge an operator run by run, by the targets of its that ever answered anyone."""
-    runs: dict[str, dict[str, Round]] = defaultdict(dict)
+    runs: dict[str, list[Round]] = defaultdict(list)
     for one in rounds:
         if one.target in answered:
-            known = runs[one.run].get(one.target)
-            if known is None or not known.reached:  # a control is looked at more than once a run
-                runs[one.run][one.target] = one
+            runs[one.run].append(one)
     observations = []
     for targets in runs.values():
         if len(targets) < policy.operator_targets:
             continue
-        bad = tuple(one for one in targets.values() if not one.reached)
+        bad = tuple(one for one in targets if not one.reached)
         is_bad = len(bad) >= policy.operator_targets and len(bad) >= policy.operator_share * len(
             targets
         )
-        members = bad if is_bad else tuple(targets.values())
+        members = bad if is_bad else tuple(targets)
         observations.append(
             Seen(min(one.at for one in members), members[0].vantage, not is_bad, members)
         )
@@ -266,7 +274,7 @@ def _statuses(
 
 
 def _subject(one: Round, scope: Literal["operator", "target"]) -> str:
-    return one.operator or "other" if scope == "operator" else one.target
+    return one.operator or one.role if scope == "operator" else one.target
 
 
 def _status(

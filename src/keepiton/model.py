@@ -266,6 +266,7 @@ class Round:
     stage: str | None = None
     failure: str | None = None
     file: str = ""
+    role: str = "other"
 
 
 @dataclass(frozen=True, slots=True)

@@ -119,8 +119,9 @@ def once(plan: Plan, step: Callable[[Progress], None] = lambda _: None) -> Done:
     finally:
         writer.close()
     memory.chain[plan.vantage] = sha256
-    if progress.verdict != "down":
-        memory.note_asked([one.target.id for one in progress.done], datetime.now(UTC))
+    if progress.verdict != "down" and not plan.settings.allow_private:  # that is a lab
+        asked = [one.target.id for one in progress.done if one.state != "skipped"]
+        memory.note_asked(asked, datetime.now(UTC))
     state.save(plan.data, memory)
     path = write.publish(writer.part)
     memory.open = None

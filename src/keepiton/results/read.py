@@ -132,13 +132,14 @@ def _judge(folded: list[dict[str, Any]]) -> tuple[list[Round], list[LineState]]:
                 vantage=row["vantage"],
                 perspective=row["perspective"],
                 target=clean(row["target"]),
-                operator=clean(row["operator"]),
+                operator=clean(row["operator"]) if row["operator"] else None,
+                role=clean(row["role"]),
                 control=row["control"],
                 at=_at(row),
                 reached=reached,
                 stage=row["stage"],
                 failure=clean(row["failure"]) if row["failure"] else None,
-                file=row["file"],
+                file=clean(row["file"]),
             )
         )
     return rounds, sorted(lines, key=lambda one: (one.at, one.run))

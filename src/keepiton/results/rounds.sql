@@ -4,22 +4,24 @@
 with runs as (
     select run, any_value(vantage) as vantage, any_value(perspective) as perspective
     from lines
-    where type = 'run' and run is not null and vantage is not null
+    where type = 'run' and regexp_full_match(run, '[0-9a-f]{12}')
+      and regexp_full_match(vantage, '[a-z0-9][a-z0-9-]{0,31}')
       and perspective in ('inside', 'outside')
     group by run
     having count(distinct (vantage, perspective)) = 1
 ),
 rows_once as (
     select
-        run, target, coalesce(operator, role, 'other') as operator, control, "check", stage,
-        attempt, "at" as seen_at, state, failure, address, port, transport, min(parse_filename(filename)) as file
+        run, target, operator, coalesce(role, 'other') as role, control, "check",
+        case when stage in ('dns', 'tcp', 'tls', 'http') then stage end as stage, attempt, "at" as seen_at, state, failure, address, port, transport, min(parse_filename(filename)) as file
     from lines
-    where type = 'measurement' and target is not null and "at" is not null and state is not null
+    where type = 'measurement' and target is not null and state is not null
+      and "at" between timestamp '2000-01-01' and timestamp '2100-01-01'
     group by all
 ),
 ends as (
     select
-        run, target, operator, control,
+        run, target, operator, role, control,
         case when control is null then null else "check" end as look,
         address, coalesce(port, 0) as port,
         case when address is null then null when stage = 'dns' then transport else 'tcp' end
@@ -36,7 +38,7 @@ ends as (
         arg_max(failure, seen_at) filter (where state in ('fail', 'inconclusive')) as failure,
         min(file) as file
     from rows_once
-    group by run, target, operator, control, look, address, port, asked_over, attempt
+    group by run, target, operator, role, control, look, address, port, asked_over, attempt
 ),
 last_tries as (
     select * from ends
@@ -45,7 +47,7 @@ last_tries as (
     ) = 1
 )
 select
-    t.run, r.vantage, r.perspective, t.target, t.operator, t.control, t.look,
+    t.run, r.vantage, r.perspective, t.target, t.operator, t.role, t.control, t.look,
     min(t.seen_at) as seen_at,
     min(t.first_check) as first_check,
     max(t.last_check) as last_check,
@@ -66,5 +68,5 @@ select
     min(t.file) as file
 from last_tries t join runs r using (run)
 where not t.skipped
-group by t.run, r.vantage, r.perspective, t.target, t.operator, t.control, t.look
+group by t.run, r.vantage, r.perspective, t.target, t.operator, t.role, t.control, t.look
 order by seen_at, t.run, t.target, t.look
