@@ -20,8 +20,8 @@ import loopback
 from keepiton.model import Measurement, Perspective, Target
 from keepiton.probe import certificate, chain, http, net, runner
 from keepiton.probe import dns as dns_stage
-from keepiton.probe.chain import Settings
 from keepiton.probe.runner import Pace, Progress, Runner
+from keepiton.probe.world import Settings
 
 RUN = "0123456789ab"
 

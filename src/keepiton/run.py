@@ -14,8 +14,8 @@ from pathlib import Path
 from keepiton import __version__, state
 from keepiton.model import Perspective, Reason, Run
 from keepiton.probe import http
-from keepiton.probe.chain import ADDRESSES_PER_FAMILY, BUDGET_S, STAGE_S, Settings
 from keepiton.probe.runner import Progress, Runner
+from keepiton.probe.world import ADDRESSES_PER_FAMILY, BUDGET_S, STAGE_S, Settings
 from keepiton.results import write
 from keepiton.targets import Loaded
 
@@ -93,13 +93,14 @@ def seal_left_behind(data: Path, memory: state.State) -> Path | None:
     return found[0] if found else None
 
 
-def once(plan: Plan, step: Callable[[Progress], None] = lambda _: None) -> Done:
-    """Do one run. The caller holds the folder's lock.
+def once(
+    plan: Plan, memory: state.State, step: Callable[[Progress], None] = lambda _: None
+) -> Done:
+    """Do one run. The caller holds the folder's lock and has read its memory under it.
 
     SIGINT and SIGTERM end it early and keep what was measured. Raises OSError when results cannot
     be written; what was written stays readable.
     """
-    memory = state.load(plan.data)
     recovered = seal_left_behind(plan.data, memory)
     started_at = datetime.now(UTC)
     run = describe(plan, started_at)

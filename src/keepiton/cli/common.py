@@ -11,9 +11,7 @@ import click
 if TYPE_CHECKING:
     from datetime import datetime, timedelta, tzinfo
 
-    from keepiton.detect import Policy
     from keepiton.model import Rows
-    from keepiton.report import Report
 
 OWN_LINE_DOWN = 4
 NOT_WRITTEN = 5
@@ -236,60 +234,6 @@ def _expand(place: Path) -> list[Path]:
     if place.exists() or not glob.has_magic(str(place)):
         return [place]
     return [Path(one) for one in sorted(glob.glob(str(place), recursive=True))] or [place]  # noqa: PTH207
-
-
-def findings(
-    found: "Rows",
-    policy: "Policy",
-    tz: "tzinfo",
-    only_targets: tuple[str, ...],
-    only_operators: tuple[str, ...],
-    span: "tuple[datetime | None, datetime | None]" = (None, None),
-) -> "Report":
-    """Detect over all rows, then keep what was asked for: an edge may lie outside the range."""
-    from datetime import UTC, datetime  # noqa: PLC0415
-
-    from keepiton.detect import detect  # noqa: PLC0415
-    from keepiton.report import Report  # noqa: PLC0415
-
-    now = datetime.now(UTC)
-    since, until = span
-    kept = [
-        one
-        for one in found.rounds
-        if (not only_targets or one.target in only_targets)
-        and (not only_operators or one.operator in only_operators)
-    ]
-    lines = found.lines
-    seen = [one.at for one in kept] + (
-        [] if only_targets or only_operators else [one.at for one in lines]
-    )
-    if not any((not since or at >= since) and (not until or at <= until) for at in seen):
-        sys.exit(complain("no data in the asked range", NO_DATA))
-    all_found = detect(kept, lines, policy, now)
-    return Report(
-        findings=all_found,
-        windows=tuple(
-            one
-            for one in all_found.windows
-            if (not until or one.start_latest <= until)
-            and (not since or one.ongoing or (one.end_latest or one.end_earliest) >= since)
-        ),
-        lines=tuple(
-            one
-            for one in all_found.lines
-            if (not until or one.start <= until) and (not since or one.end >= since)
-        ),
-        statuses=(),
-        policy=policy,
-        zone=tz,
-        now=now,
-        since=since,
-        until=until,
-        files=found.files,
-        unsealed=found.unsealed,
-        complaints=tuple(found.complaints()),
-    )
 
 
 def deliver(text: str, output: Path | None) -> None:

@@ -44,8 +44,8 @@ def report(
     """
     from datetime import UTC, datetime  # noqa: PLC0415
 
-    from keepiton.detect import Policy  # noqa: PLC0415
     from keepiton.report import RENDERERS  # noqa: PLC0415
+    from keepiton.report.build import build  # noqa: PLC0415
     from keepiton.report.coarse import coarsen  # noqa: PLC0415
 
     zone = common.zone(tz)
@@ -55,7 +55,9 @@ def report(
         common.instant(until, zone, now, "--until"),
     )
     found = common.rows(places, data)
-    made = common.findings(found, Policy(), zone, only_targets, only_operators, span)
+    made = build(found, zone, now, targets=only_targets, operators=only_operators, span=span)
+    if not made:
+        sys.exit(common.complain("no data in the asked range", common.NO_DATA))
     if rounded:
         made = coarsen(made, common.age(rounded, "--round"))
     common.deliver(RENDERERS[form](made), output)

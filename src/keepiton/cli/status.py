@@ -1,5 +1,6 @@
 """``keepiton status``."""
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,16 +28,19 @@ def status(
     any files and folders named.
     """
     import shutil  # noqa: PLC0415
+    from datetime import UTC, datetime  # noqa: PLC0415
 
-    from keepiton.detect import Policy  # noqa: PLC0415
     from keepiton.report import table  # noqa: PLC0415
+    from keepiton.report.build import build  # noqa: PLC0415
 
     zone = common.zone(tz)
     found = common.rows(places, data)
-    report = common.findings(found, Policy(), zone, only_targets, only_operators)
-    statuses = report.findings.targets if by_target else report.findings.operators
-    if not statuses:
-        raise SystemExit(common.complain("no measurements of targets yet", common.NO_DATA))
+    now = datetime.now(UTC)
+    report = build(found, zone, now, targets=only_targets, operators=only_operators)
+    found_now = report and report.findings
+    statuses = found_now and (found_now.targets if by_target else found_now.operators)
+    if not report or not statuses:
+        sys.exit(common.complain("no measurements of such targets", common.NO_DATA))
     width = max(80, shutil.get_terminal_size((110, 24)).columns)
     text = table.status(
         replace(report, statuses=statuses), "target" if by_target else "operator", width

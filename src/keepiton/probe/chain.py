@@ -7,90 +7,25 @@ an invalid certificate is a finding and not a stop. What failed is tried again a
 import asyncio
 import re
 import time
-from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Awaitable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from ipaddress import ip_address
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import urlsplit
 
 from keepiton.bogons import is_bogon
 from keepiton.model import Measurement, Stage, State, Target, clean
 from keepiton.probe import certificate, dns, http, net, tcp, tls
 from keepiton.probe.failures import BOGON, classify, is_local
-
-STAGE_S: dict[Stage, float] = {"dns": 5.0, "tcp": 5.0, "tls": 5.0, "http": 10.0}
-"""Longest time of one stage: several times the slowest intercontinental round trips."""
-BUDGET_S = 15.0
-"""Longest time all stages of one attempt at one address may take together, look-up included."""
-ADDRESSES_PER_FAMILY = 2
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """How to probe; written into every run line."""
-
-    resolvers: tuple[dns.Resolver, ...]
-    headers: http.Headers
-    roots: Path | None = None
-    confirm: int = 1
-    pause_s: float = 5.0
-    rate: float = 20.0
-    deadline_s: float = 600.0
-    max_bytes: int = 50_000_000
-    allow_private: bool = False
-    refused: Callable[[str], bool] = lambda _: False
-    """Whether an address is on the do-not-probe list."""
-
-
-@dataclass(slots=True)
-class Seen:
-    """What became of one target."""
-
-    target: Target
-    state: State = "skipped"
-    stage: Stage | None = None
-    failure: str | None = None
-    named: bool = False
-    """A name had to be looked up."""
-    unresolved: bool = False
-    date_offset_ms: int | None = None
-
-
-class World(Protocol):
-    """What a chain needs from the run around it."""
-
-    settings: Settings
-    run: str
-    own: set[str]
-
-    def emit(self, row: Measurement) -> State:
-        """Store a row; return the state it was stored with."""
-        ...
-
-    def slot(self, address: str) -> AbstractAsyncContextManager[None]:
-        """Wait until manners allow a connection to this address."""
-        ...
-
-    def lookup(self) -> AbstractAsyncContextManager[None]:
-        """Wait for a turn to look a name up."""
-        ...
-
-    def took(self, received: int) -> None:
-        """Count bytes towards the run's cap."""
-        ...
-
-    @property
-    def check(self) -> int:
-        """The latest look at the own line."""
-        ...
-
-    @property
-    def line_lost(self) -> bool:
-        """Whether this vantage's own line is known to be down."""
-        ...
+from keepiton.probe.world import (
+    ADDRESSES_PER_FAMILY,
+    BUDGET_S,
+    STAGE_S,
+    Seen,
+    World,
+    skipped,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +90,7 @@ class Chain:
             async with asyncio.TaskGroup() as group:
                 tried = [(one, group.create_task(self._endpoint(one))) for one in todo]
             settled |= {one: task.result() for one, task in tried}
-            again = (name and self.seen.stage == "dns") or "fail" in settled.values()
+            again = (name and self.seen.state == "fail") or "fail" in settled.values()
             if not again or self.world.line_lost:
                 break
         self._conclude(settled, unresolved=bool(name))
@@ -443,19 +378,3 @@ def _near(text: str, own: set[str]) -> bool:
             if int(ours) >> shift == int(theirs) >> shift:
                 return True
     return False
-
-
-def skipped(target: Target, run: str, reason: str, check: int | None = None) -> Measurement:
-    """Return the row of a target that this run did not get to."""
-    return Measurement(
-        run=run,
-        target=target.id,
-        operator=target.operator,
-        asn=target.asn,
-        role=target.role,
-        control=target.control,
-        check=check,
-        at=datetime.now(UTC),
-        state="skipped",
-        reason=reason,
-    )

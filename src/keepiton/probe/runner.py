@@ -14,7 +14,8 @@ from keepiton.bogons import is_bogon
 from keepiton.line import Tally, masks, verdict
 from keepiton.model import Line, Measurement, Perspective, Reason, State, Target
 from keepiton.probe import certificate, net
-from keepiton.probe.chain import Chain, Seen, Settings, skipped
+from keepiton.probe.chain import Chain
+from keepiton.probe.world import Seen, Settings, skipped
 
 SPACING_S = 2.0
 """Least time between two connections to one address (SAFETY S11)."""

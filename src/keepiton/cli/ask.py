@@ -1,0 +1,104 @@
+"""What a run must know or be granted before it begins."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from keepiton.model import Perspective
+    from keepiton.state import State
+    from keepiton.targets import Loaded
+
+
+def tell_once(memory: "State", data: Path, *, quiet: bool) -> None:
+    """Say what a person must know, once (SAFETY S3)."""
+    from keepiton.consent import FIRST_RUN  # noqa: PLC0415
+    from keepiton.state import CONSENT  # noqa: PLC0415
+
+    if memory.told < CONSENT and not quiet:
+        click.echo(FIRST_RUN.format(data=data), err=True)
+        memory.told = CONSENT
+
+
+def who(
+    memory: "State", vantage: str | None, perspective: "Perspective | None", *, quiet: bool
+) -> "tuple[str, Perspective]":
+    """Settle who looks and from where: asked once on a terminal, else a safe default, said once."""
+    from pydantic import TypeAdapter, ValidationError  # noqa: PLC0415
+
+    from keepiton.consent import ASK_PERSPECTIVE, ASK_VANTAGE  # noqa: PLC0415
+    from keepiton.errors import Mistake  # noqa: PLC0415
+    from keepiton.model import Token  # noqa: PLC0415
+    from keepiton.state import random_vantage  # noqa: PLC0415
+
+    known = perspective or memory.perspective
+    name = vantage or memory.vantage
+    if not known and sys.stdin.isatty() and sys.stderr.isatty():
+        click.echo(ASK_PERSPECTIVE, err=True)
+        choice = click.Choice(["inside", "outside"])
+        answer = click.prompt("inside or outside", type=choice, default="outside", err=True)
+        known = "inside" if answer == "inside" else "outside"
+        if not name:
+            click.echo(ASK_VANTAGE, err=True)
+            name = click.prompt("vantage", default=random_vantage(), err=True)
+    elif not known and not quiet:
+        click.echo(
+            "keepiton: perspective not set, taking outside; set it with --perspective"
+            " or in keepiton.toml (said once)",
+            err=True,
+        )
+    name = name or random_vantage()
+    known = known or "outside"
+    try:
+        TypeAdapter(Token).validate_python(name)
+    except ValidationError:
+        raise Mistake(
+            f"--vantage {name}: write lower-case letters, digits and hyphens, 32 at most"
+        ) from None
+    memory.vantage = memory.vantage or name
+    memory.perspective = memory.perspective or known
+    return name, known
+
+
+def accept(memory: "State", loaded: "Loaded", accept_risk: str | None, now: "datetime") -> None:
+    """Ask before a list above the lowest risk, or take what was accepted before. Raises Mistake."""
+    from keepiton.errors import Mistake  # noqa: PLC0415
+    from keepiton.model import RISKS, Risk  # noqa: PLC0415
+    from keepiton.state import CONSENT, Acceptance  # noqa: PLC0415
+
+    def covers(level: str) -> bool:
+        return RISKS.index(level) >= RISKS.index(loaded.risk)
+
+    if loaded.risk == "low":
+        return
+    if any(covers(level) and one.consent == CONSENT for level, one in memory.accepted.items()):
+        return
+    for why in loaded.whys:
+        click.echo(f"Risk: {why}", err=True)
+    level: Risk = loaded.risk
+    if accept_risk:
+        if not covers(accept_risk):
+            raise Mistake(f"--accept-risk {accept_risk}: these lists have risk {loaded.risk}")
+    elif not (sys.stdin.isatty() and click.confirm("Probe these?", default=False, err=True)):
+        raise Mistake(
+            f"lists of risk {loaded.risk} are not accepted; read the lines above, and if you are"
+            f" sure add --accept-risk {loaded.risk} (recorded with the date)"
+        )
+    memory.accepted[level] = Acceptance(at=now, consent=CONSENT)
+
+
+def not_too_soon(memory: "State", loaded: "Loaded", now: "datetime") -> None:
+    """Keep to five minutes between two looks at a target (SAFETY S11). Raises Mistake."""
+    from keepiton.errors import Mistake  # noqa: PLC0415
+    from keepiton.model import utc  # noqa: PLC0415
+
+    at = memory.too_soon([one.id for one in loaded.targets], now)
+    if at:
+        raise Mistake(
+            "these targets were probed less than 5 minutes ago; wait until"
+            f" {utc(at)}, or add --again to do it all the same"
+        )

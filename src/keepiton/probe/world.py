@@ -1,0 +1,98 @@
+"""What a chain is given by the run around it: settings, limits, and whom to tell."""
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Protocol
+
+from keepiton.model import Measurement, Stage, State, Target
+from keepiton.probe import dns, http
+
+STAGE_S: dict[Stage, float] = {"dns": 5.0, "tcp": 5.0, "tls": 5.0, "http": 10.0}
+"""Longest time of one stage: several times the slowest intercontinental round trips."""
+BUDGET_S = 15.0
+"""Longest time all stages of one attempt at one address may take together, look-up included."""
+ADDRESSES_PER_FAMILY = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How to probe; written into every run line."""
+
+    resolvers: tuple[dns.Resolver, ...]
+    headers: http.Headers
+    roots: Path | None = None
+    confirm: int = 1
+    pause_s: float = 5.0
+    rate: float = 20.0
+    deadline_s: float = 600.0
+    max_bytes: int = 50_000_000
+    allow_private: bool = False
+    refused: Callable[[str], bool] = lambda _: False
+    """Whether an address is on the do-not-probe list."""
+
+
+@dataclass(slots=True)
+class Seen:
+    """What became of one target."""
+
+    target: Target
+    state: State = "skipped"
+    stage: Stage | None = None
+    failure: str | None = None
+    named: bool = False
+    """A name had to be looked up."""
+    unresolved: bool = False
+    date_offset_ms: int | None = None
+
+
+class World(Protocol):
+    """What a chain needs from the run around it."""
+
+    settings: Settings
+    run: str
+    own: set[str]
+
+    def emit(self, row: Measurement) -> State:
+        """Store a row; return the state it was stored with."""
+        ...
+
+    def slot(self, address: str) -> AbstractAsyncContextManager[None]:
+        """Wait until manners allow a connection to this address."""
+        ...
+
+    def lookup(self) -> AbstractAsyncContextManager[None]:
+        """Wait for a turn to look a name up."""
+        ...
+
+    def took(self, received: int) -> None:
+        """Count bytes towards the run's cap."""
+        ...
+
+    @property
+    def check(self) -> int:
+        """The latest look at the own line."""
+        ...
+
+    @property
+    def line_lost(self) -> bool:
+        """Whether this vantage's own line is known to be down."""
+        ...
+
+
+def skipped(target: Target, run: str, reason: str, check: int | None = None) -> Measurement:
+    """Return the row of a target that this run did not get to."""
+    return Measurement(
+        run=run,
+        target=target.id,
+        operator=target.operator,
+        asn=target.asn,
+        role=target.role,
+        control=target.control,
+        check=check,
+        at=datetime.now(UTC),
+        state="skipped",
+        reason=reason,
+    )
