@@ -109,6 +109,10 @@ def test_what_goes_on_and_what_nobody_looked_at_afterwards_are_told_apart() -> N
 def test_coverage_counts_what_was_really_observed() -> None:
     assert only(found(rounds("....xx  xx...."))).coverage == pytest.approx(4 / 6, abs=0.01)
     assert only(found(rounds("....xx??xx...."))).coverage == pytest.approx(4 / 6, abs=0.01)
+    staggered = rounds("...xxx...", vantage="v2", offset=STEP / 2)
+    assert only(found(rounds("...xxx..."), staggered)).coverage == 1.0
+    holed = rounds("...x x...", vantage="v2", offset=STEP / 2)
+    assert only(found(rounds("...xxx..."), holed)).coverage == pytest.approx(5 / 6, abs=0.01)
 
 
 def test_two_targets_of_an_operator_make_one_operator_window() -> None:

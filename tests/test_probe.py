@@ -265,6 +265,28 @@ def test_a_forged_signature_without_a_key_hint_is_an_unknown_authority(
     assert certificate.verdict((b"junk",), "site.example", roots) == "ssl_invalid_certificate"
 
 
+def test_both_families_are_tried_and_told_apart() -> None:
+    talk = loopback.answering(loopback.page())
+    with (
+        loopback.serving(talk, host="::1") as six,
+        loopback.serving(talk) as four,
+        resolving({"six.example": "::1"}) as resolver,
+    ):
+        targets = [
+            Target(id="literal", url=f"http://[::1]:{six.port}/"),
+            Target(id="named", url=f"http://six.example:{six.port}/"),
+            Target(id="four", url=f"http://127.0.0.1:{four.port}/"),
+            Target(id="half", url=f"http://six.example:{four.port}/", addresses=("127.0.0.1",)),
+        ]
+        rows, progress = probed([*targets, control(four.port)], resolvers=(resolver,))
+    families = {row.target: row.family for row in rows if row.stage == "http"}
+    assert (families["literal"], families["named"], families["four"]) == (6, 6, 4)
+    half = {(row.family, row.failure) for row in of(rows, "half") if row.stage == "tcp"}
+    assert half == {(4, None), (6, "connection_refused")}
+    assert {one.state for one in progress.done} == {"ok"}, "one address that answers is enough"
+    assert six.requests[0].split(b"\r\n")[1] == f"Host: [::1]:{six.port}".encode()
+
+
 def test_one_family_is_enough_and_no_family_is_a_failure() -> None:
     names = {"v4.example": "127.0.0.1", "empty.example": None}
     with (

@@ -64,6 +64,9 @@ class Stretch:
     """A silence longer than the policy joins follows."""
 
 
+LATE_SHARE = 0.25
+"""A look may be this share of the usual interval late and still be the expected one."""
+
 Scope = tuple[Perspective, str]
 
 
@@ -231,8 +234,10 @@ def _coverage(seen: Sequence[Seen], start: datetime, end: datetime) -> float:
         gaps = [(after - before).total_seconds() for before, after in pairwise(all_times)]
         usual_s = statistics.median(gaps) if gaps else 0.0
         got += len(inside)
-        asked = (end - start).total_seconds() / usual_s + 1 if usual_s else len(inside)
-        expected += max(len(inside), int(asked + 0.5))
+        # How often its usual step, counted from its first look inside, fits on either side.
+        sides_s = (end - inside[0]).total_seconds(), (inside[0] - start).total_seconds()
+        steps = sum(int(side / usual_s + LATE_SHARE) for side in sides_s) if usual_s else 0
+        expected += max(len(inside), 1 + steps)
     return round(got / expected, 3) if expected else 0.0
 
 

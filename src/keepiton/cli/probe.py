@@ -178,7 +178,8 @@ def probe(
             if not again:
                 ask.not_too_soon(memory, loaded, planned_at)
             state.save(data, memory)
-            time.sleep(random.uniform(0, jitter))  # noqa: S311 - to spread runs, not to hide
+            if jitter:
+                time.sleep(random.uniform(0, jitter))  # noqa: S311 - to spread runs, not to hide
             plan = Plan(data, loaded, vantage, perspective, settings, planned_at, contact)
             with summary.bar(quiet=quiet) as step:
                 done = once(plan, memory, step)
