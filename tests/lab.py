@@ -33,6 +33,8 @@ SITES = {
     "home-2.test": "5.45.91.1",
 }
 NAME_SERVER = "5.45.83.53"
+NO_ROUTE = {"beta-1.test": "2a00:5:45::1"}
+"""A second address of a site, of a family that the client has no route for."""
 
 LIST = """\
 title = "the lab"
@@ -181,7 +183,9 @@ class Lab:
         self.serve("nginx", "-c", str(config), "-p", str(self.folder))
 
     def _unbound(self) -> None:
-        data = "\n".join(f'  local-data: "{name}. A {at}"' for name, at in SITES.items())
+        records = [f"{name}. A {at}" for name, at in SITES.items()]
+        records += [f"{name}. AAAA {at}" for name, at in NO_ROUTE.items()]
+        data = "\n".join(f'  local-data: "{record}"' for record in records)
         config = self.folder / "unbound.conf"
         config.write_text(
             "server:\n  do-daemonize: no\n  use-syslog: no\n  username: ''\n  chroot: ''\n"

@@ -72,6 +72,11 @@ def test_an_event_from_targets_to_windows(open_lab: Lab, tmp_path: Path) -> None
     bad = [row for row in rows if row.get("failure") == "generic_timeout_error"]
     assert {row["target"] for row in bad} == {"alpha-1.test", "alpha-2.test"}
     assert {row["attempt"] for row in bad} == {1, 2}, "each failure was confirmed"
+    six = [row for path in data.rglob("*.jsonl") for row in rows_of(path) if row.get("family") == 6]
+    assert len(six) >= len(story) - 2, "asked in every run that could resolve"
+    assert {(row["target"], row["state"], row["reason"]) for row in six} == {
+        ("beta-1.test", "inconclusive", "no_route")
+    }, "no IPv6 here is nobody's disruption"
     masked = [row for path in data.rglob("*T0850*") for row in rows_of(path)]
     states = {row["state"] for row in masked if row.get("stage") and not row.get("control")}
     assert states == {"inconclusive"}

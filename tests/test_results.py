@@ -318,6 +318,17 @@ def test_interrupted_it_ends_within_two_seconds_and_keeps_what_was_measured(
     assert not read.read([str(path)]).bad_lines
 
 
+def test_with_few_open_files_it_takes_turns_and_blames_nobody(tmp_path: Path) -> None:
+    with loopback.serving(loopback.answering(loopback.page())) as server:
+        targets = list_of(tmp_path, server.port, 200)
+        words = ["probe", targets, "--allow-private", "--data", str(tmp_path / "data"), "-q"]
+        command = " ".join([KEEPITON, *words, "--rate", "5000"])
+        subprocess.run(["bash", "-c", f"ulimit -n 56; exec {command}"], check=True, timeout=60)
+    rounds = read.read(read.find([tmp_path / "data"])).rounds
+    assert len(rounds) == 200
+    assert all(one.reached for one in rounds)
+
+
 def test_a_full_disk_is_exit_5_said_plainly_and_the_rest_stays_readable(
     tmp_path: Path, lab_or_root: None
 ) -> None:
