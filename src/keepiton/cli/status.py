@@ -1,7 +1,6 @@
 """``keepiton status``."""
 
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -28,6 +27,7 @@ def status(
     any files and folders named.
     """
     import shutil  # noqa: PLC0415
+    from dataclasses import replace  # noqa: PLC0415
     from datetime import UTC, datetime  # noqa: PLC0415
 
     from keepiton.report import table  # noqa: PLC0415

@@ -1,6 +1,5 @@
 """``keepiton targets``."""
 
-import json
 import sys
 
 import click
@@ -60,6 +59,8 @@ def list_(lists: tuple[str, ...], *, allow_private: bool, every: bool) -> None:
 @click.option("--schema", is_flag=True, help="Print the JSON Schema of a list, for editors.")
 def check(lists: tuple[str, ...], *, allow_private: bool, schema: bool) -> None:
     """Validate lists: every mistake at once, with file, line and what would be right."""
+    import json  # noqa: PLC0415
+
     from keepiton.model import TargetList  # noqa: PLC0415
     from keepiton.targets import load  # noqa: PLC0415
 

@@ -1,6 +1,5 @@
 """``keepiton wipe``."""
 
-import shutil
 import sys
 from pathlib import Path
 
@@ -57,6 +56,8 @@ def wipe(data: Path | None, *, yes: bool) -> None:
 
 
 def _remove(path: Path) -> None:
+    import shutil  # noqa: PLC0415
+
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:
