@@ -95,7 +95,7 @@ def test_every_plain_form_is_read() -> None:
         "# a comment\n\nname.example\nhttp://url.example/path?q=1#x\nhost.example:5222\n"
         "5.45.64.7\n2a00:c827:a:2::2\n[2a00:c827:a:2::3]:853\n5.45.64.8:8080\nмой.бел  # IDN\n"
     )
-    loaded = load(["-"], lambda: text)
+    loaded = load(["-"], lambda _: text.encode())
     by_id = {one.id: one for one in loaded.targets if not one.control}
     assert by_id["name.example"].url == "https://name.example/"
     assert by_id["http://url.example/path?q=1"].url == "http://url.example/path?q=1"
@@ -125,11 +125,11 @@ def test_every_plain_form_is_read() -> None:
 def test_what_is_no_target_is_refused(line: str) -> None:
     """A bad name must never become a false "does not exist"."""
     with pytest.raises(Mistake, match="stdin:1: "):
-        load(["-"], lambda: line + "\n")
+        load(["-"], lambda _: (line + "\n").encode())
 
 
 def test_both_spellings_of_a_name_are_one_target() -> None:
-    loaded = load(["-"], lambda: "почта.бел\nxn--80a1acny.xn--90ais\nПОЧТА.БЕЛ\n")
+    loaded = load(["-"], lambda _: "почта.бел\nxn--80a1acny.xn--90ais\nПОЧТА.БЕЛ\n".encode())
     assert [one.url for one in loaded.targets if not one.control] == [
         "https://xn--80a1acny.xn--90ais/"
     ]
@@ -153,15 +153,15 @@ def test_one_id_for_two_things_is_a_mistake(tmp_path: Path) -> None:
 def test_private_addresses_are_refused_unless_allowed() -> None:
     for line in ("192.168.1.1", "http://127.0.0.1/", "[fe80::1]:80", "169.254.169.254"):
         with pytest.raises(Mistake, match="private or reserved"):
-            load(["-"], lambda line=line: line)  # type: ignore[misc]
-        assert load(["-"], lambda line=line: line, allow_private=True)  # type: ignore[misc]
+            load(["-"], lambda _, line=line: line.encode())  # type: ignore[misc]
+        assert load(["-"], lambda _, line=line: line.encode(), allow_private=True)  # type: ignore[misc]
 
 
 def test_the_do_not_probe_list_wins(tmp_path: Path) -> None:
     extra = tmp_path / "never.txt"
     extra.write_text("host.example\n5.45.64.0/24\n")
     text = "www.host.example\n5.45.64.9\n178.172.160.20\nother.example\n"
-    loaded = load(["-"], lambda: text, do_not_probe=extra)
+    loaded = load(["-"], lambda _: text.encode(), do_not_probe=extra)
     assert [one.id for one in loaded.targets if not one.control] == ["other.example"]
     assert sum("do-not-probe" in note for note in loaded.notes) == 3
     assert loaded.refused.address("5.45.64.200")
@@ -237,6 +237,30 @@ def test_a_second_country_is_a_second_folder(tmp_path: Path) -> None:
     assert [one.id for one in loaded.targets if not one.control] == ["one"]
 
 
+def test_the_default_lists_are_never_those_of_the_current_folder(
+    keepiton: Command, tmp_path: Path
+) -> None:
+    (tmp_path / "by").mkdir()
+    written(tmp_path / "by", LIST, "evil.toml")
+    shown = keepiton("targets", "list").stdout
+    assert "one.example" not in shown
+    assert "dns1.tld.becloudby.com" in shown
+    assert "one.example" in keepiton("targets", "list", "./by").stdout
+
+
+def test_what_is_no_text_or_never_ends_is_a_mistake(tmp_path: Path) -> None:
+    binary = tmp_path / "list.txt"
+    binary.write_bytes(b"good.example\n\xff\xfe\n")
+    with pytest.raises(Mistake, match=r"list\.txt:2: not UTF-8"):
+        load([str(binary)])
+    endless = tmp_path / "endless.txt"
+    endless.symlink_to("/dev/zero")
+    with pytest.raises(Mistake, match=r"endless\.txt: larger than 10 MiB"):
+        load([str(endless)])
+    with pytest.raises(Mistake, match="stdin: larger than 10 MiB"):
+        load(["-"], lambda size: b"x" * size)
+
+
 def test_check_and_list_show_and_validate(keepiton: Command, tmp_path: Path) -> None:
     shown = keepiton("targets", "list")
     assert shown.returncode == 0
@@ -253,7 +277,7 @@ def test_check_and_list_show_and_validate(keepiton: Command, tmp_path: Path) -> 
 def test_no_text_breaks_the_readers(text: str) -> None:
     """Garbage gives mistakes, never a traceback."""
     try:
-        load(["-"], lambda: text)
+        load(["-"], lambda _: text.encode())
     except Mistake as exc:
         said = str(exc)
         assert said
@@ -272,4 +296,4 @@ def test_one_spelling_is_a_fixed_point(text: str) -> None:
 
 def test_a_byte_order_mark_does_not_hide_the_format() -> None:
     text = "\ufeffurl,category_code,category_description\nhttps://gov.example/,GOVT,\n"
-    assert load(["-"], lambda: text).risk == "medium"
+    assert load(["-"], lambda _: text.encode()).risk == "medium"

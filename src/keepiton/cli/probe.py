@@ -147,7 +147,9 @@ def probe(
     from keepiton.targets import load  # noqa: PLC0415
 
     planned_at = datetime.now(UTC)
-    loaded = load(lists, sys.stdin.read, allow_private=allow_private, do_not_probe=do_not_probe)
+    loaded = load(
+        lists, sys.stdin.buffer.read, allow_private=allow_private, do_not_probe=do_not_probe
+    )
     settings = _settings(
         resolvers,
         confirm,

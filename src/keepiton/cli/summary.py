@@ -25,13 +25,14 @@ def bar(*, quiet: bool) -> "Iterator[Callable[[Progress], None]]":
     from rich.progress import Progress as Bar  # noqa: PLC0415
 
     columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"))
-    with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("looking at the own line", total=None)
+    with Bar(*columns, console=Console(stderr=True), transient=True) as shown:
+        task = shown.add_task("looking at the own line", total=None)
 
         def step(progress: "Progress") -> None:
             counts = Counter(one.state for one in progress.done)
             said = ", ".join(f"{count} {state}" for state, count in sorted(counts.items()))
-            bar.update(task, total=progress.planned, completed=len(progress.done), description=said)
+            done = len(progress.done)
+            shown.update(task, total=progress.planned, completed=done, description=said)
 
         yield step
 

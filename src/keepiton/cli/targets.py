@@ -36,7 +36,7 @@ def list_(lists: tuple[str, ...], *, allow_private: bool, every: bool) -> None:
                 )
         click.echo(columns(["list", "targets", "risk", "probed", "title"], rows, 120), nl=False)
         return
-    loaded = load(lists, sys.stdin.read, allow_private=allow_private)
+    loaded = load(lists, sys.stdin.buffer.read, allow_private=allow_private)
     rows = [
         [
             one.id,
@@ -67,7 +67,7 @@ def check(lists: tuple[str, ...], *, allow_private: bool, schema: bool) -> None:
     if schema:
         click.echo(json.dumps(TargetList.model_json_schema(), indent=1, ensure_ascii=False))
         return
-    loaded = load(lists, sys.stdin.read, allow_private=allow_private)
+    loaded = load(lists, sys.stdin.buffer.read, allow_private=allow_private)
     for note in loaded.notes:
         click.echo(f"Note: {note}", err=True)
     click.echo(

@@ -63,19 +63,24 @@ def available() -> list[str]:
 def _files(given: str) -> list[Path]:
     """Find the files that a word on the command line means. Raises Mistake."""
     path = Path(given)
-    if path.is_file():
+    if path.exists() and not path.is_dir():
         return [path]
     if path.is_dir() and given not in available():
         found = sorted(path.glob("*.toml"))
         if found:
             return found
-    names = [one for one in available() if one == given]
-    names = names or [
+    return _shipped(given)
+
+
+def _shipped(given: str) -> list[Path]:
+    """Find a shipped list, or the default ones of a country. Raises Mistake."""
+    names = [one for one in available() if one == given] or [
         one for one in available() if one.startswith(given + "/") and _is_default(one)
     ]
-    if names:
-        return [SHIPPED / (one + ".toml") for one in names]
-    raise Mistake(f"{clean(given)}: no such file or list; shipped lists: {', '.join(available())}")
+    if not names:
+        known = ", ".join(available())
+        raise Mistake(f"{clean(given)}: no such file or list; shipped lists: {known}")
+    return [SHIPPED / (one + ".toml") for one in names]
 
 
 def _is_default(name: str) -> bool:
@@ -85,14 +90,20 @@ def _is_default(name: str) -> bool:
 
 def _text(path: Path) -> str:
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise Mistake(f"{path}: larger than 10 MiB; split it")
-        return path.read_text(encoding="utf-8")
+        with path.open("rb") as file:
+            return _decoded(str(path), file.read(MAX_BYTES + 1))
     except OSError as exc:
         raise Mistake(f"{path}: cannot be read: {exc.strerror}") from None
+
+
+def _decoded(name: str, content: bytes) -> str:
+    if len(content) > MAX_BYTES:
+        raise Mistake(f"{name}: larger than 10 MiB; split it")
+    try:
+        return content.decode()
     except UnicodeDecodeError as exc:
-        line = path.read_bytes()[: exc.start].count(b"\n") + 1
-        raise Mistake(f"{path}:{line}: not UTF-8 text; save the file as UTF-8") from None
+        line = content[: exc.start].count(b"\n") + 1
+        raise Mistake(f"{name}:{line}: not UTF-8 text; save the file as UTF-8") from None
 
 
 def _reader(name: str, text: str) -> Callable[[str, str], tuple[TargetList | None, list[str]]]:
@@ -104,25 +115,29 @@ def _reader(name: str, text: str) -> Callable[[str, str], tuple[TargetList | Non
 
 def load(
     given: Sequence[str],
-    stdin: Callable[[], str] = str,
+    stdin: Callable[[int], bytes] = bytes,
     *,
     allow_private: bool = False,
     do_not_probe: Path | None = None,
 ) -> Loaded:
     """Load lists by file, shipped name, or ``-``; with none, the default ones.
 
+    ``stdin`` reads at most as many bytes as it is told.
+
     Controls that come with a list replace the shipped ones. Raises Mistake with every mistake of
     every file, one a line.
     """
     sources: list[tuple[str, str, str]] = []
     mistakes: list[str] = []
-    words = list(given) or list(_default_words())
-    for word in words:
+    defaults = [] if given else _text(SHIPPED / "default.txt").split()
+    for word in [*given, *defaults]:
         try:
             if word == "-":
-                sources.append(("stdin", "stdin", stdin()))
-            else:
-                sources += [(str(path), _listed_name(path), _text(path)) for path in _files(word)]
+                sources.append(("stdin", "stdin", _decoded("stdin", stdin(MAX_BYTES + 1))))
+                continue
+            # A default list is never one that happens to lie in the current folder.
+            paths = _files(word) if given else _shipped(word)
+            sources += [(str(path), _listed_name(path), _text(path)) for path in paths]
         except Mistake as exc:
             mistakes.append(str(exc))
     loaded = Loaded()
@@ -137,10 +152,6 @@ def load(
     if not any(not target.control for target in loaded.targets):
         loaded.notes.append("the lists hold controls only")
     return loaded
-
-
-def _default_words() -> list[str]:
-    return _text(SHIPPED / "default.txt").split()
 
 
 def _listed_name(path: Path) -> str:
