@@ -234,6 +234,7 @@ def test_reports_read_files_folders_globs_and_filters(keepiton: Command, tmp_pat
     assert out.stat().st_mode & 0o777 == 0o600
     for command in (["status"], ["status", "--targets"]):
         assert "beta" in keepiton(*command, str(samples), "--tz", "Europe/Minsk").stdout
+        assert ".test" not in keepiton(*command, str(samples), "--defang").stdout
 
 
 def test_wipe_removes_all_that_is_ours_and_nothing_else(

@@ -14,6 +14,7 @@ from keepiton.model import LineState, clean
 from keepiton.report import RENDERERS, Report, common, table
 from keepiton.report.coarse import coarsen
 from keepiton.report.csv import cell
+from keepiton.report.defang import defang, name
 from keepiton.report.markdown import escape
 from test_detect import START, STEP, rounds
 
@@ -142,6 +143,14 @@ def test_coarse_times_stay_true_and_give_no_exact_one_away() -> None:
             assert f"08:{minute}" not in text, form
         assert one.witness not in text
         assert one.id not in text
+
+
+def test_defanged_names_are_no_links() -> None:
+    report = defang(a_report(target="www.a.example"))
+    for form, render in RENDERERS.items():
+        assert "a.example" not in render(report), form
+    assert "www[.]a[.]example" in RENDERERS["table"](report)
+    assert name("https://a.example/") == "https[://]a[.]example/"
 
 
 def test_durations_are_ranges_or_lower_bounds() -> None:

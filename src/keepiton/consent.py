@@ -5,8 +5,8 @@ keepiton, before the first run (said once):
 - Your provider can see which targets you contact. Some lists may be illegal
   to visit where you are; the default one holds telcos, state and neutral
   sites. See: keepiton probe --dry-run
-- Result files are evidence, and they lie on your disk: {data} To remove them
-  all: keepiton wipe
+- Result files are evidence, and they lie on your disk: {data}
+  To remove them all: keepiton wipe
 - Nothing is sent but the probes. If you may be in danger, talk to a lawyer
   you trust first.
 

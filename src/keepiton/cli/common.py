@@ -155,6 +155,7 @@ def reading_options(function: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--operator", "only_operators", multiple=True, help="Only this operator. Repeatable."
         ),
+        click.option("--defang", is_flag=True, help="Write names as example[.]com."),
         click.option(
             "-o",
             "--output",

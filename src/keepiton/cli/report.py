@@ -37,6 +37,8 @@ def report(
     form: str,
     rounded: str | None,
     fail_on: str | None,
+    *,
+    defang: bool,
 ) -> None:
     """Turn result files into disruption windows.
 
@@ -47,6 +49,7 @@ def report(
     from keepiton.report import RENDERERS  # noqa: PLC0415
     from keepiton.report.build import build  # noqa: PLC0415
     from keepiton.report.coarse import coarsen  # noqa: PLC0415
+    from keepiton.report.defang import defang as defanged  # noqa: PLC0415
 
     zone = common.zone(tz)
     now = datetime.now(UTC)
@@ -58,6 +61,8 @@ def report(
     made = build(found, zone, now, targets=only_targets, operators=only_operators, span=span)
     if not made:
         sys.exit(common.complain("no data in the asked range", common.NO_DATA))
+    if defang:
+        made = defanged(made)
     if rounded:
         made = coarsen(made, common.age(rounded, "--round"))
     common.deliver(RENDERERS[form](made), output)

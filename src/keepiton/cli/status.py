@@ -20,6 +20,7 @@ def status(
     output: Path | None,
     *,
     by_target: bool,
+    defang: bool,
 ) -> None:
     """Show a quick table: who answers now, and since when.
 
@@ -32,6 +33,7 @@ def status(
 
     from keepiton.report import table  # noqa: PLC0415
     from keepiton.report.build import build  # noqa: PLC0415
+    from keepiton.report.defang import defang as defanged  # noqa: PLC0415
 
     zone = common.zone(tz)
     found = common.rows(places, data)
@@ -42,7 +44,8 @@ def status(
     if not report or not statuses:
         sys.exit(common.complain("no measurements of such targets", common.NO_DATA))
     width = max(80, shutil.get_terminal_size((110, 24)).columns)
-    text = table.status(
-        replace(report, statuses=statuses), "target" if by_target else "operator", width
-    )
+    report = replace(report, statuses=statuses)
+    if defang:
+        report = defanged(report)
+    text = table.status(report, "target" if by_target else "operator", width)
     common.deliver(text, output)
