@@ -7,7 +7,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from keepiton.cli import common, keepiton
+from keepiton.cli import COMMANDS, common, keepiton
 from keepiton.probe import failures
 
 ROOT = Path(__file__).parent.parent
@@ -16,7 +16,10 @@ ROOT = Path(__file__).parent.parent
 def commands(group: click.Group, path: str = "keepiton") -> dict[str, click.Command]:
     """Find every command, by the words that call it."""
     found: dict[str, click.Command] = {path: group}
-    for name, command in sorted(group.commands.items()):
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command
         if isinstance(command, click.Group):
             found |= commands(command, f"{path} {name}")
         else:
@@ -57,6 +60,13 @@ def test_every_failure_is_on_the_format_page(table: dict[object, str]) -> None:
         failures.NOT_HTTP,
     ):
         assert f"`{name.removeprefix('unknown_failure: ')}`" in text
+
+
+def test_the_short_help_is_the_beginning_of_the_long_one() -> None:
+    for name, short in COMMANDS.items():
+        long = commands(keepiton)[f"keepiton {name}"].help
+        assert long
+        assert long.startswith(short.removesuffix("."))
 
 
 def test_every_exit_status_is_in_the_readme() -> None:

@@ -1,15 +1,52 @@
 """The command line: one module a command; parse, call, print.
 
-Heavy libraries are imported inside the command that needs them, so that ``--help`` is quick.
+A command's module is loaded when it is called, and heavy libraries inside it, so that ``--help`` is
+quick.
 """
+
+import os
+import sys
+from importlib import import_module
 
 import click
 
 from keepiton import __version__
-from keepiton.cli import common, probe, report, status, targets, wipe
+from keepiton.errors import Mistake
+
+COMMANDS = {
+    "probe": "Look once at every target of the lists, and write one result file.",
+    "report": "Turn result files into disruption windows.",
+    "status": "Show a quick table: who answers now, and since when.",
+    "targets": "Show and validate target lists.",
+    "wipe": "Remove everything keepiton has written.",
+}
+"""Every command, by the name of its module and function here."""
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class Commands(click.Group):
+    """Knows the commands without loading them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Name them, in order."""
+        del ctx
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Load one."""
+        del ctx
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = getattr(import_module(f"keepiton.cli.{cmd_name}"), cmd_name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write them into the help."""
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, message="%(prog)s %(version)s")
 @click.pass_context
 def keepiton(context: click.Context) -> None:
@@ -27,13 +64,26 @@ def keepiton(context: click.Context) -> None:
     own line is down; 5 results not written; 6 no data; 75 another run is under way;
     130/143 interrupted.
     """  # noqa: D301 - the backspace is click's mark for lines to keep
+    from keepiton.cli import common  # noqa: PLC0415
+
     context.default_map = common.configuration(keepiton)
 
 
-for command in (probe.probe, status.status, report.report, targets.targets, wipe.wipe):
-    keepiton.add_command(command)
-
-
 def main() -> None:
-    """Run the command line."""
-    common.run(keepiton)
+    """Run the command line; a mistake of the user's becomes a message and exit 2."""
+    try:
+        keepiton.main(prog_name="keepiton", standalone_mode=False)
+    except Mistake as exc:
+        for line in str(exc).splitlines():
+            click.echo(f"keepiton: {line}", err=True)
+        sys.exit(2)
+    except click.exceptions.Exit as exc:
+        sys.exit(exc.exit_code)
+    except click.Abort:
+        click.echo("keepiton: interrupted", err=True)
+        sys.exit(130)
+    except click.ClickException as exc:
+        exc.show()
+        sys.exit(exc.exit_code)
+    except BrokenPipeError:  # the reader of our output went away, as with head
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

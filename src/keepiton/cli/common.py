@@ -20,27 +20,6 @@ FAIL_ON = 3
 LOCKED = 75
 
 CONFIG = "keepiton.toml"
-OPTIONAL_GROUPS = ("targets",)
-
-
-def run(group: click.Group) -> None:
-    """Run a command; a mistake of the user's becomes a message and exit 2."""
-    from keepiton.errors import Mistake  # noqa: PLC0415 - light
-
-    try:
-        group.main(prog_name="keepiton", standalone_mode=False)
-    except Mistake as exc:
-        sys.exit(complain(str(exc), 2))
-    except click.exceptions.Exit as exc:
-        sys.exit(exc.exit_code)
-    except click.Abort:
-        click.echo("keepiton: interrupted", err=True)
-        sys.exit(130)
-    except click.ClickException as exc:
-        exc.show()
-        sys.exit(exc.exit_code)
-    except BrokenPipeError:  # the reader of our output went away, as with head
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def complain(text: str, code: int) -> int:
@@ -89,9 +68,12 @@ def _read_config(path: Path, group: click.Group) -> dict[str, Any]:
         data = tomllib.loads(text)
     except (OSError, ValueError) as exc:
         raise Mistake(f"{path}: cannot be used: {exc}") from None
+    context = click.Context(group)
+    commands = {name: group.get_command(context, name) for name in group.list_commands(context)}
     options = {
         name: {one.name for one in command.params if isinstance(one, click.Option) and one.name}
-        for name, command in group.commands.items()
+        for name, command in commands.items()
+        if command
     }
     found: dict[str, Any] = {name: {} for name in options}
     mistakes = []
