@@ -18,7 +18,7 @@ from pathlib import Path
 import world
 
 COUNT = 400
-TARGET = f"https://127.1.0.1:{world.HTTPS}/"
+TARGET = f"https://{world.ADDRESS}:{world.HTTPS}/"
 
 
 def cpu_of(pid: int) -> float:
@@ -29,7 +29,7 @@ def cpu_of(pid: int) -> float:
 
 def keepiton(folder: Path) -> tuple[float, float]:
     """Return milliseconds a chain, and of a run with one target."""
-    urls = [f"https://127.1.{n // 250}.{n % 250 + 1}:{world.HTTPS}/" for n in range(COUNT + 1)]
+    urls = [f"{TARGET}{n}" for n in range(COUNT + 1)]
     few = world.probe(folder, urls[:1], "--rate", "1000")
     many = world.probe(folder, urls, "--rate", "1000")
     return (many.cpu_s - few.cpu_s) / COUNT * 1000, few.cpu_s * 1000
