@@ -77,6 +77,8 @@ def test_an_event_from_targets_to_windows(open_lab: Lab, tmp_path: Path) -> None
     assert {(row["target"], row["state"], row["reason"]) for row in six} == {
         ("beta-1.test", "inconclusive", "no_route")
     }, "no IPv6 here is nobody's disruption"
+    web = [row for row in rows if row.get("stage") == "http" and row["target"] == "beta-1.test"]
+    assert {row["http_version"] for row in web} == {"HTTP/2"}, "spoken where it is offered"
     masked = [row for path in data.rglob("*T0850*") for row in rows_of(path)]
     states = {row["state"] for row in masked if row.get("stage") and not row.get("control")}
     assert states == {"inconclusive"}

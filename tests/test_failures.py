@@ -239,6 +239,23 @@ def test_a_truncated_answer_is_asked_for_again_over_tcp() -> None:
         assert asyncio.run(work()).records == ("5.45.64.9",)
 
 
+@pytest.mark.parametrize(
+    ("text", "label"),
+    [
+        ("9.9.9.9", "9.9.9.9"),
+        ("2620:fe::fe", "2620:fe::fe"),
+        ("tcp://9.9.9.9:5353", "tcp://9.9.9.9:5353"),
+        ("tls://dns.quad9.net", "tls://dns.quad9.net"),
+        ("https://dns.nextdns.io/abc123", "https://dns.nextdns.io"),
+        ("192.168.1.1", "resolver-3"),
+        ("[fe80::1]:53", "resolver-3"),
+        ("https://10.0.0.1/dns-query", "resolver-3"),
+    ],
+)
+def test_a_resolvers_label_names_no_customer_and_no_home(text: str, label: str) -> None:
+    assert dns_stage.parse_resolver(text, 3, None).label == label
+
+
 @pytest.mark.parametrize("transport", ["tls", "https"])
 def test_encrypted_resolvers_are_asked_and_their_certificate_is_checked(
     transport: str, tmp_path: Path

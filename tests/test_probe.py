@@ -18,7 +18,7 @@ from cryptography.x509.oid import NameOID
 
 import loopback
 from keepiton.model import Measurement, Perspective, Target
-from keepiton.probe import certificate, chain, http, net, runner
+from keepiton.probe import certificate, chain, http, net, runner, world
 from keepiton.probe import dns as dns_stage
 from keepiton.probe.runner import Pace, Progress, Runner
 from keepiton.probe.world import Settings
@@ -287,6 +287,30 @@ def test_both_families_are_tried_and_told_apart() -> None:
     assert six.requests[0].split(b"\r\n")[1] == f"Host: [::1]:{six.port}".encode()
 
 
+def test_what_came_instead_of_an_answer_is_named_to_the_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The chain's own timer does not cut off what the dns stage saw."""
+    monkeypatch.setitem(world.STAGE_S, "dns", 0.4)
+
+    async def run() -> list[Measurement]:
+        loop = asyncio.get_running_loop()
+        transport, _ = await loop.create_datagram_endpoint(
+            lambda: loopback.NameServer(lambda query: [b"\0\0" + query[2:]]),
+            local_addr=("127.0.0.1", 0),
+        )
+        port = transport.get_extra_info("sockname")[1]
+        rows: list[Measurement] = []
+        resolver = dns_stage.Resolver("x", "udp", ("127.0.0.1",), port)
+        target = Target(id="site", url="http://site.example/")
+        given = settings(resolvers=(resolver,))
+        await Runner(RUN, [target], "outside", given, rows.append).go()
+        transport.close()
+        return rows
+
+    assert {row.failure for row in asyncio.run(run())} == {"dns_reply_with_wrong_query_id"}
+
+
 def test_one_family_is_enough_and_no_family_is_a_failure() -> None:
     names = {"v4.example": "127.0.0.1", "empty.example": None}
     with (
@@ -504,9 +528,9 @@ def test_own_addresses_and_neighbours_are_scrubbed() -> None:
     from keepiton.probe.chain import Chain  # noqa: PLC0415
 
     async def scrubbed(value: object) -> object:
-        world = Runner(RUN, [], "outside", settings(), lambda _: None)
-        world.own |= {"5.45.64.2", "192.168.7.20", "2001:db8:5::9"}
-        return Chain(world, Target(id="x", url="http://x.example/"), 1)._scrub(value)  # noqa: SLF001
+        given = Runner(RUN, [], "outside", settings(), lambda _: None)
+        given.own |= {"5.45.64.2", "192.168.7.20", "2001:db8:5::9"}
+        return Chain(given, Target(id="x", url="http://x.example/"), 1)._scrub(value)  # noqa: SLF001
 
     cases = {
         "you are 5.45.64.2.": "you are [scrubbed].",

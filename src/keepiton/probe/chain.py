@@ -21,6 +21,7 @@ from keepiton.probe.failures import BOGON, classify, is_local
 from keepiton.probe.world import (
     ADDRESSES_PER_FAMILY,
     BUDGET_S,
+    GRACE_S,
     STAGE_S,
     Seen,
     World,
@@ -176,10 +177,11 @@ class Chain:
         questions = [
             (resolver, kind) for resolver in self.world.settings.resolvers for kind in ("A", "AAAA")
         ]
+        within_s = STAGE_S["dns"] + GRACE_S
         async with self.world.lookup(), asyncio.TaskGroup() as group:
             tasks = [
                 group.create_task(
-                    self._try(STAGE_S["dns"], dns.ask(resolver, name, kind, STAGE_S["dns"]))
+                    self._try(within_s, dns.ask(resolver, name, kind, STAGE_S["dns"]))
                 )
                 for resolver, kind in questions
             ]
@@ -279,7 +281,7 @@ class Chain:
         else:
             server = dns.Resolver(end.address, "udp", (end.address,), end.port)
             work = dns.ask(server, query.name, query.type, STAGE_S["dns"], recurse=query.recurse)
-        tried = await self._try(STAGE_S["dns"], work)
+        tried = await self._try(STAGE_S["dns"] + GRACE_S, work)
         answer: dns.Answer | None = tried.value
         if answer:
             tried.failure = answer.failure

@@ -103,7 +103,9 @@ def parse_resolver(text: str, number: int, roots: Path | None) -> Resolver:
     if parts.username or parts.password:
         raise Mistake(f"--resolver number {number}: leave user name and password out of the URL")
     url = f"https://{parts.netloc}{parts.path or '/dns-query'}" if transport == "doh" else ""
-    label = clean(text) if public else f"resolver-{number}"
+    # Not the path: with some services it names their customer.
+    shown = f"{parts.scheme}://{parts.netloc}" if has_scheme else text
+    label = clean(shown) if public else f"resolver-{number}"
     name = host if transport in ("dot", "doh") else ""
     return Resolver(label, transport, (host,), port, name, url, roots)
 

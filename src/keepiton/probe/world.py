@@ -12,6 +12,8 @@ from keepiton.probe import dns, http
 
 STAGE_S: dict[Stage, float] = {"dns": 5.0, "tcp": 5.0, "tls": 5.0, "http": 10.0}
 """Longest time of one stage: several times the slowest intercontinental round trips."""
+GRACE_S = 0.5
+"""What a stage that keeps its own time gets beyond it, to say what it saw instead of an answer."""
 BUDGET_S = 15.0
 """Longest time all stages of one attempt at one address may take together, look-up included."""
 ADDRESSES_PER_FAMILY = 2
