@@ -9,6 +9,7 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
+import duckdb
 import jsonschema
 import pytest
 from pydantic import TypeAdapter
@@ -405,3 +406,11 @@ def test_a_clock_that_jumps_back_does_not_lock_targets_out(tmp_path: Path) -> No
     assert memory.too_soon(["t"], AT.replace(minute=6)) is None
     assert memory.too_soon(["t"], AT.replace(year=2021)) is None
     assert memory.too_soon(["u"], AT) is None
+
+
+def test_duckdb_fetches_nothing_by_itself() -> None:
+    """It would load and install extensions from the network when a query seems to want them."""
+    database = duckdb.connect(config=read.OFFLINE)
+    for name in ("autoinstall_known_extensions", "autoload_known_extensions"):
+        assert database.execute(f"select current_setting('{name}')").fetchone() == (False,)
+    database.close()
