@@ -85,7 +85,7 @@ def test_a_torn_file_is_sealed_without_changing_what_it_holds(tmp_path: Path, cu
     content = writer.part.read_bytes()
     content = content[: len(content) - cut]
     writer.part.write_bytes(content)
-    found = write.recover(tmp_path, writer.name, "e" * 64)
+    found = write.recover(tmp_path, write.file_name(a_run()), "e" * 64)
     assert found
     path, whole = found
     assert path.read_bytes().startswith(content)
@@ -266,9 +266,19 @@ def list_of(folder: Path, port: int, count: int) -> str:
     return str(path)
 
 
-@pytest.mark.parametrize("after_s", [0.9, 1.3, 1.8])
+def until_written(data: Path, lines: int) -> None:
+    """Wait until a run's unsealed file holds so many lines."""
+    until = time.monotonic() + 30
+    while time.monotonic() < until:
+        if any(part.read_bytes().count(b"\n") >= lines for part in data.rglob("*.part")):
+            return
+        time.sleep(0.01)
+    raise AssertionError(f"no file with {lines} lines")
+
+
+@pytest.mark.parametrize("lines", [1, 20, 150])
 def test_killed_at_any_moment_everything_flushed_stays_and_the_next_run_seals_it(
-    tmp_path: Path, keepiton: Command, after_s: float
+    tmp_path: Path, keepiton: Command, lines: int
 ) -> None:
     answer = loopback.answering(loopback.page())
     with loopback.serving(answer) as server:
@@ -276,7 +286,7 @@ def test_killed_at_any_moment_everything_flushed_stays_and_the_next_run_seals_it
         data = tmp_path / "data"
         words = ["probe", targets, "--allow-private", "--data", str(data), "-q"]
         with subprocess.Popen([KEEPITON, *words]) as process:
-            time.sleep(after_s)
+            until_written(data, lines)
             process.send_signal(signal.SIGKILL)
         (part,) = data.rglob("*.part")
         left = part.read_bytes()
@@ -286,11 +296,11 @@ def test_killed_at_any_moment_everything_flushed_stays_and_the_next_run_seals_it
         done = keepiton(*words, "--rate", "1000")
     assert done.returncode == 0, done.stderr
     assert not list(data.rglob("*.part"))
-    recovered = part.with_name(part.name.removesuffix(".part")).read_bytes()
-    assert recovered.startswith(left)
-    first, second = sorted(data.rglob("*.jsonl"), key=lambda path: path.name)
+    recovered = part.with_name(part.name.removesuffix(".part"))
+    assert recovered.read_bytes().startswith(left)
+    (second,) = (path for path in data.rglob("*.jsonl") if path != recovered)
     end = End.model_validate_json(second.read_bytes().splitlines()[-1])
-    assert end.previous == hashlib.sha256(first.read_bytes()).hexdigest()
+    assert end.previous == hashlib.sha256(recovered.read_bytes()).hexdigest()
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
@@ -307,7 +317,7 @@ def test_interrupted_it_ends_within_two_seconds_and_keeps_what_was_measured(
         data = tmp_path / "data"
         words = ["probe", str(targets), "--allow-private", "--data", str(data), "-q"]
         with subprocess.Popen([KEEPITON, *words]) as process:
-            time.sleep(1.5)
+            until_written(data, 20)
             process.send_signal(number)
             at = time.monotonic()
             assert process.wait(10) == code
@@ -368,7 +378,7 @@ def test_two_runs_at_once_the_second_says_nothing_and_exits_75(
         data = tmp_path / "data"
         words = ["probe", targets, "--allow-private", "--data", str(data)]
         with subprocess.Popen([KEEPITON, *words, "-q"]) as process:
-            time.sleep(1)
+            until_written(data, 1)
             second = keepiton(*words, "-q")
             third = keepiton(*words)
             process.terminate()

@@ -104,10 +104,11 @@ def once(
     recovered = seal_left_behind(plan.data, memory)
     started_at = datetime.now(UTC)
     run = describe(plan, started_at)
+    # Noted before it exists: a crash at any moment leaves no file that nobody seals.
+    memory.open = write.file_name(run)
+    state.save(plan.data, memory)
     writer = write.Writer(plan.data, run)
     try:
-        memory.open = writer.name
-        state.save(plan.data, memory)
         progress = asyncio.run(_probe(plan, run, writer, step))
         previous = memory.chain.get(plan.vantage)
         sha256 = writer.seal(

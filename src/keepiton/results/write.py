@@ -20,18 +20,20 @@ NAME = re.compile(
 """Path of a sealed file below the data folder."""
 
 
+def file_name(run: Run) -> str:
+    """Return the path of a run's sealed file below the data folder."""
+    at = run.started_at.astimezone(UTC)
+    return f"results/{at:%Y/%m/%d}/{at:%Y%m%dT%H%M%SZ}-{run.vantage}-{run.run}.jsonl"
+
+
 class Writer:
     """A result file while it grows. Every line is handed to the system at once."""
 
     def __init__(self, data: Path, run: Run) -> None:
         """Create the file and write its run line. Raises OSError."""
-        day = run.started_at.astimezone(UTC)
-        stamp = day.strftime("%Y%m%dT%H%M%SZ")
         self.run = run
-        self.name = f"results/{day:%Y/%m/%d}/{stamp}-{run.vantage}-{run.run}.jsonl"
-        self.path = data / self.name
-        self.part = self.path.with_name(self.path.name + PART)
-        private_folder(self.path.parent, data)
+        self.part = data / (file_name(run) + PART)
+        private_folder(self.part.parent, data)
         self.states: Counter[State] = Counter()
         self._hash = hashlib.sha256()
         self._file = os.open(self.part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
