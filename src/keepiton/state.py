@@ -12,7 +12,6 @@ from keepiton.errors import Mistake
 from keepiton.model import Instant, Perspective, Risk, Sha256, Token
 
 FILE = "state.json"
-LOCK = "lock"
 CONSENT = 1
 """Version of the first-run text; raised when what keepiton does changes, so that it asks anew."""
 AGAIN = timedelta(minutes=5)

@@ -51,9 +51,8 @@ def own_line(progress: "Progress", perspective: str) -> str:
         "resolver": "this machine's resolver does not answer: failures to resolve are inconclusive",
         "unknown": "this machine's own line was not judged: failures are inconclusive",
     }
-    found = {line for _, line in progress.lines}
     text = words[progress.verdict]
-    if progress.verdict == "down" and found != {"down"}:
+    if progress.verdict == "down" and set(progress.lines) != {"down"}:
         text = "this machine's own line was down for a part: failures of that part are inconclusive"
     return f"{text} ({count})"
 

@@ -4,11 +4,10 @@ import asyncio
 import random
 import statistics
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 
 from keepiton.bogons import is_bogon
 from keepiton.line import Tally, masks, verdict
@@ -61,9 +60,8 @@ class Progress:
     planned: int = 0
     done: list[Seen] = field(default_factory=list)
     line: Line = "unknown"
-    lines: list[tuple[datetime, Line]] = field(default_factory=list)
+    lines: list[Line] = field(default_factory=list)
     controls: Tally = field(default_factory=Tally)
-    states: Counter[State] = field(default_factory=Counter)
     reason: Reason = "finished"
     clock_offset_ms: int | None = None
     bytes_received: int = 0
@@ -72,7 +70,7 @@ class Progress:
     def verdict(self) -> Line:
         """The run's verdict on its own line: the worst that any look found."""
         order: tuple[Line, ...] = ("down", "unknown", "border", "resolver", "up")
-        return min((line for _, line in self.lines), key=order.index, default="unknown")
+        return min(self.lines, key=order.index, default="unknown")
 
 
 class Runner:
@@ -136,7 +134,6 @@ class Runner:
         except OSError as exc:  # a full or failing disk ends the run, not each chain by itself
             self._broken = exc
             self.stop("interrupted")
-        self.progress.states[row.state] += 1
         return row.state
 
     def took(self, received: int) -> None:
@@ -226,7 +223,6 @@ class Runner:
     async def _look_at_line(self) -> None:
         """Probe the controls once and judge the own line."""
         self._checking = True
-        at = datetime.now(UTC)
         number = self.check + 1
         try:
             chains = [Chain(self, one, 1, number) for one in self.controls]
@@ -239,7 +235,7 @@ class Runner:
         self._checked_at = time.monotonic()
         self.progress.controls = tally(seen)
         self.progress.line = verdict(self.progress.controls, self.perspective)
-        self.progress.lines.append((at, self.progress.line))
+        self.progress.lines.append(self.progress.line)
         offsets = [one.date_offset_ms for one in seen if one.date_offset_ms is not None]
         if len(offsets) >= CLOCK_CONTROLS:
             self.progress.clock_offset_ms = round(statistics.median(offsets))
