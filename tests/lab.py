@@ -126,12 +126,16 @@ class Lab:
         clock = ["faketime", "-f", f"@{at}"] if at else []
         return ["ip", "netns", "exec", self.client, *clock, KEEPITON, *words]
 
+    def words(self, data: Path) -> list[str]:
+        """Write what every probe of the lab's list says."""
+        return ["probe", str(self.list), "--data", str(data), "--roots", str(self.roots)]
+
     def probe(
         self, data: Path, *words: str, at: str | None = None
     ) -> subprocess.CompletedProcess[str]:
         """Run a probe of the lab's list."""
         return self.run(
-            *("probe", str(self.list), "--data", str(data), "--roots", str(self.roots)),
+            *self.words(data),
             *("--pause", "0.2", "--rate", "200", "--again", *words),
             at=at,
         )

@@ -143,8 +143,11 @@ def test_a_risky_list_is_not_probed_unasked_and_acceptance_is_recorded(
     refused = keepiton(*words)
     assert refused.returncode == 2
     assert "a reason" in refused.stderr
+    assert "Your provider can see" in refused.stderr
     assert "--accept-risk high" in refused.stderr
-    assert keepiton(*words, "--accept-risk", "medium").returncode == 2
+    too_low = keepiton(*words, "--accept-risk", "medium")
+    assert too_low.returncode == 2
+    assert "Your provider can see" not in too_low.stderr, "said once, also by a refused run"
     assert server.connections == 0
     assert keepiton(*words, "--accept-risk", "high").returncode == 0
     memory = json.loads((tmp_path / "data" / "state.json").read_text())

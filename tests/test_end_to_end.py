@@ -128,12 +128,7 @@ def test_a_line_that_dies_in_mid_run_raises_no_window(open_lab: Lab, tmp_path: P
     for minute in (10, 20):
         lab.nft("")
         words = lab.command(
-            "probe",
-            str(lab.list),
-            "--data",
-            str(data),
-            "--roots",
-            str(lab.roots),
+            *lab.words(data),
             "--rate",
             "1",
             "--again",
@@ -208,16 +203,7 @@ def test_a_runs_packets_go_to_listed_hosts_and_resolvers_only(
 
 def test_not_below_five_minutes_without_saying_so(open_lab: Lab, tmp_path: Path) -> None:
     lab, data = open_lab, tmp_path / "data"
-    words = (
-        "probe",
-        str(lab.list),
-        "--data",
-        str(data),
-        "--roots",
-        str(lab.roots),
-        "--rate",
-        "200",
-    )
+    words = (*lab.words(data), "--rate", "200")
     assert lab.run(*words, at="2022-02-27 08:00:00").returncode == 0
     soon = lab.run(*words, at="2022-02-27 08:03:00")
     assert soon.returncode == 2

@@ -119,11 +119,15 @@ def detect(
 def _once_a_run(rounds: Iterable[Round]) -> list[Round]:
     """Order the rounds; where a run looked at a target twice (a control), an answer decides."""
     best: dict[tuple[str, str], Round] = {}
-    for one in sorted(rounds, key=lambda one: (one.at, one.run, one.target, one.vantage)):
+    for one in sorted(rounds, key=_order):
         known = best.setdefault((one.run, one.target), one)
         if not known.reached and one.reached is not None:
             best[one.run, one.target] = one
-    return sorted(best.values(), key=lambda one: (one.at, one.run, one.target, one.vantage))
+    return sorted(best.values(), key=_order)
+
+
+def _order(one: Round) -> tuple[datetime, str, str, str]:
+    return one.at, one.run, one.target, one.vantage
 
 
 def _group(rounds: Iterable[Round], key: Callable[[Round], str]) -> dict[Scope, list[Round]]:

@@ -82,13 +82,13 @@ def describe(plan: Plan, started_at: datetime) -> Run:
 
 def seal_left_behind(data: Path, memory: state.State) -> Path | None:
     """Seal the file of a run that died; return it. Raises OSError."""
-    if not memory.open:
+    name = write.NAME.fullmatch(memory.open or "")
+    if not name:
         return None
-    vantage = memory.open.rsplit("/", 1)[-1].split("-", 1)[-1].rsplit("-", 1)[0]
-    found = write.recover(data, memory.open, memory.chain.get(vantage))
+    found = write.recover(data, name[0], memory.chain.get(name["vantage"]))
     memory.open = None
     if found:
-        memory.chain[vantage] = found[1]
+        memory.chain[name["vantage"]] = found[1]
     state.save(data, memory)
     return found[0] if found else None
 

@@ -74,9 +74,9 @@ def main() -> None:
     try:
         keepiton.main(prog_name="keepiton", standalone_mode=False)
     except Mistake as exc:
-        for line in str(exc).splitlines():
-            click.echo(f"keepiton: {line}", err=True)
-        sys.exit(2)
+        from keepiton.cli import common  # noqa: PLC0415
+
+        sys.exit(common.complain(str(exc), 2))
     except click.exceptions.Exit as exc:
         sys.exit(exc.exit_code)
     except click.Abort:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from keepiton.errors import Mistake
+
 if TYPE_CHECKING:
     from datetime import datetime
 
@@ -31,7 +33,6 @@ def who(
     from pydantic import TypeAdapter, ValidationError  # noqa: PLC0415
 
     from keepiton.consent import ASK_PERSPECTIVE, ASK_VANTAGE  # noqa: PLC0415
-    from keepiton.errors import Mistake  # noqa: PLC0415
     from keepiton.model import Token  # noqa: PLC0415
     from keepiton.state import random_vantage  # noqa: PLC0415
 
@@ -66,7 +67,6 @@ def who(
 
 def accept(memory: "State", loaded: "Loaded", accept_risk: str | None, now: "datetime") -> None:
     """Ask before a list above the lowest risk, or take what was accepted before. Raises Mistake."""
-    from keepiton.errors import Mistake  # noqa: PLC0415
     from keepiton.model import RISKS, Risk  # noqa: PLC0415
     from keepiton.state import CONSENT, Acceptance  # noqa: PLC0415
 
@@ -93,7 +93,6 @@ def accept(memory: "State", loaded: "Loaded", accept_risk: str | None, now: "dat
 
 def not_too_soon(memory: "State", loaded: "Loaded", now: "datetime") -> None:
     """Keep to five minutes between two looks at a target (SAFETY S11). Raises Mistake."""
-    from keepiton.errors import Mistake  # noqa: PLC0415
     from keepiton.model import utc  # noqa: PLC0415
 
     at = memory.too_soon([one.id for one in loaded.targets], now)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from keepiton.errors import Mistake
+
 if TYPE_CHECKING:
     from datetime import datetime, timedelta, tzinfo
 
@@ -60,8 +62,6 @@ def configuration(group: click.Group) -> dict[str, Any]:
 def _read_config(path: Path, group: click.Group) -> dict[str, Any]:
     import difflib  # noqa: PLC0415
     import tomllib  # noqa: PLC0415
-
-    from keepiton.errors import Mistake  # noqa: PLC0415
 
     try:
         text = path.read_text(encoding="utf-8")
@@ -154,8 +154,6 @@ def zone(name: str) -> "tzinfo":
     from datetime import UTC  # noqa: PLC0415
     from zoneinfo import ZoneInfo  # noqa: PLC0415
 
-    from keepiton.errors import Mistake  # noqa: PLC0415
-
     if name.upper() == "UTC":
         return UTC
     try:
@@ -168,8 +166,6 @@ def age(text: str, flag: str) -> "timedelta":
     """Read a length of time: 90m, 24h or 7d. Raises Mistake."""
     from datetime import timedelta  # noqa: PLC0415
 
-    from keepiton.errors import Mistake  # noqa: PLC0415
-
     unit = {"m": "minutes", "h": "hours", "d": "days"}.get(text[-1:])
     if not (unit and text[:-1].isdecimal() and 0 < int(text[:-1]) < 10**6):
         raise Mistake(f"{flag} {text}: not a length of time; write 5m, 24h or 7d")
@@ -179,8 +175,6 @@ def age(text: str, flag: str) -> "timedelta":
 def instant(text: str | None, tz: "tzinfo", now: "datetime", flag: str) -> "datetime | None":
     """Read a time: ISO 8601, or an age such as 90m, 24h or 7d. Raises Mistake."""
     from datetime import datetime  # noqa: PLC0415
-
-    from keepiton.errors import Mistake  # noqa: PLC0415
 
     if text is None:
         return None

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from keepiton.cli import ask, common, summary
+from keepiton.errors import Mistake
 
 if TYPE_CHECKING:
     from keepiton.model import Perspective
@@ -142,7 +143,6 @@ def probe(
     import filelock  # noqa: PLC0415
 
     from keepiton import state  # noqa: PLC0415
-    from keepiton.errors import Mistake  # noqa: PLC0415
     from keepiton.run import Plan, once  # noqa: PLC0415
     from keepiton.targets import load  # noqa: PLC0415
 
@@ -172,14 +172,16 @@ def probe(
         data.mkdir(mode=0o700, parents=True, exist_ok=True)
         with filelock.FileLock(data / "lock", timeout=0, mode=0o600):
             memory = state.load(data)
-            ask.tell_once(memory, data, quiet=quiet)
-            for note in loaded.notes if verbose or (sys.stderr.isatty() and not quiet) else ():
-                click.echo(f"Note: {note}", err=True)
-            vantage, perspective = ask.who(memory, vantage, perspective, quiet=quiet)
-            ask.accept(memory, loaded, accept_risk, planned_at)
-            if not again:
-                ask.not_too_soon(memory, loaded, planned_at)
-            state.save(data, memory)
+            try:
+                ask.tell_once(memory, data, quiet=quiet)
+                for note in loaded.notes if verbose or (sys.stderr.isatty() and not quiet) else ():
+                    click.echo(f"Note: {note}", err=True)
+                vantage, perspective = ask.who(memory, vantage, perspective, quiet=quiet)
+                ask.accept(memory, loaded, accept_risk, planned_at)
+                if not again:
+                    ask.not_too_soon(memory, loaded, planned_at)
+            finally:  # what was said and settled holds, even when the run is refused
+                state.save(data, memory)
             if jitter:
                 time.sleep(random.uniform(0, jitter))  # noqa: S311 - to spread runs, not to hide
             plan = Plan(data, loaded, vantage, perspective, settings, planned_at, contact)
@@ -208,7 +210,6 @@ def _settings(
     *,
     allow_private: bool,
 ) -> "Settings":
-    from keepiton.errors import Mistake  # noqa: PLC0415
     from keepiton.probe import certificate, dns, http  # noqa: PLC0415
     from keepiton.probe.world import Settings  # noqa: PLC0415
 

@@ -42,10 +42,10 @@ class Endpoint:
 class _Tried:
     """A stage tried once: its value, or its failure."""
 
+    check: int
     value: Any = None
     failure: str | None = None
     local: bool = False
-    check: int | None = None
     at: datetime = field(default_factory=lambda: datetime.now(UTC))
     duration_ms: float = 0.0
 
@@ -132,7 +132,7 @@ class Chain:
                 asn=target.asn,
                 role=target.role,
                 control=target.control,
-                check=tried.check if tried.check is not None else self._now(),
+                check=tried.check,
                 stage=stage,
                 attempt=self.attempt,
                 at=tried.at,
@@ -161,7 +161,7 @@ class Chain:
 
     async def _try(self, within_s: float, work: Awaitable[Any]) -> _Tried:
         """Run one stage against the clock. A network failure is a value."""
-        tried = _Tried(check=self._now())
+        tried = _Tried(self._now())
         began = time.monotonic()
         try:
             async with asyncio.timeout(within_s):
@@ -243,7 +243,7 @@ class Chain:
         if own is None:
             failure = "network_unreachable"
             return self._emit(
-                stage, _Tried(failure=failure, local=True), reason="no_route", **where
+                stage, _Tried(self._now(), failure=failure, local=True), reason="no_route", **where
             )
         if not net.is_loopback(end.address):
             self.world.own.add(own)

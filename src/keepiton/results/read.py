@@ -74,12 +74,15 @@ def read(files: Sequence[str]) -> Rows:
     database = duckdb.connect(config=OFFLINE)
     columns = ", ".join(f"'{name}': '{kind}'" for name, kind in COLUMNS.items())
     try:
-        database.execute(
-            "create temp table lines as select * from read_json($files,"  # noqa: S608 - no input
-            f" format = 'newline_delimited', columns = {{{columns}}}, ignore_errors = true,"
-            f" filename = true, maximum_object_size = {MAX_LINE})",
-            {"files": list(files)},
-        )
+        try:
+            database.execute(
+                "create temp table lines as select * from read_json($files,"  # noqa: S608 - no input
+                f" format = 'newline_delimited', columns = {{{columns}}}, ignore_errors = true,"
+                f" filename = true, maximum_object_size = {MAX_LINE})",
+                {"files": list(files)},
+            )
+        except duckdb.Error as exc:  # the files' fault; one in the statements below is a bug
+            raise Mistake(f"the result files cannot be read: {clean(str(exc), 300)}") from None
         bad = database.execute(
             "select parse_filename(filename), count(*) from lines where type is null or run is null"
             " or type not in ('run', 'measurement', 'end') or (type = 'measurement' and"
@@ -95,8 +98,6 @@ def read(files: Sequence[str]) -> Rows:
         cursor = database.execute(sql)
         names = [column[0] for column in cursor.description or ()]
         folded = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
-    except duckdb.Error as exc:
-        raise Mistake(f"the result files cannot be read: {clean(str(exc), 300)}") from None
     finally:
         database.close()
     if newer:

@@ -13,7 +13,9 @@ with runs as (
 rows_once as (
     select
         run, target, operator, coalesce(role, 'other') as role, control, "check",
-        case when stage in ('dns', 'tcp', 'tls', 'http') then stage end as stage, attempt, "at" as seen_at, state, failure, address, port, transport, min(parse_filename(filename)) as file
+        case when stage in ('dns', 'tcp', 'tls', 'http') then stage end as stage,
+        attempt, "at" as seen_at, state, failure, address, port, transport,
+        min(parse_filename(filename)) as file
     from lines
     where type = 'measurement' and target is not null and state is not null
       and "at" between timestamp '2000-01-01' and timestamp '2100-01-01'

@@ -15,7 +15,8 @@ from keepiton.model import End, Line, Measurement, Reason, Run, State
 T = TypeVar("T", Run, Measurement, End)
 PART = ".part"
 NAME = re.compile(
-    r"results/\d{4}/\d{2}/\d{2}/\d{8}T\d{6}Z-[a-z0-9][a-z0-9-]{0,31}-[0-9a-f]{12}\.jsonl"
+    r"results/\d{4}/\d{2}/\d{2}/\d{8}T\d{6}Z"
+    r"-(?P<vantage>[a-z0-9][a-z0-9-]{0,31})-[0-9a-f]{12}\.jsonl"
 )
 """Path of a sealed file below the data folder."""
 
