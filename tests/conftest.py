@@ -67,6 +67,7 @@ def keepiton(tmp_path: Path) -> Command:
             | {
                 "HOME": str(tmp_path),
                 "KEEPITON_DATA": str(tmp_path / "data"),
+                "KEEPITON_NO_DOH": "1",
                 "PYTHONPATH": str(HERE / "guard"),
                 "XDG_CONFIG_HOME": str(tmp_path / "config"),
             }

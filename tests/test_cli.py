@@ -337,3 +337,42 @@ def test_what_a_run_line_says_of_its_machine_is_nothing(
     assert socket.gethostname() not in everything
     if getpass.getuser() != "root":
         assert getpass.getuser() not in everything
+
+
+def test_findings_name_rule_artefact_and_lines(keepiton: Command, tmp_path: Path) -> None:
+    """A block page of a known operator is named; what was merely refused is not judged."""
+    place = "Location: http://82.209.230.23/\r\n"
+    talk = loopback.answering(loopback.page(b"", "302 Found", place))
+    with (
+        loopback.serving(loopback.answering(loopback.page())) as good,
+        loopback.serving(talk) as server,
+    ):
+        path = tmp_path / "list.toml"
+        path.write_text(
+            'title = "x"\n'
+            f'[[target]]\nid = "site"\nurl = "http://127.0.0.1:{server.port}/"\n'
+            '[[target]]\nid = "gone"\nurl = "http://127.0.0.1:1/"\n'
+            + "".join(
+                f'[[target]]\nid = "c{n}"\nurl = "http://127.0.0.1:{good.port}/"\n'
+                'control = "foreign"\n'
+                for n in range(1)
+            )
+        )
+        forbid = tmp_path / "forbidden.txt"
+        forbid.write_text("82.209.230.23\n")
+        words = ("probe", str(path), "--allow-private", "--pause", "0")
+        done = keepiton(*words, "--perspective", "inside", "--do-not-probe", str(forbid))
+        assert done.returncode == 0, done.stderr
+    found = json.loads(keepiton("findings", "--format", "json").stdout)
+    by_target = {one["target"]: one for one in found if one["kind"] != "insufficient"}
+    one = by_target["site"]
+    assert (one["kind"], one["artefact"]) == ("interference", "fingerprint:beltelecom-address")
+    (result,) = (tmp_path / "data").rglob("*.jsonl")
+    (at,) = one["rows"]
+    witness = json.loads(result.read_text().splitlines()[at - 1])
+    assert (witness["target"], witness["fingerprint"]) == ("site", "beltelecom-address")
+    shown = keepiton("findings", "--defang", str(result)).stdout
+    assert "fingerprint:beltelecom-address" in shown
+    assert "gone" in shown
+    assert keepiton("findings", "--target", "nothing").returncode == 6
+    assert keepiton("findings", str(path)).returncode == 2

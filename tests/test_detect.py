@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from keepiton.detect import Policy, detect
 from keepiton.line import Tally, masks, verdict
-from keepiton.model import Findings, LineState, Perspective, Round, Window
+from keepiton.model import Detected, LineState, Perspective, Round, Window
 
 START = datetime(2022, 2, 27, 8, tzinfo=UTC)
 STEP = timedelta(minutes=10)
@@ -48,12 +48,12 @@ def rounds(
     ]
 
 
-def found(*series: list[Round], after: int = 1000) -> Findings:
+def found(*series: list[Round], after: int = 1000) -> Detected:
     everything = [one for each in series for one in each]
     return detect(everything, [], Policy(), START + after * STEP)
 
 
-def spans(findings: Findings) -> list[tuple[int, int]]:
+def spans(findings: Detected) -> list[tuple[int, int]]:
     """First bad and last bad run of every window."""
     return [
         ((one.start_latest - START) // STEP, (one.end_earliest - START) // STEP)
@@ -83,7 +83,7 @@ def test_timelines(marks: str, wanted: list[tuple[int, int]], why: str) -> None:
     assert spans(found(rounds(marks))) == wanted, why
 
 
-def only(findings: Findings) -> Window:
+def only(findings: Detected) -> Window:
     (window,) = findings.windows
     return window
 

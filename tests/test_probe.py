@@ -18,7 +18,7 @@ from cryptography.x509.oid import NameOID
 
 import loopback
 from keepiton.model import Measurement, Perspective, Target
-from keepiton.probe import certificate, chain, http, net, runner, world
+from keepiton.probe import certificate, chain, failures, http, net, runner, scrub, world
 from keepiton.probe import dns as dns_stage
 from keepiton.probe.runner import Pace, Progress, Runner
 from keepiton.probe.world import Settings
@@ -326,20 +326,70 @@ def test_one_family_is_enough_and_no_family_is_a_failure() -> None:
     assert {row.failure for row in of(rows, "gone")} == {"dns_nxdomain_error"}
 
 
-def test_a_redirect_is_noted_and_not_followed() -> None:
+def redirecting(place: str) -> loopback.Talk:
+    return loopback.answering(loopback.page(b"", "302 Found", f"Location: {place}\r\n"))
+
+
+def redirected(place: str, **changes: Any) -> tuple[list[Measurement], Progress]:  # noqa: ANN401
+    with (
+        loopback.serving(redirecting(place)) as server,
+        loopback.serving(loopback.answering(loopback.page())) as good,
+    ):
+        target = Target(id="site", url=f"http://127.0.0.1:{server.port}/")
+        rows, progress = probed([target, control(good.port)], **changes)
+    return of(rows, "site"), progress
+
+
+def test_a_redirect_is_followed_and_each_hop_is_measured() -> None:
     with loopback.serving(loopback.answering(loopback.page())) as elsewhere:
-        place = f"Location: http://127.0.0.1:{elsewhere.port}/secret\r\n"
-        talk = loopback.answering(loopback.page(b"", "302 Found", place))
-        with (
-            loopback.serving(talk) as server,
-            loopback.serving(loopback.answering(loopback.page())) as good,
-        ):
-            target = Target(id="site", url=f"http://127.0.0.1:{server.port}/")
-            rows, _ = probed([target, control(good.port)])
-        assert elsewhere.connections == 0
-    row = of(rows, "site")[-1]
-    assert (row.status, row.location_host, row.state) == (302, "127.0.0.1", "ok")
-    assert "secret" not in row.model_dump_json()
+        rows, _ = redirected(f"http://127.0.0.1:{elsewhere.port}/secret")
+        assert elsewhere.connections == 1
+    assert [(row.hop, row.stage, row.status) for row in rows] == [
+        (None, "tcp", None),
+        (None, "http", 302),
+        (1, "tcp", None),
+        (1, "http", 200),
+    ]
+    assert rows[1].location_host == "127.0.0.1"
+    assert rows[3].host == "127.0.0.1"
+    assert not any("secret" in row.model_dump_json() for row in rows)
+
+
+def test_a_redirect_that_goes_round_or_on_and_on_ends() -> None:
+    rows, _ = redirected("/")
+    assert (rows[-1].hop, rows[-1].note, rows[-1].state) == (None, "redirect_loop", "ok")
+    rows, _ = redirected("more/")
+    assert (rows[-1].hop, rows[-1].note) == (10, "too_many_redirects")
+
+
+@pytest.mark.parametrize(
+    ("place", "failure"),
+    [
+        ("http://", "http_invalid_redirect_location_host"),
+        ("https://:443/", "http_invalid_redirect_location_host"),
+        ("http://a..b/", "http_invalid_redirect_location_host"),
+        ("file:///etc/passwd", failures.OTHER_SCHEME),
+        ("javascript:alert(1)", failures.OTHER_SCHEME),
+    ],
+)
+def test_a_redirect_that_leads_nowhere_is_a_failure(place: str, failure: str) -> None:
+    rows, _ = redirected(place)
+    assert (rows[-1].stage, rows[-1].failure) == ("http", failure)
+
+
+def test_a_redirect_never_leads_to_a_forbidden_place() -> None:
+    with loopback.serving(loopback.answering(loopback.page())) as inner:
+        target = Target(id="t", url="http://127.0.0.1:1/")
+        given = Runner(RUN, [], "outside", settings(allow_private=False), lambda _: None)
+        one = chain.Chain(given, target, 1)
+        rows: list[Measurement] = []
+        given._store = rows.append  # noqa: SLF001 - what a run would store
+        for place in (f"http://127.0.0.1:{inner.port}/", "http://169.254.169.254/latest/"):
+            assert not asyncio.run(one._follow(place))  # noqa: SLF001 - the step under test
+        assert inner.connections == 0
+    assert {row.failure for row in rows} == {"dns_bogon_error"}
+    rows, _ = redirected("http://evil.example/", refused_name=lambda host: host == "evil.example")
+    assert (rows[-1].hop, rows[-1].state, rows[-1].reason) == (1, "skipped", "do_not_probe")
 
 
 def test_a_proxy_in_the_environment_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -378,6 +428,15 @@ def test_an_unexpected_answer_of_a_control_is_a_captive_portal_and_not_a_line() 
     assert {row.reason for row in of(rows, "t")} == {"own_line"}
 
 
+def test_two_controls_with_another_page_are_a_captive_portal() -> None:
+    with loopback.serving(loopback.answering(loopback.page(b"please log in"))) as portal:
+        controls = [control(portal.port, number=number) for number in range(2)]
+        rows, progress = probed([*controls, Target(id="t", url="http://127.0.0.1:1/")])
+    assert progress.verdict == "portal"
+    assert {row.unmet for row in of(rows, "foreign-1")} == {None, "body"}
+    assert {row.reason for row in of(rows, "t")} == {"captive_portal"}
+
+
 def test_a_failure_is_confirmed_on_a_fresh_connection_and_both_are_stored() -> None:
     with (
         loopback.serving(loopback.reset) as server,
@@ -385,10 +444,16 @@ def test_a_failure_is_confirmed_on_a_fresh_connection_and_both_are_stored() -> N
     ):
         target = Target(id="site", url=f"http://127.0.0.1:{server.port}/")
         rows, _ = probed([target, control(good.port)], confirm=2)
-        assert server.connections == 3
+        assert server.connections == 4
     failed = [row for row in of(rows, "site") if row.stage == "http"]
-    assert [row.attempt for row in failed] == [1, 2, 3]
+    assert [(row.attempt, row.aside) for row in failed] == [
+        (1, None),
+        (2, None),
+        (3, None),
+        (3, "neutral"),
+    ]
     assert {row.failure for row in failed} == {"connection_reset"}
+    assert failed[-1].sni == world.NEUTRAL, "asked once, at the end: is it the name?"
 
 
 def test_from_inside_a_cut_border_is_told_from_a_dead_line() -> None:
@@ -503,9 +568,15 @@ def test_waiting_costs_nothing_a_hundred_silent_targets_end_together() -> None:
         ]
         rows, _ = probed([*targets, control(good.port)])
     ends = [
-        row.at.timestamp() + (row.duration_ms or 0) / 1000 for row in rows if row.stage == "http"
+        row.at.timestamp() + (row.duration_ms or 0) / 1000
+        for row in rows
+        if row.stage == "http" and not row.aside
     ]
-    starts = [row.at.timestamp() for row in rows if row.stage == "http" and row.state == "fail"]
+    starts = [
+        row.at.timestamp()
+        for row in rows
+        if row.stage == "http" and row.state == "fail" and not row.aside
+    ]
     assert max(starts) - min(starts) < max(ends) - max(starts), "all wait at the same time"
 
 
@@ -525,12 +596,9 @@ def test_turns_come_at_the_rate_and_no_faster() -> None:
 
 
 def test_own_addresses_and_neighbours_are_scrubbed() -> None:
-    from keepiton.probe.chain import Chain  # noqa: PLC0415
-
-    async def scrubbed(value: object) -> object:
-        given = Runner(RUN, [], "outside", settings(), lambda _: None)
-        given.own |= {"5.45.64.2", "192.168.7.20", "2001:db8:5::9"}
-        return Chain(given, Target(id="x", url="http://x.example/"), 1)._scrub(value)  # noqa: SLF001
+    def scrubbed(given: object, field: str = "answers") -> object:
+        own = frozenset({"5.45.64.2", "192.168.7.20", "2001:db8:5::9"})
+        return scrub.value(given, own, ("5.45.70.1",), field)
 
     cases = {
         "you are 5.45.64.2.": "you are [scrubbed].",
@@ -539,10 +607,17 @@ def test_own_addresses_and_neighbours_are_scrubbed() -> None:
         "192.168.8.1": "192.168.8.1",
         "2001:db8:5::1": "[scrubbed]",
         "10.10.34.35": "10.10.34.35",
+        "2-64-45-5.dyn.example": "[scrubbed].dyn.example",
+        "host-005-045-064-002.example": "host-[scrubbed].example",
+        "052d4002.example": "[scrubbed].example",
+        "2001:0db8:0005:0000:0000:0000:0000:0009": "[scrubbed]",
     }
-    for value, wanted in cases.items():
-        assert asyncio.run(scrubbed(value)) == wanted
-    assert asyncio.run(scrubbed(("192.168.7.1", "5.45.70.1"))) == ("[scrubbed]", "5.45.70.1")
+    for given, wanted in cases.items():
+        assert scrubbed(given) == wanted
+    assert scrubbed(("192.168.7.1", "5.45.70.1")) == ("[scrubbed]", "5.45.70.1")
+    free = "you are 91.2.3.4 or 91-2-3-4 or 2a00:1:2::3, I am 5.45.70.1"
+    gone = "you are [scrubbed] or [scrubbed] or [scrubbed], I am 5.45.70.1"
+    assert scrubbed({"server": free}, "headers") == {"server": gone}
 
 
 def test_open_files_are_used_up_to_the_hard_limit_and_leave_room() -> None:

@@ -51,7 +51,7 @@ def test_a_sealed_file_is_named_private_and_verifiable_with_common_tools(tmp_pat
     assert writer.part.name == "20220227T120003Z-v-test-0123456789ab.jsonl.part"
     for number in range(3):
         writer.add(a_row(number))
-    whole = writer.seal("finished", "up", 4096, 12, "f" * 64)
+    whole = writer.seal("finished", "up", 4096, 12, 0.0, "f" * 64)
     writer.close()
     path = write.publish(writer.part)
     assert path == tmp_path / "results/2022/02/27/20220227T120003Z-v-test-0123456789ab.jsonl"

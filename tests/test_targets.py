@@ -12,8 +12,8 @@ from conftest import Command
 from keepiton.bogons import is_bogon
 from keepiton.errors import Mistake
 from keepiton.model import TargetList
+from keepiton.names import host_name, web_url
 from keepiton.targets import SHIPPED, available, load, toml
-from keepiton.targets.normal import host_name, web_url
 
 LIST = """\
 title = "a list"
@@ -195,6 +195,8 @@ def test_the_schema_describes_every_shipped_list(keepiton: Command) -> None:
     printed = json.loads(keepiton("targets", "check", "--schema").stdout)
     assert printed == TargetList.model_json_schema()
     for path in SHIPPED.rglob("*.toml"):
+        if path.stem == "fingerprints":
+            continue
         data = json.loads(json.dumps(tomllib.loads(path.read_text(encoding="utf-8")), default=str))
         jsonschema.validate(data, printed)
     with pytest.raises(jsonschema.ValidationError):
@@ -297,3 +299,17 @@ def test_one_spelling_is_a_fixed_point(text: str) -> None:
 def test_a_byte_order_mark_does_not_hide_the_format() -> None:
     text = "\ufeffurl,category_code,category_description\nhttps://gov.example/,GOVT,\n"
     assert load(["-"], lambda _: text.encode()).risk == "medium"
+
+
+def test_fingerprints_go_with_the_countries_of_the_lists(tmp_path: Path) -> None:
+    ids = {one.id for one in load(["by"]).fingerprints}
+    assert {"a1-mininfo", "beltelecom-address", "mts-dns"} <= ids
+    assert {one.id for one in load([str(listing(tmp_path, ""))]).fingerprints} == ids
+    assert load([str(listing(tmp_path, 'country = "zz"'))]).fingerprints == ()
+    assert not any("fingerprints" in name for name in available())
+
+
+def listing(folder: Path, head: str) -> Path:
+    path = folder / "one.toml"
+    path.write_text(f'title = "x"\n{head}\n[[target]]\nid = "t"\nurl = "https://t.example/"\n')
+    return path

@@ -15,7 +15,7 @@ from itertools import groupby, pairwise
 from typing import Literal
 
 from keepiton.model import (
-    Findings,
+    Detected,
     LinePeriod,
     LineState,
     Perspective,
@@ -72,7 +72,7 @@ Scope = tuple[Perspective, str]
 
 def detect(
     rounds: Iterable[Round], lines: Sequence[LineState], policy: Policy, now: datetime
-) -> Findings:
+) -> Detected:
     """Find windows, own-line periods, and the state at ``now``.
 
     The order of the rounds does not matter.
@@ -102,7 +102,7 @@ def detect(
         one for one in target_windows if not any(_explains(wide, one) for wide in operator_windows)
     ]
     windows.sort(key=lambda one: (one.start_latest, one.scope, one.subject, one.perspective))
-    return Findings(
+    return Detected(
         windows=tuple(windows),
         lines=tuple(_line_periods(lines)),
         operators=tuple(_statuses(ordered, "operator", windows, answered, policy, now)),

@@ -21,7 +21,8 @@ Stage = Literal["dns", "tcp", "tls", "http"]
 State = Literal["ok", "fail", "inconclusive", "skipped"]
 Perspective = Literal["inside", "outside"]
 Risk = Literal["low", "medium", "high"]
-Line = Literal["up", "border", "resolver", "down", "unknown"]
+Line = Literal["up", "border", "resolver", "portal", "down", "unknown"]
+Aside = Literal["compare", "neutral", "quic", "throughput"]
 RISKS: tuple[Risk, ...] = ("low", "medium", "high")
 
 _UNPRINTABLE = re.compile(
@@ -100,6 +101,9 @@ class Target(Written):
     ports: tuple[Port, ...] = Field((), max_length=8, description='such as "443/tcp" or "53/udp"')
     query: Query | None = Field(None, description="asked of the target itself on its port 53")
     expect: Expect | None = None
+    throughput: bool = Field(
+        default=False, description="its owner allows a sample of 1 MB with --throughput"
+    )
     operator: Token | None = Field(None, description="id of the network it belongs to")
     asn: int | None = Field(None, ge=1, le=4294967295, description="AS number of that network")
     role: Token = "other"
@@ -148,6 +152,34 @@ class TargetList(Written):
         return self
 
 
+class Fingerprint(Written):
+    """A known answer that is not the target's: a block page, an address that serves one."""
+
+    id: Token
+    where: Literal["location", "body", "title", "dns", "certificate"] = Field(
+        description="Location header, page, its title, an address in a DNS answer, the issuer"
+    )
+    match: Literal["full", "prefix", "contains"] = "contains"
+    pattern: str = Field(min_length=4, max_length=500)
+    operator: Token | None = Field(None, description="whose network it is known from")
+    source: str = Field(min_length=1, max_length=1000)
+    confidence: Literal["high", "medium", "low"]
+    note: str = Field("", max_length=1000)
+
+    def fits(self, text: str) -> bool:
+        """Whether a text is what the pattern describes."""
+        if self.match == "full":
+            return text == self.pattern
+        return text.startswith(self.pattern) if self.match == "prefix" else self.pattern in text
+
+
+class Fingerprints(Written):
+    """One file of fingerprints, a country's."""
+
+    title: str = Field(max_length=200)
+    fingerprint: tuple[Fingerprint, ...] = Field(max_length=1000)
+
+
 class Stored(BaseModel):
     """One line of a result file: lenient when read, so that newer optional fields do no harm."""
 
@@ -185,6 +217,17 @@ class Run(Stored):
     started_at: Instant = Field(description="when it began, after any jitter")
 
 
+class Certificate(Stored):
+    """One certificate of a chain, in short."""
+
+    subject: str = Field(max_length=200)
+    issuer: str = Field(max_length=200)
+    names: tuple[str, ...] = Field((), max_length=20, description="subjectAltName, the first 20")
+    not_before: Instant
+    not_after: Instant
+    spki_sha256: Sha256 = Field(description="of the public key's SubjectPublicKeyInfo")
+
+
 class Measurement(Stored):
     """One stage tried once. What never ran because an earlier stage failed is absent."""
 
@@ -198,6 +241,9 @@ class Measurement(Stored):
     check: int | None = Field(None, description="which look at the own line, counted from 0")
     stage: Stage | None = Field(None, description="absent when skipped before any stage")
     attempt: int = Field(1, ge=1, le=3, description="2 and up confirm a failure")
+    hop: int | None = Field(None, ge=1, le=10, description="redirects followed before this row")
+    host: str | None = Field(None, description="of a hop: the host it leads to")
+    aside: Aside | None = Field(None, description="why this row stands beside the target's chain")
     at: Instant
     duration_ms: float | None = Field(None, ge=0, description="monotonic clock")
     state: State
@@ -213,11 +259,29 @@ class Measurement(Stored):
     query: str | None = Field(None, description="name and type asked")
     rcode: str | None = None
     answers: tuple[str, ...] | None = Field(None, max_length=64)
+    flags: str | None = Field(None, description="header flags of the DNS answer, such as QR RD RA")
+    cnames: tuple[str, ...] | None = Field(None, max_length=16, description="aliases passed")
+    ttl: int | None = Field(None, ge=0, description="least TTL of the answers, seconds")
+    ede: tuple[str, ...] | None = Field(
+        None, max_length=8, description="extended DNS errors (RFC 8914): code and text"
+    )
+    edns: bool | None = Field(None, description="false: asked again without EDNS, and answered")
+    also: tuple[str, ...] | None = Field(
+        None, max_length=64, description="a later, different answer to the same question"
+    )
+    also_rcode: str | None = None
     capped: int | None = Field(None, description="addresses left out by the cap")
     tls_version: str | None = None
     cipher: str | None = None
     alpn: str | None = None
     certificate_sha256: Sha256 | None = None
+    certificates: tuple[Certificate, ...] | None = Field(
+        None, max_length=4, description="the chain that was sent, leaf first, at most 4"
+    )
+    system_verdict: str | None = Field(
+        None, description="what this machine's own trust store says, where it differs: ok or why"
+    )
+    sni: str | None = Field(None, description="of an aside: the name asked for instead")
     unverified: bool | None = Field(None, description="the certificate did not verify; went on")
     http_version: str | None = None
     status: int | None = None
@@ -226,6 +290,20 @@ class Measurement(Stored):
     truncated: bool | None = Field(None, description="the body was longer than the cap")
     server: str | None = None
     location_host: str | None = None
+    headers: dict[str, str] | None = Field(None, description="the few that are kept (docs)")
+    title: str | None = Field(None, description="only where a fingerprint or assertion decided")
+    unmet: Literal["status", "body", "contains"] | None = Field(
+        None, description="which assertion of the list the answer does not meet"
+    )
+    fingerprint: str | None = Field(None, description="id of the block page or answer it is")
+    note: str | None = Field(None, description="challenge, or http_451")
+    received: int | None = Field(None, ge=0, description="bytes before a failure in the response")
+    phases: dict[str, float] | None = Field(
+        None, description="milliseconds by phase; they add up to duration_ms"
+    )
+    late_ms: float | None = Field(
+        None, description="how late the event loop was meanwhile; absent below 50 ms"
+    )
     date_offset_ms: int | None = Field(
         None, description="server's Date less our clock; the Date has whole seconds"
     )
@@ -246,6 +324,7 @@ class End(Stored):
     line: Line
     bytes_received: int | None = Field(None, description="over all connections to targets")
     clock_offset_ms: int | None = Field(None, description="median over at least 3 controls")
+    loop_late_ms: float | None = Field(None, description="the latest that the event loop was")
     sha256: Sha256 = Field(description="of all bytes before this line")
     previous: Sha256 | None = Field(None, description="of this vantage's previous whole file")
 
@@ -337,8 +416,44 @@ class LinePeriod:
     runs: int
 
 
+FindingKind = Literal[
+    "reached",
+    "server_refuses",
+    "interference",
+    "throttled",
+    "disruption",
+    "broken_site",
+    "resolver_trouble",
+    "own_line",
+    "own_clock",
+    "captive_portal",
+    "no_ipv6",
+    "insufficient",
+]
+
+
 @dataclass(frozen=True, slots=True)
-class Findings:
+class Finding:
+    """What one run's rows say of one target, by a named rule; recomputable from the rows."""
+
+    run: str
+    vantage: str
+    target: str
+    at: datetime
+    kind: FindingKind
+    rule: str
+    """Name of the rule that made it (docs/findings.md)."""
+    rows: tuple[int, ...]
+    """Lines of the result file it rests on, counted from 1."""
+    detail: str = ""
+    """In plain words, without the volunteer's traces."""
+    artefact: str | None = None
+    """What shows interference: fingerprint, bogon, forged certificate and so on."""
+    hop: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Detected:
     """What detection makes of the rounds: all that a report or a status may say."""
 
     windows: tuple[Window, ...]

@@ -15,7 +15,13 @@ from keepiton import __version__, state
 from keepiton.model import Perspective, Reason, Run
 from keepiton.probe import http
 from keepiton.probe.runner import Progress, Runner
-from keepiton.probe.world import ADDRESSES_PER_FAMILY, BUDGET_S, STAGE_S, Settings
+from keepiton.probe.world import (
+    ADDRESSES_PER_FAMILY,
+    BUDGET_S,
+    MAX_HOPS,
+    STAGE_S,
+    Settings,
+)
 from keepiton.results import write
 from keepiton.targets import Loaded
 
@@ -73,6 +79,10 @@ def describe(plan: Plan, started_at: datetime) -> Run:
             "allow_private": settings.allow_private,
             "budget_s": BUDGET_S,
             "addresses_per_family": ADDRESSES_PER_FAMILY,
+            "compare": [one.label for one in settings.compare],
+            "max_hops": MAX_HOPS,
+            "quic": settings.quic,
+            "throughput": settings.throughput,
             **{f"{stage}_s": seconds for stage, seconds in STAGE_S.items()},
         },
         planned_at=plan.planned_at,
@@ -116,12 +126,15 @@ def once(
             progress.verdict,
             progress.bytes_received,
             progress.clock_offset_ms,
+            progress.loop_late_ms,
             previous,
         )
     finally:
         writer.close()
     memory.chain[plan.vantage] = sha256
-    if progress.verdict != "down" and not plan.settings.allow_private:  # that is a lab
+    if (
+        progress.verdict not in ("down", "portal") and not plan.settings.allow_private
+    ):  # that is a lab
         asked = [one.target.id for one in progress.done if one.state != "skipped"]
         memory.note_asked(asked, datetime.now(UTC))
     state.save(plan.data, memory)

@@ -12,7 +12,7 @@ from keepiton.errors import Mistake
 from keepiton.model import Instant, Perspective, Risk, Sha256, Token
 
 FILE = "state.json"
-CONSENT = 1
+CONSENT = 2
 """Version of the first-run text; raised when what keepiton does changes, so that it asks anew."""
 AGAIN = timedelta(minutes=5)
 """Least time between two runs over the same targets without an explicit flag (SAFETY S11)."""

@@ -14,9 +14,11 @@ from keepiton import __version__
 from keepiton.errors import Mistake
 
 COMMANDS = {
+    "findings": "Say what one run's rows show of each target, by which rule, and on which lines.",
     "probe": "Look once at every target of the lists, and write one result file.",
     "report": "Turn result files into disruption windows.",
     "status": "Show a quick table: who answers now, and since when.",
+    "explain": "Say what a code means, what causes it and what it does not prove.",
     "targets": "Show and validate target lists.",
     "wipe": "Remove everything keepiton has written.",
 }

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from keepiton.targets import Loaded
 
 
+COMPARED = "https://9.9.9.9/dns-query"
+"""Quad9 by address: its certificate holds it, so no other resolver is needed to reach this one."""
+
+
 @click.command()
 @click.argument("lists", nargs=-1, metavar="[LIST]...")
 @common.data_option
@@ -37,6 +41,26 @@ if TYPE_CHECKING:
     envvar="KEEPITON_RESOLVER",
     help="Ask this instead of the system's resolver: 9.9.9.9, tcp://9.9.9.9,"
     " tls://dns.quad9.net, https://dns.quad9.net/dns-query, or system. Repeatable.",
+)
+@click.option(
+    "--doh",
+    default=COMPARED,
+    show_default=True,
+    help="Resolver that every name is also asked of, to compare the answers.",
+)
+@click.option(
+    "--no-doh",
+    is_flag=True,
+    envvar="KEEPITON_NO_DOH",
+    help="Ask no resolver to compare with; the one above lies abroad and asking it is visible.",
+)
+@click.option(
+    "--throughput",
+    is_flag=True,
+    help="Take a sample of 1 MB at the most from targets whose list allows it.",
+)
+@click.option(
+    "--quic", is_flag=True, help="Also do a QUIC handshake with https targets (extra: quic)."
 )
 @click.option(
     "--confirm",
@@ -114,6 +138,7 @@ def probe(
     vantage: str | None,
     perspective: "Perspective | None",
     resolvers: tuple[str, ...],
+    doh: str,
     confirm: int,
     pause: float,
     rate: float,
@@ -125,6 +150,9 @@ def probe(
     contact: str,
     accept_risk: str | None,
     *,
+    no_doh: bool,
+    throughput: bool,
+    quic: bool,
     allow_private: bool,
     again: bool,
     dry_run: bool,
@@ -152,6 +180,7 @@ def probe(
     )
     settings = _settings(
         resolvers,
+        None if no_doh else doh,
         confirm,
         pause,
         rate,
@@ -159,6 +188,8 @@ def probe(
         max_bytes,
         roots,
         loaded,
+        throughput=throughput,
+        quic=quic,
         allow_private=allow_private,
     )
     if not (contact.isascii() and contact.isprintable()):
@@ -200,6 +231,7 @@ def probe(
 
 def _settings(
     resolvers: tuple[str, ...],
+    doh: str | None,
     confirm: int,
     pause: float,
     rate: float,
@@ -208,11 +240,16 @@ def _settings(
     roots: Path | None,
     loaded: "Loaded",
     *,
+    throughput: bool,
+    quic: bool,
     allow_private: bool,
 ) -> "Settings":
     from keepiton.probe import certificate, dns, http  # noqa: PLC0415
+    from keepiton.probe import quic as quic_stage  # noqa: PLC0415
     from keepiton.probe.world import Settings  # noqa: PLC0415
 
+    if quic and not quic_stage.available():
+        raise Mistake("--quic: aioquic is not installed; pip install 'keepiton[quic]'")
     try:
         certificate.bundle(roots)
     except (OSError, ValueError):
@@ -223,6 +260,11 @@ def _settings(
     )
     return Settings(
         resolvers=chosen,
+        compare=(dns.parse_resolver(doh, 0, roots),) if doh else (),
+        fingerprints=loaded.fingerprints,
+        throughput=throughput,
+        quic=quic,
+        refused_name=loaded.refused.name,
         headers=http.ORDINARY,
         roots=roots,
         confirm=confirm,
@@ -241,6 +283,8 @@ def _show_plan(loaded: "Loaded", settings: "Settings", perspective: str) -> None
     names = ", ".join(one.label for one in settings.resolvers)
     click.echo(f"Would probe {len(fitting)} targets, seen from {perspective}. Nothing is sent now.")
     click.echo(f"Names would be asked of: {names} (A and AAAA)")
+    for resolver in settings.compare:
+        click.echo(f"and, to compare, of: {resolver.label} (A; left out with --no-doh)")
     for one in fitting:
         asked = one.url or " ".join([*([one.host] if one.host else []), *one.addresses, *one.ports])
         how = f"GET {asked}" if one.url else f"connect {asked}"
@@ -259,7 +303,9 @@ def _conclude(done: "Done", perspective: str, *, quiet: bool, verbose: bool) -> 
     """Print the summary where someone reads it; return the exit code."""
     progress = done.progress
     codes = {"interrupted": 130, "terminated": 143}
-    code = codes.get(progress.reason, common.OWN_LINE_DOWN if progress.verdict == "down" else 0)
+    code = codes.get(
+        progress.reason, common.OWN_LINE_DOWN if progress.verdict in summary.OFFLINE else 0
+    )
     if quiet:
         return code
     if sys.stderr.isatty() or verbose:

@@ -1,30 +1,76 @@
-"""The verdict on a certificate chain, against the pinned bundle, after the handshake.
+"""What a certificate chain holds, and what it is worth, judged after the handshake.
 
 The chain is verified by OpenSSL's own verifier, so that what browsers and other tools accept is
 not called invalid here; its error codes are those that Python's ``ssl`` shows.
 """
 
+import hashlib
+import ssl
 import warnings
-from functools import cache
+from functools import cache, lru_cache
 from ipaddress import ip_address
+from itertools import islice
 from pathlib import Path
+from typing import Literal, NamedTuple
 
 from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from OpenSSL import crypto
 
+from keepiton.model import Certificate, clean
+
 AUTHORITY = "ssl_unknown_authority"
 HOSTNAME = "ssl_invalid_hostname"
 INVALID = "ssl_invalid_certificate"
-UNTRUSTED = frozenset({2, 7, 18, 19, 20, 21, 27})
-"""OpenSSL's X509_V_ERR codes for a chain that leads to no anchor, by name or by
-signature; every other one is INVALID."""
+
+Kind = Literal[
+    "expired",
+    "not_yet_valid",
+    "wrong_host",
+    "unknown_authority",
+    "self_signed",
+    "not_for_servers",
+    "malformed",
+    "other",
+]
+BY_CODE: dict[int, Kind] = {
+    2: "unknown_authority",
+    7: "unknown_authority",
+    9: "not_yet_valid",
+    10: "expired",
+    18: "self_signed",
+    19: "unknown_authority",
+    20: "unknown_authority",
+    21: "unknown_authority",
+    27: "unknown_authority",
+}
+"""OpenSSL's X509_V_ERR codes; every one that is not here is "other"."""
+UNTRUSTED = frozenset({"unknown_authority", "self_signed"})
+"""The chain leads to no anchor, by name or by signature."""
+HASHED = "????????.[0-9]*"
+"""Files in a folder of trust anchors that OpenSSL finds, named by ``openssl rehash``."""
 MAX_CHAIN = 10
+MAX_SHOWN = 4
+MAX_NAMES = 20
+MAX_REMEMBERED = 16_384  # bytes of a chain; ordinary ones have 3,000 to 6,000
+VERSION = 0xA0  # DER tag of the version, which may be left out
+LONG = 0x80  # DER: a length with this bit says how many bytes say the length
+UNREADABLE = (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType)
+"""What cryptography raises over bytes that are no certificate, or a strange one."""
+
+
+class Verdict(NamedTuple):
+    """What a chain is worth for one host, now; both None when it is good."""
+
+    failure: str | None
+    """OONI df-007 string."""
+    kind: Kind | None
+    """Which of the things that OONI gives one name."""
 
 
 @cache
 def bundle(path: Path | None) -> crypto.X509Store:
-    """Load the trust anchors: a PEM file, or the pinned bundle (certifi).
+    """Load the trust anchors: a PEM file, OpenSSL's hashed folder, or the pinned bundle (certifi).
 
     Raises OSError or ValueError when the file cannot be used.
     """
@@ -34,17 +80,50 @@ def bundle(path: Path | None) -> crypto.X509Store:
         path = Path(certifi.where())
     store = crypto.X509Store()
     try:
-        store.load_locations(str(path))
+        if any(path.glob(HASHED)):
+            store.load_locations(None, str(path))
+        else:
+            store.load_locations(str(path))
     except crypto.Error as exc:
         raise ValueError(f"{path}: no certificates") from exc
     return store
 
 
+@cache
+def system_store() -> Path | None:
+    """Find this machine's own trust store: a file, else a folder; None without a usable one.
+
+    As OpenSSL looks for it, SSL_CERT_FILE and SSL_CERT_DIR included; Windows has none of that
+    kind. Looked for and loaded once.
+    """
+    paths = ssl.get_default_verify_paths()
+    place = paths.cafile or paths.capath
+    if place is None:
+        return None
+    found = Path(place)
+    try:
+        bundle(found)
+    except (OSError, ValueError):
+        return None
+    return found
+
+
+def system_verdict(chain: tuple[bytes, ...], host: str) -> str | None:
+    """Judge a chain by this machine's own trust store: "ok" or the failure; None without one."""
+    store = system_store()
+    return (verdict(chain, host, store) or "ok") if store else None
+
+
 def verdict(chain: tuple[bytes, ...], host: str, roots: Path | None) -> str | None:
+    """Judge a chain, see :func:`judge`. Returns None when it is good, else one failure."""
+    return judge(chain, host, roots).failure
+
+
+def judge(chain: tuple[bytes, ...], host: str, roots: Path | None) -> Verdict:
     """Judge a chain (DER, leaf first) for a host name or address, now.
 
-    Returns None when it is good, else one failure, in OpenSSL's order: no way to an anchor, then
-    another name, then dates and the rest.
+    What is said first follows OpenSSL: no way to an anchor, then another name, then dates and
+    the rest. Raises OSError or ValueError over ``roots`` alone.
     """
     try:
         with warnings.catch_warnings():
@@ -53,18 +132,20 @@ def verdict(chain: tuple[bytes, ...], host: str, roots: Path | None) -> str | No
             leaf, *middle = [crypto.X509.from_cryptography(one) for one in parsed]
             named = _names(parsed[0], host)
             serves = _serves(parsed[0])
-    except (ValueError, crypto.Error):
-        return INVALID
-    code = 0
+    except (*UNREADABLE, crypto.Error):
+        return Verdict(INVALID, "malformed")
+    kind: Kind | None = None
     try:
         crypto.X509StoreContext(bundle(roots), leaf, middle).verify_certificate()
     except crypto.X509StoreContextError as exc:
-        code = int(exc.errors[0])
-    if code in UNTRUSTED:
-        return AUTHORITY
+        kind = BY_CODE.get(int(exc.errors[0]), "other")
+    if kind in UNTRUSTED:
+        return Verdict(AUTHORITY, kind)
     if not named:
-        return HOSTNAME
-    return INVALID if code or not serves else None
+        return Verdict(HOSTNAME, "wrong_host")
+    if kind is None and not serves:
+        kind = "not_for_servers"
+    return Verdict(INVALID if kind else None, kind)
 
 
 def _names(leaf: x509.Certificate, host: str) -> bool:
@@ -93,3 +174,65 @@ def _serves(leaf: x509.Certificate) -> bool:
     return bool(
         {ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE} & set(uses)
     )
+
+
+def summary(chain: tuple[bytes, ...]) -> tuple[Certificate, ...]:
+    """Say in short what the first 4 certificates of a chain (DER, leaf first) hold.
+
+    One that cannot be read is left out. Names are cleaned and cut; nothing is raised.
+    """
+    shown = chain[:MAX_SHOWN]
+    if sum(map(len, shown)) > MAX_REMEMBERED:  # remembering strangers' bytes has a bound
+        return _summary.__wrapped__(shown)
+    return _summary(shown)
+
+
+@lru_cache(256)
+def _summary(chain: tuple[bytes, ...]) -> tuple[Certificate, ...]:
+    shown = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # as above
+        for der in chain:
+            try:
+                shown.append(_certificate(x509.load_der_x509_certificate(der)))
+            except UNREADABLE:
+                continue
+    return tuple(shown)
+
+
+def _certificate(parsed: x509.Certificate) -> Certificate:
+    try:
+        names = parsed.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        names = x509.SubjectAlternativeName([])
+    hosts = (str(one.value) for one in names if isinstance(one, x509.DNSName | x509.IPAddress))
+    return Certificate(
+        subject=clean(parsed.subject.rfc4514_string()),
+        issuer=clean(parsed.issuer.rfc4514_string()),
+        names=tuple(clean(one, 253) for one in islice(hosts, MAX_NAMES)),
+        not_before=parsed.not_valid_before_utc,
+        not_after=parsed.not_valid_after_utc,
+        spki_sha256=hashlib.sha256(_public_key_info(parsed.tbs_certificate_bytes)).hexdigest(),
+    )
+
+
+def _public_key_info(tbs: bytes) -> bytes:
+    """Cut SubjectPublicKeyInfo out of a TBSCertificate (RFC 5280, section 4.1) that was parsed.
+
+    As it stands: keys of kinds that no library here knows, such as national ones, count too.
+    """
+    at, _ = _element(tbs, 0)
+    if tbs[at] == VERSION:
+        _, at = _element(tbs, at)
+    for _before in ("serial", "signature", "issuer", "validity", "subject"):
+        _, at = _element(tbs, at)
+    return tbs[at : _element(tbs, at)[1]]
+
+
+def _element(der: bytes, at: int) -> tuple[int, int]:
+    """Return where the contents of a DER element begin and end; its tag has one byte."""
+    length, begin = der[at + 1], at + 2
+    if length & LONG:
+        begin += length ^ LONG
+        length = int.from_bytes(der[at + 2 : begin])
+    return begin, begin + length

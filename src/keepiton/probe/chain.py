@@ -1,11 +1,12 @@
 """One target: resolve, then for every address tcp, tls and http on one connection.
 
 Each stage gives one measurement. A stage that fails ends the chain of that address, except that
-an invalid certificate is a finding and not a stop. What failed is tried again after a pause.
+an invalid certificate is a finding and not a stop. What failed is tried again after a pause. A
+redirect is followed, each hop a chain of its own. Rows beside the chain (``aside``) answer one more
+question each: what other resolvers say, whether another name gets through to the same address.
 """
 
 import asyncio
-import re
 import time
 from collections.abc import Awaitable
 from dataclasses import dataclass, field
@@ -15,18 +16,24 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from keepiton.bogons import is_bogon
-from keepiton.model import Measurement, Stage, State, Target, clean
-from keepiton.probe import certificate, dns, http, net, tcp, tls
-from keepiton.probe.failures import BOGON, classify, is_local
+from keepiton.model import Aside, Measurement, Stage, State, Target, clean
+from keepiton.probe import certificate, dns, http, net, quic, scrub, tcp, tls
+from keepiton.probe.failures import BOGON, EOF, TIMEOUT, Failed, classify, is_local
 from keepiton.probe.world import (
     ADDRESSES_PER_FAMILY,
     BUDGET_S,
     GRACE_S,
+    MAX_HOPS,
+    NEUTRAL,
+    SAMPLE_BYTES,
     STAGE_S,
     Seen,
     World,
     skipped,
 )
+
+SUSPECT = frozenset({"connection_reset", EOF, TIMEOUT})
+"""Ways in which a handshake or a request breaks off that a name in it may have caused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +43,8 @@ class Endpoint:
     address: str
     port: int
     transport: str
+    url: str | None = None
+    aside: Aside | None = None
 
 
 @dataclass(slots=True)
@@ -47,7 +56,13 @@ class _Tried:
     failure: str | None = None
     local: bool = False
     at: datetime = field(default_factory=lambda: datetime.now(UTC))
-    duration_ms: float = 0.0
+    began: float = field(default_factory=time.monotonic)
+    ended: float = 0.0
+
+    @property
+    def seconds(self) -> float:
+        """How long it took."""
+        return max(0.0, self.ended - self.began)
 
 
 @dataclass(slots=True)
@@ -62,6 +77,14 @@ class Chain:
     seen: Seen = field(init=False)
     attempt: int = 1
     looked_up_s: float = 0.0
+    hop: int | None = None
+    host: str | None = None
+    """Of a hop: where it leads."""
+    next_url: str | None = None
+    """Where the latest answer redirects to."""
+    visited: set[str] = field(default_factory=set)
+    elsewhere: list[str] = field(default_factory=list)
+    """Addresses that only compared resolvers gave."""
 
     def __post_init__(self) -> None:
         """Nothing is known yet."""
@@ -69,13 +92,50 @@ class Chain:
 
     async def run(self) -> Seen:
         """Try the target, confirm what failed, and say what became of it."""
-        addresses = list(self.target.addresses)
         host = urlsplit(self.target.url).hostname if self.target.url else self.target.host
+        if self.target.url:
+            self.visited.add(self.target.url)
+        settled, unresolved = await self._reach(self.target.url, host, self.target.addresses)
+        self._conclude(settled, unresolved=unresolved)
+        self.seen.named = bool(host) and _literal(host or "") is None
+        while self.next_url and self.seen.state == "ok" and not self.world.line_lost:
+            self.hop = (self.hop or 0) + 1
+            if not await self._follow(self.next_url):
+                break
+        return self.seen
+
+    async def _follow(self, url: str) -> bool:
+        """Go where a redirect leads; whether it answered."""
+        self.next_url = None
+        self.visited.add(url)
+        host = urlsplit(url).hostname or ""
+        self.host = clean(scrub.value(host, frozenset(self.world.own), (), "location_host"))
+        kept = self.seen.state, self.seen.stage, self.seen.failure
+        literal = _literal(host)
+        if self.world.settings.refused_name(host):
+            self._skip("dns", "do_not_probe")
+            return False
+        if literal and not self._may_go(literal):
+            self._emit("dns", _Tried(self._now(), failure=BOGON))
+            return False
+        settled, _ = await self._reach(url, host, ())
+        if "ok" not in settled.values():
+            self.seen.hop_failure = self.seen.failure
+        self.seen.state, self.seen.stage, self.seen.failure = kept
+        return "ok" in settled.values()
+
+    async def _reach(
+        self, url: str | None, host: str | None, pinned: tuple[str, ...]
+    ) -> tuple[dict[Endpoint, State], bool]:
+        """Resolve and try every address, again where it failed.
+
+        Returns what became of each, and whether a name stayed unresolved.
+        """
+        addresses = list(pinned)
         literal = host and _literal(host)
         if literal:
             addresses.append(literal)
         name = None if literal else host
-        self.seen.named = bool(name)
         settled: dict[Endpoint, State] = {}
         for attempt in range(1, self.attempts + 1):
             self.attempt = attempt
@@ -87,15 +147,21 @@ class Chain:
                 if found:
                     addresses += [one for one in found if one not in addresses]
                     name = None
-            todo = [one for one in self._endpoints(addresses) if settled.get(one, "fail") == "fail"]
+            ends = self._endpoints(url, addresses)
+            todo = [one for one in ends if settled.get(one, "fail") == "fail"]
             async with asyncio.TaskGroup() as group:
                 tried = [(one, group.create_task(self._endpoint(one))) for one in todo]
             settled |= {one: task.result() for one, task in tried}
             again = (name and self.seen.state == "fail") or "fail" in settled.values()
             if not again or self.world.line_lost:
                 break
-        self._conclude(settled, unresolved=bool(name))
-        return self.seen
+        other = [one for one in self.elsewhere if one not in addresses]
+        if other and not self.world.line_lost:  # shows whether only the name was in the way
+            self.elsewhere = []
+            kept = self.seen.state, self.seen.stage, self.seen.failure, self.next_url
+            await self._endpoint(self._endpoints(url, other[:1], aside="compare")[0])
+            self.seen.state, self.seen.stage, self.seen.failure, self.next_url = kept
+        return settled, bool(name)
 
     def _conclude(self, settled: dict[Endpoint, State], *, unresolved: bool) -> None:
         states = set(settled.values())
@@ -107,14 +173,20 @@ class Chain:
         elif states:
             self.seen.state = "inconclusive" if "inconclusive" in states else "skipped"
 
-    def _endpoints(self, addresses: list[str]) -> list[Endpoint]:
-        if self.target.url:
-            parts = urlsplit(self.target.url)
+    def _endpoints(
+        self, url: str | None, addresses: list[str], aside: Aside | None = None
+    ) -> list[Endpoint]:
+        if url:
+            parts = urlsplit(url)
             ports = [(parts.port or (443 if parts.scheme == "https" else 80), "tcp")]
         else:
             split = (port.split("/") for port in self.target.ports)
             ports = [(int(number), transport) for number, transport in split]
-        return [Endpoint(one, port, transport) for one in addresses for port, transport in ports]
+        return [
+            Endpoint(one, port, transport, url, aside)
+            for one in addresses
+            for port, transport in ports
+        ]
 
     def _emit(self, stage: Stage, tried: _Tried, **facts: Any) -> State:  # noqa: ANN401 - row fields
         """Write one row, without anything that names this machine."""
@@ -123,7 +195,11 @@ class Chain:
         if tried.local:
             state = "inconclusive"
             facts["reason"] = facts.get("reason", "local_fault")
-        facts = {key: self._scrub(value) for key, value in facts.items()}
+        own, mine = frozenset(self.world.own), (facts.get("address") or "", *target.addresses)
+        facts = {
+            key: one if one is None else scrub.value(one, own, mine, key)
+            for key, one in facts.items()
+        }
         state = self.world.emit(
             Measurement(
                 run=self.world.run,
@@ -135,107 +211,133 @@ class Chain:
                 check=tried.check,
                 stage=stage,
                 attempt=self.attempt,
+                hop=self.hop,
+                host=self.host,
                 at=tried.at,
-                duration_ms=round(tried.duration_ms, 3),
+                duration_ms=round(tried.seconds * 1000, 3),
+                late_ms=self.world.late_ms(tried.began),
                 state=state,
                 failure=tried.failure,
                 **facts,
             )
         )
-        if state != "ok":
+        if state != "ok" and not facts.get("aside"):
             self.seen.state, self.seen.stage, self.seen.failure = state, stage, tried.failure
         return state
 
     def _now(self) -> int:
         return self.world.check if self.check is None else self.check
 
-    def _scrub(self, value: Any) -> Any:  # noqa: ANN401 - row fields
-        if isinstance(value, tuple):
-            return tuple(self._scrub(one) for one in value)
-        if isinstance(value, str):
-            for own in self.world.own:
-                value = re.sub(rf"(?<![\w.:]){re.escape(own)}(?![\w:])", "[scrubbed]", value)
-            if _near(value, self.world.own):
-                return "[scrubbed]"
-        return value
-
     async def _try(self, within_s: float, work: Awaitable[Any]) -> _Tried:
         """Run one stage against the clock. A network failure is a value."""
         tried = _Tried(self._now())
-        began = time.monotonic()
         try:
             async with asyncio.timeout(within_s):
                 tried.value = await work
         except Exception as exc:  # noqa: BLE001 - the edge of a probe: what is unknown is stored as such
             tried.failure = classify(exc)
             tried.local = is_local(exc)
-        tried.duration_ms = (time.monotonic() - began) * 1000
+        tried.ended = time.monotonic()
         return tried
 
     async def _resolve(self, name: str) -> list[str]:
-        """Ask every resolver for both families; return usable addresses, capped."""
-        questions = [
-            (resolver, kind) for resolver in self.world.settings.resolvers for kind in ("A", "AAAA")
+        """Ask every resolver for both families; return usable addresses, capped.
+
+        Resolvers to compare with are asked at the same time; what only they know is kept apart.
+        """
+        settings = self.world.settings
+        compared = settings.compare if self.attempt == 1 and not self.target.control else ()
+        questions: list[tuple[dns.Resolver, str, Aside | None]] = [
+            (resolver, kind, None) for resolver in settings.resolvers for kind in ("A", "AAAA")
         ]
+        questions += [(resolver, "A", "compare") for resolver in compared]
         within_s = STAGE_S["dns"] + GRACE_S
         async with self.world.lookup(), asyncio.TaskGroup() as group:
             tasks = [
                 group.create_task(
                     self._try(within_s, dns.ask(resolver, name, kind, STAGE_S["dns"]))
                 )
-                for resolver, kind in questions
+                for resolver, kind, _ in questions
             ]
         given: dict[str, None] = {}
         answered = {
             resolver.label
-            for (resolver, _), task in zip(questions, tasks, strict=True)
+            for (resolver, _, _), task in zip(questions, tasks, strict=True)
             if task.result().value and task.result().value.records
         }
-        self.looked_up_s = max(task.result().duration_ms for task in tasks) / 1000
+        self.looked_up_s = max(task.result().seconds for task in tasks)
         kept = {4: 0, 6: 0}
-        for (resolver, kind), task in zip(questions, tasks, strict=True):
+        for (resolver, kind, aside), task in zip(questions, tasks, strict=True):
             tried = task.result()
             answer: dns.Answer | None = tried.value
             usable: list[str] = []
+            facts: dict[str, Any] = {}
             if answer:
+                tried.ended -= answer.waited_s
                 tried.failure = answer.failure
                 if answer.failure == "dns_no_answer" and resolver.label in answered:
                     tried.failure = None  # one family is enough: no anomaly
                 usable = [one for one in answer.records if self._may_go(one)]
                 if answer.records and not usable:
                     tried.failure = BOGON
-            facts: dict[str, Any] = {}
+                facts = self._dns_facts(answer)
             if tried.failure and not answer and not any(map(_reachable, resolver.hosts)):
                 tried.local, facts["reason"] = True, "no_route"
-            fresh = [one for one in usable if one not in given]
-            family = 6 if kind == "AAAA" else 4
-            taken = fresh[: max(0, ADDRESSES_PER_FAMILY - kept[family])]
-            kept[family] += len(taken)
-            given |= dict.fromkeys(taken)
+            left = 0
+            if aside:
+                self.elsewhere = [one for one in usable if one not in given]
+            else:
+                fresh = [one for one in usable if one not in given]
+                family = 6 if kind == "AAAA" else 4
+                taken = fresh[: max(0, ADDRESSES_PER_FAMILY - kept[family])]
+                kept[family] += len(taken)
+                given |= dict.fromkeys(taken)
+                left = len(fresh) - len(taken)
+            facts.setdefault("transport", resolver.transport)
             self._emit(
                 "dns",
                 tried,
                 query=f"{name} {kind}",
                 resolver=resolver.label,
-                transport=resolver.transport,
-                rcode=answer.rcode if answer else None,
-                answers=answer.records if answer else None,
-                capped=len(fresh) - len(taken) or None,
+                capped=left or None,
+                aside=aside,
                 **facts,
             )
+        if any(one in self.elsewhere for one in given):  # the same network by both
+            self.elsewhere = []
         return list(given)
 
+    def _dns_facts(self, answer: dns.Answer) -> dict[str, Any]:
+        """Say what is kept of an answer."""
+        told = (*answer.records, *(answer.also or ()))
+        known = (
+            one.id
+            for one in self.world.settings.fingerprints
+            if one.where == "dns" and any(one.fits(record) for record in told)
+        )
+        return {
+            "transport": answer.transport,
+            "rcode": answer.rcode,
+            "answers": answer.records,
+            "flags": answer.flags or None,
+            "cnames": answer.cnames or None,
+            "ttl": answer.ttl,
+            "ede": answer.ede or None,
+            "edns": answer.edns,
+            "also": answer.also,
+            "also_rcode": answer.also_rcode,
+            "fingerprint": next(known, None),
+        }
+
     def _may_go(self, address: str) -> bool:
-        """Whether an address that a name gave may be connected to."""
-        return self.world.settings.allow_private or not is_bogon(address)
+        """Whether an address that a name or a redirect gave may be connected to."""
+        if self.world.settings.allow_private:
+            return True
+        return not is_bogon(address) and address not in self.world.own
 
     async def _endpoint(self, end: Endpoint) -> State:
-        """Follow one address to the end of its chain."""
-        where = {
-            "family": 6 if ":" in end.address else 4,
-            "address": end.address,
-            "port": end.port,
-        }
+        """Follow one address to the end of its chain, and ask beside it what its end calls for."""
+        where = {"aside": end.aside, **_where(end)}
         stage: Stage = "dns" if end.transport == "udp" else "tcp"
         if self.world.settings.refused(end.address):
             return self._skip(stage, "do_not_probe")
@@ -247,10 +349,14 @@ class Chain:
             )
         if not net.is_loopback(end.address):
             self.world.own.add(own)
+        broke: tuple[Stage, str] | None = None
         async with self.world.slot(end.address):
             if end.transport == "udp":
                 return await self._ask_target(end, where)
             tried = await self._try(STAGE_S["tcp"], tcp.connect(end.address, end.port))
+            if tried.failure == "permission_denied" and ":" in end.address:
+                # Linux: an "administratively prohibited" from the path; there is a route here.
+                tried.failure, tried.local = "host_unreachable", False
             state = self._emit("tcp", tried, **where)
             if state != "ok":
                 return state
@@ -258,17 +364,20 @@ class Chain:
             try:
                 if self.target.query and end.port == dns.PORTS["tcp"]:
                     return await self._ask_target(end, where, connection)
-                if self.target.url:
-                    spent_s = self.looked_up_s + tried.duration_ms / 1000
-                    return await self._web(self.target.url, connection, where, spent_s)
+                if end.url:
+                    spent_s = self.looked_up_s + tried.seconds
+                    state, broke = await self._web(end.url, connection, where, spent_s)
             finally:
                 connection.close()
                 self.world.took(connection.received)
-            return state
+        if not self.target.control and end.aside is None and end.url:
+            await self._beside(end, end.url, state, broke)
+        return state
 
     def _skip(self, stage: Stage, reason: str) -> State:
         row = skipped(self.target, self.world.run, reason, self._now())
-        return self.world.emit(row.model_copy(update={"stage": stage, "attempt": self.attempt}))
+        facts = {"stage": stage, "attempt": self.attempt, "hop": self.hop, "host": self.host}
+        return self.world.emit(row.model_copy(update=facts))
 
     async def _ask_target(
         self, end: Endpoint, where: dict[str, Any], connection: net.Connection | None = None
@@ -283,29 +392,34 @@ class Chain:
             work = dns.ask(server, query.name, query.type, STAGE_S["dns"], recurse=query.recurse)
         tried = await self._try(STAGE_S["dns"] + GRACE_S, work)
         answer: dns.Answer | None = tried.value
+        facts: dict[str, Any] = {}
         if answer:
+            tried.ended -= answer.waited_s
             tried.failure = answer.failure
+            facts = self._dns_facts(answer)
+        facts["transport"] = end.transport
         return self._emit(
             "dns",
             tried,
             query=f"{query.name} {query.type}",
-            transport=end.transport,
-            rcode=answer.rcode if answer else None,
-            answers=answer.records if answer else None,
+            **facts,
             **where,
         )
 
     async def _web(
         self, url: str, connection: net.Connection, where: dict[str, Any], spent_s: float
-    ) -> State:
-        """Do tls where the URL asks for it, and http, on the connection there is."""
+    ) -> tuple[State, tuple[Stage, str] | None]:
+        """Do tls where the URL asks for it, and http, on the connection there is.
+
+        Returns the state, and the stage and failure that a name in it may have caused.
+        """
         host = urlsplit(url).hostname or ""
         unverified = alpn = None
         worst: State = "ok"
         if url.startswith("https:"):
             within_s = min(STAGE_S["tls"], BUDGET_S - spent_s)
             if within_s <= 0:
-                return self._skip("tls", "budget")
+                return self._skip("tls", "budget"), None
             tried = await self._try(within_s, tls.handshake(connection, host))
             shake: tls.Handshake | None = tried.value
             facts: dict[str, Any] = {}
@@ -313,47 +427,181 @@ class Chain:
                 tried.failure = certificate.verdict(shake.chain, host, self.world.settings.roots)
                 unverified = tried.failure is not None or None
                 alpn = shake.alpn
-                facts = {
-                    "tls_version": shake.version,
-                    "cipher": shake.cipher,
-                    "alpn": shake.alpn,
-                    "certificate_sha256": shake.leaf_sha256,
-                }
+                facts = self._tls_facts(shake, host, tried.failure)
             worst = self._emit("tls", tried, **facts, **where)
             if not shake:
-                return worst
-            spent_s += tried.duration_ms / 1000
+                return worst, ("tls", tried.failure or "")
+            spent_s += tried.seconds
         within_s = min(STAGE_S["http"], BUDGET_S - spent_s)
         if within_s <= 0:
-            return self._skip("http", "budget")
+            return self._skip("http", "budget"), None
+        watch = http.Watch()
         tried = await self._try(
-            within_s, http.fetch(connection, url, self.world.settings.headers, alpn=alpn)
+            within_s,
+            http.fetch(connection, url, self.world.settings.headers, alpn=alpn, watch=watch),
         )
         reply: http.Reply | None = tried.value
-        facts = {}
-        if reply:
-            if self.target.expect:
-                tried.failure = http.unmet(self.target.expect, reply)
-            if self.target.control:
-                facts["date_offset_ms"] = reply.date_offset_ms(_middle_ms(tried))
-                self.seen.date_offset_ms = facts["date_offset_ms"]
-            facts |= {
-                "http_version": reply.version,
-                "status": reply.status,
-                "body_length": len(reply.body),
-                "body_sha256": reply.body_sha256,
-                "truncated": reply.truncated or None,
-                "server": clean(reply.headers["server"], 100)
-                if "server" in reply.headers
-                else None,
-                "location_host": reply.location_host(url),
-            }
-        state = self._emit("http", tried, unverified=unverified, **facts, **where)
-        return state if worst == "ok" else worst
+        facts = self._http_facts(reply, url, tried) if reply else {}
+        if tried.failure and not reply and watch.received:
+            facts["received"] = watch.received
+        state = self._emit(
+            "http",
+            tried,
+            unverified=unverified,
+            phases=watch.phases(tried.began, tried.ended),
+            **facts,
+            **where,
+        )
+        cleartext = url.startswith("http:") and not reply
+        broke: tuple[Stage, str] | None = ("http", tried.failure or "") if cleartext else None
+        return (state if worst == "ok" else worst), broke
+
+    def _tls_facts(self, shake: tls.Handshake, host: str, failure: str | None) -> dict[str, Any]:
+        """Say what is kept of a handshake."""
+        system = certificate.system_verdict(shake.chain, host)
+        shown = certificate.summary(shake.chain)
+        issuers = " ".join(one.issuer for one in shown)
+        known = (
+            one.id
+            for one in self.world.settings.fingerprints
+            if one.where == "certificate" and failure and one.fits(issuers)
+        )
+        return {
+            "tls_version": shake.version,
+            "cipher": shake.cipher,
+            "alpn": shake.alpn,
+            "certificate_sha256": shake.leaf_sha256,
+            "certificates": shown or None,
+            "system_verdict": system if system not in (None, failure or "ok") else None,
+            "fingerprint": next(known, None),
+        }
+
+    def _http_facts(self, reply: http.Reply, url: str, tried: _Tried) -> dict[str, Any]:
+        """Judge an answer and say what is kept of it; remember where it redirects to."""
+        note, unmet = reply.note, None
+        # What a list expects is said of the target itself, not of where it sends us.
+        if self.target.expect and self.hop is None:
+            unmet = http.unmet(self.target.expect, reply)
+            if unmet:
+                tried.failure = http.UNMET[unmet]
+                self.seen.unexpected = True
+        fingerprint = reply.fingerprint(self.world.settings.fingerprints)
+        if not self.target.control and not tried.failure:
+            try:
+                following = reply.next_url(url)
+            except Failed as exc:
+                following, tried.failure = None, exc.failure
+            if following in self.visited:
+                note, following = "redirect_loop", None
+            elif following and self.hop == MAX_HOPS:
+                note, following = "too_many_redirects", None
+            self.next_url = following or self.next_url
+        offset_ms = None
+        if self.target.control:
+            offset_ms = reply.date_offset_ms(_middle_ms(tried))
+            self.seen.date_offset_ms = offset_ms
+        kept = {
+            name: clean(reply.headers[name], 100) for name in http.KEPT if name in reply.headers
+        }
+        server = reply.headers.get("server")
+        return {
+            "http_version": reply.version,
+            "status": reply.status,
+            "body_length": len(reply.body),
+            "body_sha256": reply.body_sha256,
+            "truncated": reply.truncated or None,
+            "server": clean(server, 100) if server is not None else None,
+            "headers": kept or None,
+            "location_host": reply.location_host(url),
+            "title": (reply.title or None) if fingerprint or unmet else None,
+            "unmet": unmet,
+            "fingerprint": fingerprint,
+            "note": note,
+            "date_offset_ms": offset_ms,
+        }
+
+    async def _beside(
+        self, end: Endpoint, url: str, state: State, broke: tuple[Stage, str] | None
+    ) -> None:
+        """Ask what the end of a chain calls for, once, on connections of its own."""
+        settings = self.world.settings
+        last = self.attempt == self.attempts
+        if state == "fail" and broke and broke[1] in SUSPECT and last:
+            await self._ask_neutral(end, broke[0])
+        if state == "ok" and settings.throughput and self.target.throughput and self.hop is None:
+            await self._sample(end, url)
+        if settings.quic and self.hop is None and url.startswith("https:") and self.attempt == 1:
+            host = urlsplit(url).hostname or ""
+            work = quic.handshake(end.address, end.port, host, settings.roots, STAGE_S["tls"])
+            async with self.world.slot(end.address):
+                tried = await self._try(STAGE_S["tls"] + GRACE_S, work)
+            shake: quic.QuicHandshake | None = tried.value
+            facts: dict[str, Any] = {}
+            if shake:
+                tried.failure = shake.verdict.failure
+                facts = self._tls_facts(shake, host, tried.failure)
+                self.world.took(shake.received)
+            self._emit("tls", tried, aside="quic", transport="udp", **facts, **_where(end))
+
+    async def _ask_neutral(self, end: Endpoint, stage: Stage) -> None:
+        """Ask the same address for another name, to learn whether the name is in the way."""
+        async with self.world.slot(end.address):
+            tried = await self._try(STAGE_S["tcp"], tcp.connect(end.address, end.port))
+            facts = {"aside": "neutral", "sni": NEUTRAL, **_where(end)}
+            if tried.failure:
+                self._emit("tcp", tried, **facts)
+                return
+            connection: net.Connection = tried.value
+            try:
+                if stage == "tls":
+                    work: Awaitable[Any] = tls.handshake(connection, NEUTRAL)
+                else:
+                    headers = self.world.settings.headers
+                    work = http.fetch(connection, f"http://{NEUTRAL}/", headers)
+                tried = await self._try(STAGE_S[stage], work)
+            finally:
+                connection.close()
+                self.world.took(connection.received)
+            if isinstance(tried.value, http.Reply):
+                facts["status"] = tried.value.status
+            self._emit(stage, tried, **facts)
+
+    async def _sample(self, end: Endpoint, url: str) -> None:
+        """Take a sample of the rate at which a target gives its page."""
+        host = urlsplit(url).hostname or ""
+        watch = http.Watch()
+
+        async def work() -> http.Reply:
+            connection = await tcp.connect(end.address, end.port)
+            try:
+                shake = await tls.handshake(connection, host) if url[:6] == "https:" else None
+                alpn = shake.alpn if shake else None
+                headers = self.world.settings.headers
+                return await http.fetch(
+                    connection, url, headers, alpn, watch=watch, cap=SAMPLE_BYTES
+                )
+            finally:
+                connection.close()
+                self.world.took(connection.received)
+
+        async with self.world.slot(end.address):
+            tried = await self._try(STAGE_S["http"], work())
+        self._emit(
+            "http",
+            tried,
+            aside="throughput",
+            received=watch.received,
+            phases=watch.phases(tried.began, tried.ended),
+            **_where(end),
+        )
+
+
+def _where(end: Endpoint) -> dict[str, Any]:
+    return {"family": 6 if ":" in end.address else 4, "address": end.address, "port": end.port}
 
 
 def _middle_ms(tried: _Tried) -> int:
-    return round(tried.at.timestamp() * 1000 + tried.duration_ms / 2)
+    return round(tried.at.timestamp() * 1000 + tried.seconds * 500)
 
 
 def _literal(host: str) -> str | None:
@@ -366,17 +614,3 @@ def _literal(host: str) -> str | None:
 def _reachable(host: str) -> bool:
     """Whether there is a route to a resolver's host, as far as can be told: names may have one."""
     return _literal(host) is None or net.route(host) is not None
-
-
-def _near(text: str, own: set[str]) -> bool:
-    """Whether a private address lies in this machine's own network: a router, a neighbour."""
-    address = _literal(text)
-    if not address or not is_bogon(address) or net.is_loopback(address):
-        return False
-    for one in own:
-        if _literal(one) and (":" in one) == (":" in address):
-            ours, theirs = ip_address(one), ip_address(address)
-            shift = 64 if ours.version == 6 else 8  # noqa: PLR2004 - an IP version
-            if int(ours) >> shift == int(theirs) >> shift:
-                return True
-    return False

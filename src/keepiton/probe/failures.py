@@ -1,91 +1,362 @@
 """From an exception to OONI's failure string: the only place that knows exception types.
 
-Names: OONI spec df-007 and probe-cli `internal/netxlite/errno.go`. The order matters and follows
-OONI's classifier: what already has a name, stage-specific errors, system error numbers, and text
-never (texts depend on the locale, and resets have none). ``ssl.SSLError`` and ``socket.gaierror``
-are ``OSError`` whose numbers mean something else, so they come before the numbers.
+One table says which condition has which name, at which stages, and how Python shows it; the
+look-ups below it are made from it, and so is docs/failures.md. Names: OONI spec df-007 and
+probe-cli ``internal/netxlite/errno.go``; ``unknown_failure:`` with Go's own text where probe-cli
+keeps that.
+
+The order follows OONI's classifier: what already has a name, stage-specific errors, system error
+numbers, types; texts never (they depend on the locale, and resets have none), save fixed ones of
+two libraries that give no other sign. ``ssl.SSLError`` and ``socket.gaierror`` are ``OSError``
+whose numbers mean something else, so they come before the numbers. Types go by name, so that
+nothing is loaded only to be compared with.
 """
 
 import errno
 import re
 import socket
-import ssl
 from collections.abc import Iterator
-from zlib import error as ZlibError  # noqa: N812 - a class, whatever its name
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from keepiton.model import Stage
 
 TIMEOUT = "generic_timeout_error"
 EOF = "eof_error"
 BOGON = "dns_bogon_error"
-
-BY_ERRNO = {
-    errno.ECONNREFUSED: "connection_refused",
-    errno.ECONNRESET: "connection_reset",
-    errno.EPIPE: "connection_reset",
-    errno.ECONNABORTED: "connection_aborted",
-    errno.ETIMEDOUT: "timed_out",
-    errno.EHOSTUNREACH: "host_unreachable",
-    errno.ENETUNREACH: "network_unreachable",
-    errno.ENETDOWN: "network_down",
-    errno.ENETRESET: "network_reset",
-    errno.EADDRNOTAVAIL: "address_not_available",
-    errno.EADDRINUSE: "address_in_use",
-    errno.EAFNOSUPPORT: "address_family_not_supported",
-    errno.EINVAL: "invalid_argument",
-    errno.EACCES: "permission_denied",
-    errno.EPERM: "permission_denied",
-    errno.EMSGSIZE: "message_size",
-    errno.ENOBUFS: "no_buffer_space",
-    errno.ENOTCONN: "not_connected",
-}
-
-LOCAL_ERRNO = frozenset(
-    {
-        errno.EMFILE,
-        errno.ENFILE,
-        errno.ENOMEM,
-        errno.ENOBUFS,
-        errno.EACCES,
-        errno.EPERM,
-        errno.ENETDOWN,
-        errno.EADDRNOTAVAIL,
-        errno.EADDRINUSE,
-        errno.EAFNOSUPPORT,
-        errno.EINVAL,
-    }
-)
-"""Faults of the probing machine itself: no evidence about the target."""
-
-BY_GAI = {
-    socket.EAI_NONAME: "dns_nxdomain_error",
-    socket.EAI_NODATA: "dns_no_answer",
-    socket.EAI_AGAIN: "dns_server_misbehaving",
-    socket.EAI_FAIL: "dns_server_misbehaving",
-}
-
-BY_RCODE = {
-    "NXDOMAIN": "dns_nxdomain_error",
-    "SERVFAIL": "dns_servfail_error",
-    "REFUSED": "dns_refused_error",
-}
-
-# The names probe-cli gives these over TCP, where Go's own text is kept.
-BY_TLS_REASON = {
-    "TLSV1_UNRECOGNIZED_NAME": "ssl_invalid_hostname",
-    "TLSV1_ALERT_UNRECOGNIZED_NAME": "ssl_invalid_hostname",
-    "SSLV3_ALERT_HANDSHAKE_FAILURE": "unknown_failure: remote error: tls: handshake failure",
-    "TLSV1_ALERT_INTERNAL_ERROR": "unknown_failure: remote error: tls: internal error",
-    "TLSV1_ALERT_PROTOCOL_VERSION": (
-        "unknown_failure: remote error: tls: protocol version not supported"
-    ),
-    "UNEXPECTED_EOF_WHILE_READING": EOF,
-}
+MISBEHAVING = "dns_server_misbehaving"
+BAD_REPLY = "unknown_failure: malformed DNS reply"
+DNS_TRUNCATED = "unknown_failure: truncated DNS reply"
+CNAME_LOOP = "unknown_failure: CNAME loop"
+LAME = "unknown_failure: lame delegation"
 NOT_TLS = "unknown_failure: tls: first record does not look like a TLS handshake"
-NOT_TLS_REASONS = frozenset(
-    {"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG"}
-)
+TLS_TOO_LARGE = "unknown_failure: tls: handshake too large"
+QUIC_TOO_LARGE = "unknown_failure: quic: handshake too large"
+BAD_CERTIFICATE = "ssl_invalid_certificate"
 NOT_HTTP = "unknown_failure: malformed HTTP response"
+TOO_LARGE = "unknown_failure: response too large"
+BAD_ENCODING = "unknown_failure: bad content encoding"
+BAD_LOCATION = "http_invalid_redirect_location_host"
+OTHER_SCHEME = "unknown_failure: redirect to another scheme"
+TOO_MANY_REDIRECTS = "unknown_failure: stopped after too many redirects"
+UNEXPECTED_STATUS = "http_unexpected_status_code"
+UNEXPECTED_BODY = "unknown_failure: unexpected body"
 
+DNS: "tuple[Stage, ...]" = ("dns",)
+TCP: "tuple[Stage, ...]" = ("tcp",)
+TLS: "tuple[Stage, ...]" = ("tls",)
+HTTP: "tuple[Stage, ...]" = ("http",)
+OPEN: "tuple[Stage, ...]" = ("dns", "tls", "http")
+"""Stages on a connection, or an exchange, that is under way."""
+TLS_ON: "tuple[Stage, ...]" = ("tls", "http")
+EVERY: "tuple[Stage, ...]" = ("dns", "tcp", "tls", "http")
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One way in which a stage goes wrong, its name, and how Python shows it.
+
+    A condition without any sign is seen by keepiton itself, which raises or returns the name.
+    """
+
+    what: str
+    failure: str
+    stages: "tuple[Stage, ...]"
+    errno: tuple[str, ...] = ()
+    """Names in :mod:`errno`."""
+    gai: tuple[str | int, ...] = ()
+    """Of ``socket.gaierror``: names in :mod:`socket`, or numbers of Windows."""
+    rcode: tuple[str, ...] = ()
+    alert: int | None = None
+    """Number of a TLS alert that the other side sent."""
+    reason: tuple[str, ...] = ()
+    """Of ``ssl.SSLError``: OpenSSL's names."""
+    verify: tuple[int, ...] = ()
+    """Of ``ssl.SSLCertVerificationError``: OpenSSL's X509_V_ERR numbers."""
+    types: tuple[str, ...] = ()
+    """Package and class, also for what is derived from it."""
+    said: tuple[str, ...] = ()
+    """How the text begins, for ``SPOKEN`` types alone."""
+    local: bool = False
+    """A fault of the probing machine: no evidence about the target."""
+
+
+def _alert(number: int, openssl: str, go: str, failure: str | None = None) -> Condition:
+    spellings = [f"{version}_ALERT_{openssl}" for version in ("SSLV3", "TLSV1", "TLSV13")]
+    return Condition(
+        f"TLS alert {openssl.lower()} ({number})",
+        failure or f"unknown_failure: remote error: tls: {go}",
+        TLS_ON,
+        alert=number,
+        reason=(*spellings, f"TLSV1_{openssl}"),
+    )
+
+
+def _own_alert(what: str, go: str, *reason: str) -> Condition:
+    return Condition(what, f"unknown_failure: local error: tls: {go}", TLS_ON, reason=reason)
+
+
+# fmt: off
+TABLE = (
+    # dns
+    Condition("the name does not exist (NXDOMAIN)", "dns_nxdomain_error", DNS,
+              gai=("EAI_NONAME", 11001), rcode=("NXDOMAIN",), types=("dns.NXDOMAIN",)),
+    Condition("the name exists and has no address", "dns_no_answer", DNS,
+              gai=("EAI_NODATA", "EAI_ADDRFAMILY", 11004), types=("dns.NoAnswer",)),
+    Condition("the server failed (SERVFAIL)", "dns_servfail_error", DNS, rcode=("SERVFAIL",)),
+    Condition("the server refused (REFUSED)", "dns_refused_error", DNS, rcode=("REFUSED",)),
+    Condition("another error code, a reply to another question, or the system's resolver gave up",
+              MISBEHAVING, DNS, gai=("EAI_AGAIN", "EAI_FAIL"),
+              rcode=("FORMERR", "NOTIMP", "YXDOMAIN", "YXRRSET", "NXRRSET", "NOTAUTH", "NOTZONE",
+                     "DSOTYPENI", "BADVERS", "BADCOOKIE"),
+              types=("dns.NoNameservers", "dns.NotQueryResponse", "dns.YXDOMAIN")),
+    Condition("Windows' resolver says: try again", "dns_temporary_failure", DNS, gai=(11002,)),
+    Condition("Windows' resolver says: not recoverable", "dns_non_recoverable_failure", DNS,
+              gai=(11003,)),
+    Condition("a reply with another id than the question's", "dns_reply_with_wrong_query_id", DNS,
+              types=("dns.BadResponse",)),
+    Condition("a reply from another address than the one asked",
+              "unknown_failure: DNS reply from another address", DNS,
+              types=("dns.UnexpectedSource",)),
+    Condition("a reply that is no DNS message", BAD_REPLY, DNS, types=("dns.FormError",)),
+    Condition("a truncated reply that TCP did not complete", DNS_TRUNCATED, DNS,
+              types=("dns.Truncated",)),
+    Condition("aliases that lead in a circle, or too far", CNAME_LOOP, DNS,
+              types=("dns.ChainTooLong",)),
+    Condition("a name server that does not serve the zone it was named for", LAME, DNS),
+    Condition("only private or reserved addresses, refused", BOGON, DNS),
+    # any stage: the other side or the path
+    Condition("a reset in answer to the first packet, or ICMP port unreachable",
+              "connection_refused", EVERY, errno=("ECONNREFUSED",),
+              types=("builtins.ConnectionRefusedError",)),
+    Condition("a reset of an open connection", "connection_reset", EVERY,
+              errno=("ECONNRESET", "EPIPE"),
+              types=("builtins.ConnectionResetError", "builtins.BrokenPipeError",
+                     "anyio.BrokenResourceError")),
+    Condition("a connection given up on this side or in between", "connection_aborted", EVERY,
+              errno=("ECONNABORTED",), types=("builtins.ConnectionAbortedError",)),
+    Condition("a polite close before the exchange was complete", EOF, OPEN,
+              reason=("UNEXPECTED_EOF_WHILE_READING",),
+              types=("builtins.EOFError", "ssl.SSLEOFError", "ssl.SSLZeroReturnError",
+                     "anyio.EndOfStream", "anyio.IncompleteRead"),
+              said=("Server disconnected", "peer closed connection without sending",
+                    "peer unexpectedly closed connection")),
+    Condition("nothing came before our timer ended", TIMEOUT, EVERY,
+              types=("builtins.TimeoutError", "httpcore2.TimeoutException", "dns.Timeout")),
+    Condition("nothing came before the system gave up", "timed_out", EVERY, errno=("ETIMEDOUT",)),
+    Condition("ICMP: host unreachable, filtered or unknown", "host_unreachable", EVERY,
+              errno=("EHOSTUNREACH", "EHOSTDOWN", "ENONET")),
+    Condition("ICMP: network unreachable; or no route, told apart by the reason no_route",
+              "network_unreachable", EVERY, errno=("ENETUNREACH",)),
+    Condition("the network dropped the connection", "network_reset", EVERY, errno=("ENETRESET",)),
+    Condition("a packet too large for the path", "message_size", EVERY, errno=("EMSGSIZE",)),
+    Condition("ICMP: protocol unreachable", "no_protocol_option", EVERY, errno=("ENOPROTOOPT",)),
+    Condition("ICMP: parameter problem", "unknown_failure: protocol error", EVERY,
+              errno=("EPROTO",)),
+    Condition("not connected, or no longer", "not_connected", EVERY, errno=("ENOTCONN",)),
+    # any stage: this machine
+    Condition("the network interface is down", "network_down", EVERY, errno=("ENETDOWN",),
+              local=True),
+    Condition("no source address to send from", "address_not_available", EVERY,
+              errno=("EADDRNOTAVAIL",), local=True),
+    Condition("the local port is taken", "address_in_use", EVERY, errno=("EADDRINUSE",),
+              local=True),
+    Condition("no such address family, such as no IPv6", "address_family_not_supported", EVERY,
+              errno=("EAFNOSUPPORT",), local=True),
+    Condition("the system does not permit it", "permission_denied", EVERY,
+              errno=("EACCES", "EPERM"), types=("builtins.PermissionError",), local=True),
+    Condition("the system rejects the argument", "invalid_argument", EVERY, errno=("EINVAL",),
+              local=True),
+    Condition("no room for network buffers", "no_buffer_space", EVERY, errno=("ENOBUFS",),
+              local=True),
+    Condition("too many files open in this process", "unknown_failure: too many open files", EVERY,
+              errno=("EMFILE",), local=True),
+    Condition("too many files open on this machine",
+              "unknown_failure: too many open files in system", EVERY, errno=("ENFILE",),
+              local=True),
+    Condition("no memory left", "unknown_failure: cannot allocate memory", EVERY,
+              errno=("ENOMEM",), gai=("EAI_MEMORY",), types=("builtins.MemoryError",), local=True),
+    Condition("the socket was closed on our side", "connection_already_closed", EVERY,
+              types=("anyio.ClosedResourceError", "h11.LocalProtocolError"), local=True),
+    Condition("a second connect on one socket", "already_connected", EVERY, errno=("EISCONN",),
+              local=True),
+    Condition("a connect is already under way", "connection_already_in_progress", EVERY,
+              errno=("EALREADY",), local=True),
+    Condition("no destination was given", "destination_address_required", EVERY,
+              errno=("EDESTADDRREQ",), local=True),
+    Condition("a pointer outside memory", "bad_address", EVERY, errno=("EFAULT",), local=True),
+    Condition("a file descriptor that is not open", "bad_file_descriptor", EVERY,
+              errno=("EBADF",), local=True),
+    Condition("a file descriptor that is no socket", "not_a_socket", EVERY, errno=("ENOTSOCK",),
+              local=True),
+    Condition("a socket that should have waited", "operation_would_block", EVERY,
+              errno=("EWOULDBLOCK",), local=True),
+    Condition("the system lacks the protocol", "protocol_not_supported", EVERY,
+              errno=("EPROTONOSUPPORT",), local=True),
+    Condition("the protocol is wrong for the socket", "wrong_protocol_type", EVERY,
+              errno=("EPROTOTYPE",), local=True),
+    Condition("stopped by a person, a signal or the run's deadline", "interrupted", EVERY,
+              errno=("EINTR",), types=("asyncio.CancelledError", "builtins.KeyboardInterrupt"),
+              local=True),
+    # tls: the certificate
+    Condition("no known authority vouches for the certificate", "ssl_unknown_authority", TLS,
+              verify=(2, 7, 19, 20, 21, 27)),
+    Condition("a certificate that is signed by itself", "ssl_unknown_authority", TLS,
+              verify=(18,)),
+    Condition("a certificate for another name or address", "ssl_invalid_hostname", TLS,
+              verify=(62, 64)),
+    Condition("a certificate that is not valid yet", BAD_CERTIFICATE, TLS, verify=(9,)),
+    Condition("an expired certificate", BAD_CERTIFICATE, TLS, verify=(10,)),
+    Condition("a certificate of another purpose, a broken chain rule, or unreadable",
+              BAD_CERTIFICATE, TLS, reason=("CERTIFICATE_VERIFY_FAILED",), verify=(26,)),
+    # tls: what the other side said in an alert
+    _alert(10, "UNEXPECTED_MESSAGE", "unexpected message"),
+    _alert(20, "BAD_RECORD_MAC", "bad record MAC"),
+    _alert(21, "DECRYPTION_FAILED", "decryption failed"),
+    _alert(22, "RECORD_OVERFLOW", "record overflow"),
+    _alert(30, "DECOMPRESSION_FAILURE", "decompression failure"),
+    _alert(40, "HANDSHAKE_FAILURE", "handshake failure"),
+    _alert(41, "NO_CERTIFICATE", "alert(41)"),
+    _alert(42, "BAD_CERTIFICATE", "bad certificate"),
+    _alert(43, "UNSUPPORTED_CERTIFICATE", "unsupported certificate"),
+    _alert(44, "CERTIFICATE_REVOKED", "revoked certificate"),
+    _alert(45, "CERTIFICATE_EXPIRED", "expired certificate"),
+    _alert(46, "CERTIFICATE_UNKNOWN", "unknown certificate"),
+    _alert(47, "ILLEGAL_PARAMETER", "illegal parameter"),
+    _alert(48, "UNKNOWN_CA", "unknown certificate authority"),
+    _alert(49, "ACCESS_DENIED", "access denied"),
+    _alert(50, "DECODE_ERROR", "error decoding message"),
+    _alert(51, "DECRYPT_ERROR", "error decrypting message"),
+    _alert(60, "EXPORT_RESTRICTION", "export restriction"),
+    _alert(70, "PROTOCOL_VERSION", "protocol version not supported"),
+    _alert(71, "INSUFFICIENT_SECURITY", "insufficient security level"),
+    _alert(80, "INTERNAL_ERROR", "internal error"),
+    _alert(86, "INAPPROPRIATE_FALLBACK", "inappropriate fallback"),
+    _alert(90, "USER_CANCELLED", "user canceled"),
+    _alert(100, "NO_RENEGOTIATION", "no renegotiation"),
+    _alert(109, "MISSING_EXTENSION", "missing extension"),
+    _alert(110, "UNSUPPORTED_EXTENSION", "unsupported extension"),
+    _alert(111, "CERTIFICATE_UNOBTAINABLE", "certificate unobtainable"),
+    _alert(112, "UNRECOGNIZED_NAME", "unrecognized name", "ssl_invalid_hostname"),
+    _alert(113, "BAD_CERTIFICATE_STATUS_RESPONSE", "bad certificate status response"),
+    _alert(114, "BAD_CERTIFICATE_HASH_VALUE", "bad certificate hash value"),
+    _alert(115, "UNKNOWN_PSK_IDENTITY", "unknown PSK identity"),
+    _alert(116, "CERTIFICATE_REQUIRED", "certificate required"),
+    _alert(120, "NO_APPLICATION_PROTOCOL", "no application protocol"),
+    # tls: what OpenSSL here makes of what came
+    Condition("something else than TLS where a TLS record belongs", NOT_TLS, TLS_ON,
+              reason=("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "HTTPS_PROXY_REQUEST",
+                      "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG")),
+    Condition("a protocol version that was not offered",
+              "unknown_failure: tls: server selected unsupported protocol version", TLS,
+              reason=("UNSUPPORTED_PROTOCOL", "UNKNOWN_PROTOCOL", "WRONG_SSL_VERSION",
+                      "UNSUPPORTED_SSL_VERSION", "UNKNOWN_SSL_VERSION", "VERSION_TOO_LOW",
+                      "VERSION_TOO_HIGH", "BAD_PROTOCOL_VERSION_NUMBER")),
+    Condition("no protocol version or cipher is allowed on this machine",
+              "unknown_failure: tls: no supported versions satisfy MinVersion and MaxVersion", TLS,
+              reason=("NO_PROTOCOLS_AVAILABLE", "NO_CIPHERS_AVAILABLE", "LIBRARY_HAS_NO_CIPHERS"),
+              local=True),
+    Condition("a cipher suite that was not offered",
+              "unknown_failure: tls: server chose an unconfigured cipher suite", TLS,
+              reason=("WRONG_CIPHER_RETURNED", "UNKNOWN_CIPHER_RETURNED",
+                      "CIPHERSUITE_DIGEST_HAS_CHANGED")),
+    Condition("a server without secure renegotiation (RFC 5746)",
+              "unknown_failure: tls: no secure renegotiation", TLS,
+              reason=("UNSAFE_LEGACY_RENEGOTIATION_DISABLED",)),
+    Condition("a key that is too short to be safe", "unknown_failure: tls: key too small", TLS,
+              reason=("DH_KEY_TOO_SMALL", "EE_KEY_TOO_SMALL", "CA_KEY_TOO_SMALL",
+                      "CA_MD_TOO_WEAK")),
+    Condition("a signature that does not fit the certificate",
+              "unknown_failure: tls: invalid signature by the server certificate", TLS,
+              reason=("BAD_SIGNATURE", "WRONG_SIGNATURE_TYPE", "WRONG_SIGNATURE_SIZE",
+                      "WRONG_SIGNATURE_LENGTH", "DIGEST_CHECK_FAILED",
+                      "LEGACY_SIGALG_DISALLOWED_OR_UNSUPPORTED")),
+    Condition("a handshake message beyond the limit, such as a huge certificate chain",
+              TLS_TOO_LARGE, TLS,
+              reason=("EXCESSIVE_MESSAGE_SIZE",)),
+    Condition("alerts, key updates or empty records without end",
+              "unknown_failure: tls: too many ignored records", TLS_ON,
+              reason=("TOO_MANY_WARN_ALERTS", "TOO_MANY_KEY_UPDATES", "RECORD_TOO_SMALL")),
+    _own_alert("a TLS message that does not belong here", "unexpected message",
+               "UNEXPECTED_MESSAGE", "UNEXPECTED_RECORD", "BAD_RECORD_TYPE", "CCS_RECEIVED_EARLY",
+               "UNEXPECTED_CCS_MESSAGE", "INVALID_CCS_MESSAGE", "BAD_CHANGE_CIPHER_SPEC",
+               "APP_DATA_IN_HANDSHAKE", "APPLICATION_DATA_AFTER_CLOSE_NOTIFY",
+               "GOT_A_FIN_BEFORE_A_CCS", "DATA_BETWEEN_CCS_AND_FINISHED", "NO_RENEGOTIATION",
+               "MIXED_HANDSHAKE_AND_NON_HANDSHAKE_DATA", "NOT_ON_RECORD_BOUNDARY"),
+    _own_alert("a TLS record that was changed or does not decrypt", "bad record MAC",
+               "DECRYPTION_FAILED_OR_BAD_RECORD_MAC", "DECRYPTION_FAILED",
+               "BLOCK_CIPHER_PAD_IS_WRONG"),
+    _own_alert("a TLS record that is too long", "record overflow",
+               "DATA_LENGTH_TOO_LONG", "ENCRYPTED_LENGTH_TOO_LONG", "EXCEEDS_MAX_FRAGMENT_SIZE"),
+    _own_alert("a TLS message that cannot be read", "error decoding message",
+               "LENGTH_MISMATCH", "LENGTH_TOO_SHORT", "LENGTH_TOO_LONG", "BAD_LENGTH", "BAD_PACKET",
+               "BAD_PACKET_LENGTH", "BAD_HANDSHAKE_LENGTH", "RECORD_LENGTH_MISMATCH",
+               "CERT_LENGTH_MISMATCH", "EXT_LENGTH_MISMATCH", "EXTRA_DATA_IN_MESSAGE",
+               "INVALID_ALERT", "UNKNOWN_ALERT_TYPE", "SERVERHELLO_TLSEXT", "PARSE_TLSEXT"),
+    _own_alert("a TLS value that is not allowed or was not offered", "illegal parameter",
+               "BAD_EXTENSION", "UNSOLICITED_EXTENSION", "BAD_KEY_SHARE", "BAD_ECPOINT",
+               "WRONG_CURVE", "UNSUPPORTED_ELLIPTIC_CURVE", "BAD_DH_VALUE", "BAD_VALUE",
+               "BAD_LEGACY_VERSION", "BAD_HRR_VERSION", "NO_CHANGE_FOLLOWING_HRR",
+               "NO_SUITABLE_KEY_SHARE", "INVALID_COMPRESSION_ALGORITHM",
+               "UNSUPPORTED_COMPRESSION_ALGORITHM", "INVALID_SESSION_ID",
+               "SSL3_SESSION_ID_TOO_LONG", "RENEGOTIATION_MISMATCH", "INAPPROPRIATE_FALLBACK",
+               "WRONG_CERTIFICATE_TYPE"),
+    # tls inside quic
+    Condition("QUIC: no version in common", "quic_incompatible_version", TLS),
+    Condition("QUIC: the handshake was refused", "ssl_failed_handshake", TLS),
+    Condition("QUIC: a handshake beyond the limit on bytes", QUIC_TOO_LARGE, TLS),
+    # http
+    Condition("an answer that is not HTTP, or breaks its rules", NOT_HTTP, HTTP,
+              types=("h11.RemoteProtocolError", "httpcore2.RemoteProtocolError", "h2.H2Error",
+                     "hpack.HPACKError", "hyperframe.HyperframeError")),
+    Condition("HTTP/2: the server ended the stream", "unknown_failure: http2: stream reset", HTTP,
+              types=("h2.StreamReset",)),
+    Condition("HTTP/2: the server ended the connection",
+              "unknown_failure: http2: server sent GOAWAY", HTTP,
+              types=("h2.ConnectionTerminated",)),
+    Condition("an answer beyond the cap on bytes that is not a body", TOO_LARGE, HTTP),
+    Condition("a body whose compression cannot be undone", BAD_ENCODING, HTTP,
+              types=("zlib.error",)),
+    Condition("a redirect that names no usable host", BAD_LOCATION, HTTP),
+    Condition("a redirect to something else than http or https", OTHER_SCHEME, HTTP,
+              types=("httpcore2.UnsupportedProtocol",)),
+    Condition("more redirects than the cap", TOO_MANY_REDIRECTS, HTTP),
+    Condition("another status than the list expects", UNEXPECTED_STATUS, ("dns", "http")),
+    Condition("another body than the list expects", UNEXPECTED_BODY, HTTP),
+)
+# fmt: on
+
+BY_ERRNO: dict[int, str] = {
+    getattr(errno, name): one.failure for one in TABLE for name in one.errno if hasattr(errno, name)
+}
+LOCAL = frozenset(one.failure for one in TABLE if one.local)
+LOCAL_ERRNO = frozenset(number for number, failure in BY_ERRNO.items() if failure in LOCAL)
+"""Faults of the probing machine itself: no evidence about the target."""
+_BY_GAI_NAME: dict[int, str] = {
+    getattr(socket, name): one.failure
+    for one in TABLE
+    for name in one.gai
+    if isinstance(name, str) and hasattr(socket, name)
+}
+BY_GAI: dict[int, str] = _BY_GAI_NAME | {
+    number: one.failure for one in TABLE for number in one.gai if isinstance(number, int)
+}
+"""The numbers come last: on Windows the names stand for them, and they tell more apart."""
+BY_RCODE: dict[str, str] = {name: one.failure for one in TABLE for name in one.rcode}
+BY_TLS_REASON: dict[str, str] = {name: one.failure for one in TABLE for name in one.reason}
+BY_VERIFY: dict[int, str] = {number: one.failure for one in TABLE for number in one.verify}
+BY_TYPE: dict[str, str] = {name: one.failure for one in TABLE for name in one.types}
+BY_SAID: dict[str, str] = {text: one.failure for one in TABLE for text in one.said}
+SPOKEN = frozenset({"h11.RemoteProtocolError", "httpcore2.RemoteProtocolError"})
+"""Types whose text begins with the library's own words: the only sign of an early, polite close."""
+WAITING = frozenset({"ssl.SSLWantReadError", "ssl.SSLWantWriteError"})
+"""No failures: TLS asks for more bytes."""
+
+MAX_CAUSES = 50
+MAX_MEMBERS = 10
 _ADDRESS = re.compile(r"\b\d{1,3}(?:\.\d{1,3}){3}\b|[0-9a-fA-F]{0,4}(?::[0-9a-fA-F]{0,4}){2,7}")
+_OPENSSL = re.compile(r"\[\w+\] ([a-z0-9][a-z0-9 ]*) \(")
 
 
 class Failed(Exception):  # noqa: N818 - a value on its way up, not an error of the program
@@ -97,58 +368,82 @@ class Failed(Exception):  # noqa: N818 - a value on its way up, not an error of 
         self.failure = failure
 
 
+def _names(kind: type) -> list[str]:
+    """Return package and name of a class, then of what it is derived from."""
+    return [f"{one.__module__.partition('.')[0]}.{one.__name__}" for one in kind.__mro__]
+
+
 def _causes(exc: BaseException) -> Iterator[BaseException]:
-    """Yield the exception and what it came from, outermost first; 10 deep at the most."""
-    cause: BaseException | None = exc
-    for _ in range(10):
-        if cause is None:
-            return
-        yield cause
-        cause = cause.__cause__ or cause.__context__
+    """Yield the exception and what it came from, outermost first, MAX_CAUSES at the most.
+
+    Of a group's members the first comes last. A cancellation below another exception is how a
+    timer works and no cause; neither is what lies below it.
+    """
+    seen: set[int] = set()
+    ahead = [exc]
+    while ahead and len(seen) < MAX_CAUSES:
+        one = ahead.pop()
+        if id(one) in seen:
+            continue
+        seen.add(id(one))
+        yield one
+        if isinstance(one, BaseExceptionGroup):
+            ahead += one.exceptions[:MAX_MEMBERS]
+        below = one.__cause__ or one.__context__
+        if below and "asyncio.CancelledError" not in _names(type(below)):
+            ahead.append(below)
+
+
+def _tls(exc: BaseException) -> str:
+    code = getattr(exc, "verify_code", None)
+    if code:
+        return BY_VERIFY.get(code, BAD_CERTIFICATE)
+    reason = getattr(exc, "reason", None)
+    if not reason:  # newer than Python's list; OpenSSL's text is the name in lower case
+        found = _OPENSSL.match(str(exc.args[-1])) if exc.args else None
+        reason = found[1].upper().replace(" ", "_") if found else "no reason given"
+    return BY_TLS_REASON.get(reason, f"unknown_failure: tls: {reason.lower()}")
 
 
 def _one(exc: BaseException) -> str | None:
-    if isinstance(exc, ssl.SSLEOFError):
-        return EOF
-    if isinstance(exc, ssl.SSLError):
-        reason = getattr(exc, "reason", None) or "no reason given"
-        if reason in NOT_TLS_REASONS:
-            return NOT_TLS
-        return BY_TLS_REASON.get(reason, f"unknown_failure: tls: {reason.lower()}")
+    """Name one exception by itself, or None."""
+    names = _names(type(exc))
+    if WAITING.intersection(names):
+        return None
+    by_type = next((BY_TYPE[name] for name in names if name in BY_TYPE), None)
+    if "ssl.SSLError" in names:
+        return by_type or _tls(exc)
     if isinstance(exc, socket.gaierror):
         return BY_GAI.get(exc.errno or 0)
-    if isinstance(exc, OSError) and exc.errno is not None:
-        return BY_ERRNO.get(exc.errno)
-    if isinstance(exc, TimeoutError):
-        return TIMEOUT
-    if isinstance(exc, EOFError):
-        return EOF
-    if isinstance(exc, ZlibError):
-        return "unknown_failure: bad content encoding"
-    return None
+    if isinstance(exc, OSError) and exc.errno in BY_ERRNO:
+        return BY_ERRNO[exc.errno]
+    if SPOKEN.intersection(names):
+        first = exc.args[0] if exc.args else ""
+        said = next((BY_SAID[text] for text in BY_SAID if str(first).startswith(text)), None)
+        event = next((BY_TYPE[name] for name in _names(type(first)) if name in BY_TYPE), None)
+        return said or event or by_type
+    return by_type
 
 
 def classify(exc: BaseException) -> str:
     """Name the failure that an exception shows.
 
     What already has its name keeps it; else the innermost cause that has a name wins.
-    Never raises. What no table knows is ``unknown_failure: <type>: <text>``, without addresses.
+    Never raises. What the table does not know is ``unknown_failure: <type>: <text>``, without
+    addresses and without what would disturb a terminal.
     """
-    for cause in _causes(exc):
+    causes = list(_causes(exc))
+    for cause in causes:
         if isinstance(cause, Failed):
             return cause.failure
-    named = [name for cause in _causes(exc) if (name := _one(cause))]
+    named = [name for cause in causes if (name := _one(cause))]
     if named:
         return named[-1]
-    text = _ADDRESS.sub("[scrubbed]", str(exc))[:120]
+    text = _ADDRESS.sub("[scrubbed]", str(exc)[:1000])[:120]
+    text = "".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in text)
     return f"unknown_failure: {type(exc).__name__}: {text}"
 
 
 def is_local(exc: BaseException) -> bool:
-    """Whether the probing machine itself failed, by system error number."""
-    return any(
-        isinstance(cause, OSError)
-        and not isinstance(cause, ssl.SSLError | socket.gaierror)
-        and cause.errno in LOCAL_ERRNO
-        for cause in _causes(exc)
-    )
+    """Whether the probing machine itself failed, and not the target or the path."""
+    return classify(exc) in LOCAL

@@ -5,23 +5,41 @@ can neither resolve, nor connect, nor pool, nor follow a proxy or a redirect by 
 """
 
 import hashlib
+import re
+import time
 import zlib
-from collections.abc import AsyncIterable
+from collections.abc import AsyncIterable, Sequence
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
-from typing import Any
+from functools import cached_property
+from typing import Any, Literal
 from urllib.parse import urljoin, urlsplit
 
 import httpcore2
 
-from keepiton.model import Expect, clean
-from keepiton.probe.failures import EOF, NOT_HTTP, Failed
+from keepiton.model import Expect, Fingerprint, clean
+from keepiton.names import web_url
+from keepiton.probe.failures import (
+    BAD_LOCATION,
+    OTHER_SCHEME,
+    TOO_LARGE,
+    UNEXPECTED_BODY,
+    UNEXPECTED_STATUS,
+    Failed,
+)
 from keepiton.probe.net import Connection
 
 BODY_CAP = 262_144
 """Bytes of one response that are read at the most (SAFETY S11)."""
-WIRE_CAP = 2 * BODY_CAP
-"""Bytes off the wire: ends endless headers and interim responses."""
+HEAD_ROOM = BODY_CAP
+"""Bytes off the wire beyond the body's cap: ends endless headers and interim responses."""
+KEPT = ("content-type", "content-encoding", "retry-after", "alt-svc", "cf-mitigated")
+"""Headers that are stored; none of them speaks of the one who asks (SAFETY S1)."""
+CHALLENGES = ("captcha", "challenge-platform", "just a moment", "ddos-guard")
+"""In a refusal, what shows that the server wants to see a person (OONI probe#2661)."""
+REFUSALS = (403, 429, 503)
+REDIRECTS = (301, 302, 303, 307, 308)
+_TITLE = re.compile(r"<title[^>]{0,200}>(.{0,300}?)</title", re.IGNORECASE | re.DOTALL)
 
 Headers = tuple[tuple[str, str], ...]
 
@@ -37,7 +55,27 @@ ORDINARY: Headers = (
 """What a common browser sends: traffic from inside must look ordinary (SAFETY S10)."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
+class Watch:
+    """What is known of an exchange, also when it fails: instants on the monotonic clock."""
+
+    sent_at: float | None = None
+    first_at: float | None = None
+    received: int = 0
+    """Bytes of the response, head and body, as HTTP saw them."""
+
+    def phases(self, began: float, ended: float) -> dict[str, float]:
+        """Return milliseconds by phase; together they are the whole time."""
+        marks = [("send", self.sent_at), ("wait", self.first_at), ("read", ended)]
+        found, last = {}, began
+        for name, at in marks:
+            if at is not None:
+                found[name] = round((at - last) * 1000, 3)
+                last = at
+        return found
+
+
+@dataclass(frozen=True)
 class Reply:
     """What came back. The body is for a look at the expectation and is never stored."""
 
@@ -52,6 +90,7 @@ class Reply:
         """SHA-256 of the body as sent, lower-case hex."""
         return hashlib.sha256(self.body).hexdigest()
 
+    @cached_property
     def text(self) -> str:
         """Return the body decoded, at most the cap, whatever the compression claims."""
         raw = self.body
@@ -61,6 +100,54 @@ class Reply:
             except zlib.error:
                 return ""
         return raw.decode("utf-8", "replace")
+
+    @cached_property
+    def title(self) -> str:
+        """The page's title, one line; empty without one. Kept only where it decided something."""
+        found = _TITLE.search(self.text[:BODY_CAP])
+        return clean(" ".join(found[1].split())) if found else ""
+
+    @property
+    def note(self) -> str | None:
+        """What the server itself says of its refusal, if it is one of two known kinds."""
+        if self.status == 451:  # noqa: PLR2004 - RFC 7725
+            return "http_451"
+        if self.status in REFUSALS:
+            text = self.text[:65_536].lower()
+            if "cf-mitigated" in self.headers or any(mark in text for mark in CHALLENGES):
+                return "challenge"
+        return None
+
+    def next_url(self, url: str) -> str | None:
+        """Return where a redirect leads, in one spelling, or None when this is none.
+
+        Raises Failed when it leads nowhere that HTTP goes.
+        """
+        location = self.headers.get("location")
+        if self.status not in REDIRECTS or not location:
+            return None
+        try:
+            parts = urlsplit(location.strip())
+            if parts.scheme in ("http", "https") and not parts.hostname:
+                raise Failed(BAD_LOCATION)
+            joined = urljoin(url, location.strip())
+            if urlsplit(joined).scheme not in ("http", "https"):
+                raise Failed(OTHER_SCHEME)
+            return web_url(joined[:2000])
+        except ValueError:
+            raise Failed(BAD_LOCATION) from None
+
+    def fingerprint(self, known: Sequence[Fingerprint]) -> str | None:
+        """Return the id of the known page that this is, or None."""
+        for one in known:
+            text = {
+                "location": self.headers.get("location", ""),
+                "title": self.title if one.where == "title" else "",
+                "body": self.text if one.where == "body" else "",
+            }.get(one.where)
+            if text and one.fits(text):
+                return one.id
+        return None
 
     def location_host(self, url: str) -> str | None:
         """Return the host a redirect points to, or None without one."""
@@ -84,19 +171,24 @@ class Reply:
 class _Stream(httpcore2.AsyncNetworkStream):
     """Our connection as httpcore2 wants to see one; times are bounded by the caller."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, watch: Watch, cap: int) -> None:
         self.connection = connection
-        self.taken = 0
+        self.watch = watch
+        self.cap = cap
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ARG002, ASYNC109
-        if self.taken > WIRE_CAP:
-            raise Failed("unknown_failure: response too large")
+        if self.watch.received > self.cap:
+            raise Failed(TOO_LARGE)
         chunk = await self.connection.read()
-        self.taken += len(chunk)
+        if self.watch.first_at is None:
+            self.watch.first_at = time.monotonic()
+        self.watch.received += len(chunk)
         return chunk
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ARG002, ASYNC109
         await self.connection.write(buffer)
+        if self.watch.first_at is None:
+            self.watch.sent_at = time.monotonic()
 
     async def aclose(self) -> None:
         self.connection.close()
@@ -111,35 +203,42 @@ def user_agent(text: str) -> Headers:
 
 
 async def fetch(
-    connection: Connection, url: str, headers: Headers, alpn: str | None = None
+    connection: Connection,
+    url: str,
+    headers: Headers,
+    alpn: str | None = None,
+    *,
+    host: str | None = None,
+    watch: Watch | None = None,
+    cap: int = BODY_CAP,
 ) -> Reply:
-    """Send one GET and read the answer up to the caps.
+    """Send one GET and read the answer up to ``cap`` bytes of body; ``watch`` is told as it goes.
 
-    Raises OSError, ssl.SSLError, or Failed with the failure's name.
+    ``host`` is asked for instead of the URL's. Raises OSError, ssl.SSLError, or Failed with the
+    failure's name.
     """
+    watch = watch or Watch()
     parts = httpcore2.URL(url)
     kind = httpcore2.AsyncHTTP2Connection if alpn == "h2" else httpcore2.AsyncHTTP11Connection
-    http = kind(origin=parts.origin, stream=_Stream(connection))
-    request = httpcore2.Request("GET", parts, headers=[("Host", urlsplit(url).netloc), *headers])
+    http = kind(origin=parts.origin, stream=_Stream(connection, watch, cap + HEAD_ROOM))
+    request = httpcore2.Request(
+        "GET", parts, headers=[("Host", host or urlsplit(url).netloc), *headers]
+    )
     try:
         response = await http.handle_async_request(request)
         body = bytearray()
         assert isinstance(response.stream, AsyncIterable)  # noqa: S101 - for the type checker
         async for chunk in response.stream:
             body += chunk
-            if len(body) >= BODY_CAP:
+            if len(body) >= cap:
                 break
-    except (httpcore2.RemoteProtocolError, httpcore2.LocalProtocolError) as exc:
-        # Two texts of the library, not of any system: the only sign of an early, polite close.
-        gone = ("disconnected without sending", "closed connection without", "closed by peer")
-        raise Failed(EOF if any(text in str(exc) for text in gone) else NOT_HTTP) from exc
     finally:
         connection.close()
     return Reply(
         version=bytes(response.extensions["http_version"]).decode("ascii", "replace"),
         status=response.status,
-        body=bytes(body[:BODY_CAP]),
-        truncated=len(body) >= BODY_CAP,
+        body=bytes(body[:cap]),
+        truncated=len(body) >= cap,
         headers={
             name.decode("latin-1").lower(): value.decode("latin-1")
             for name, value in response.headers
@@ -147,12 +246,20 @@ async def fetch(
     )
 
 
-def unmet(expect: Expect, reply: Reply) -> str | None:
-    """Name what of an expectation an answer does not meet, as a failure, or None."""
+def unmet(expect: Expect, reply: Reply) -> Literal["status", "body", "contains"] | None:
+    """Name the first assertion of a list that an answer does not meet, or None."""
     if expect.status is not None and reply.status != expect.status:
-        return "http_unexpected_status_code"
-    if expect.body is not None and reply.text().strip() != expect.body.strip():
-        return "unknown_failure: unexpected body"
-    if expect.contains is not None and expect.contains not in reply.text():
-        return "unknown_failure: unexpected body"
+        return "status"
+    if expect.body is not None and reply.text.strip() != expect.body.strip():
+        return "body"
+    if expect.contains is not None and expect.contains not in reply.text:
+        return "contains"
     return None
+
+
+UNMET = {
+    "status": UNEXPECTED_STATUS,
+    "body": UNEXPECTED_BODY,
+    "contains": UNEXPECTED_BODY,
+}
+"""The failure that an unmet assertion is."""

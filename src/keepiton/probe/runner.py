@@ -24,8 +24,18 @@ RECHECK_S = 10.0
 """Least time between two looks at the own line while failures go on."""
 BROKEN_CLOCK_MS = 86_400_000
 """A clock a day off cannot judge a certificate's dates."""
+LATE_MS = 50.0
+"""Lateness of the event loop from which a duration measured meanwhile is marked."""
+TICK_S = 0.1
 CLOCK_CONTROLS = 3
 """Dates of at least so many controls give the clock offset."""
+
+
+REASONS: dict[Line, str] = {
+    "down": "own_line",
+    "portal": "captive_portal",
+    "resolver": "own_resolver",
+}
 
 
 @dataclass(slots=True)
@@ -65,11 +75,12 @@ class Progress:
     reason: Reason = "finished"
     clock_offset_ms: int | None = None
     bytes_received: int = 0
+    loop_late_ms: float = 0.0
 
     @property
     def verdict(self) -> Line:
         """The run's verdict on its own line: the worst that any look found."""
-        order: tuple[Line, ...] = ("down", "unknown", "border", "resolver", "up")
+        order: tuple[Line, ...] = ("down", "portal", "unknown", "border", "resolver", "up")
         return min(self.lines, key=order.index, default="unknown")
 
 
@@ -101,10 +112,11 @@ class Runner:
         room = net.room_for_sockets()
         self._sockets = asyncio.Semaphore(max(1, room * 3 // 4))
         # A look-up holds two sockets a resolver, one for each address family.
-        each = 2 * max(1, len(settings.resolvers))
+        each = 2 * max(1, len(settings.resolvers)) + len(settings.compare)
         self._questions = asyncio.Semaphore(max(1, room // 4 // each))
         self.check = -1
         self._broken: OSError | None = None
+        self._late: deque[tuple[float, float]] = deque(maxlen=1000)
         self._checked_at = 0.0
         self._checking = False
         self._latest: deque[bool] = deque(maxlen=BURST)
@@ -116,13 +128,33 @@ class Runner:
     @property
     def line_lost(self) -> bool:
         """Whether the latest look found the own line down."""
-        return self.progress.line == "down"
+        return self.progress.line in ("down", "portal")
+
+    def late_ms(self, since: float) -> float | None:
+        """Return how late the event loop was since an instant, None when it was not."""
+        latest = 0.0
+        for at, late_ms in reversed(self._late):
+            if at < since:
+                break
+            latest = max(latest, late_ms)
+        return round(latest, 1) or None
+
+    async def _watch_loop(self) -> None:
+        """Note when the event loop is late: durations measured meanwhile are too long."""
+        while True:
+            due = time.monotonic() + TICK_S
+            await asyncio.sleep(TICK_S)
+            now = time.monotonic()
+            late_ms = (now - due) * 1000
+            self.progress.loop_late_ms = max(self.progress.loop_late_ms, round(late_ms, 1))
+            if late_ms >= LATE_MS:
+                self._late.append((now, late_ms))
 
     def emit(self, row: Measurement) -> State:
         """Store a row; a failure that this line could not have told apart is inconclusive."""
         line = self.progress.line
         if row.state == "fail" and self.check >= 0 and masks(line, row.stage):
-            reason = {"down": "own_line", "resolver": "own_resolver"}.get(line, "no_controls")
+            reason = REASONS.get(line, "no_controls")
             row = row.model_copy(update={"state": "inconclusive", "reason": reason})
         offset_ms = abs(self.progress.clock_offset_ms or 0)
         if row.failure == certificate.INVALID and offset_ms > BROKEN_CLOCK_MS:
@@ -184,14 +216,18 @@ class Runner:
 
         Raises OSError when a row could not be stored; what was stored before stays.
         """
-        certificate.bundle(self.settings.roots)  # read before anything is timed
+        certificate.bundle(self.settings.roots)  # both read before anything is timed
+        certificate.system_store()
         self._learn_own_addresses()
         self._work = asyncio.create_task(self._all(step))
+        watch = asyncio.create_task(self._watch_loop())
         try:
             await self._work
         except asyncio.CancelledError:
             if self._stop is None:
                 raise
+        finally:
+            watch.cancel()
         if self._stop:
             self.progress.reason = self._stop
         self._account_for_all()
@@ -280,4 +316,5 @@ def tally(seen: Sequence[Seen]) -> Tally:
         domestic_ok=sum(one.state == "ok" for one in domestic),
         named=len(named),
         unresolved=sum(one.unresolved for one in named),
+        unexpected=sum(one.unexpected for one in foreign),
     )

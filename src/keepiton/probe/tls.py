@@ -11,8 +11,12 @@ from dataclasses import dataclass
 from functools import cache
 from ipaddress import ip_address
 
-from keepiton.probe.failures import Failed
+from keepiton.probe.failures import TLS_TOO_LARGE, Failed
 from keepiton.probe.net import Connection
+
+HANDSHAKE_CAP = 262_144
+"""Bytes that a handshake may take; ordinary ones take 3,000 to 6,000. OpenSSL gives up by itself
+over certificates of more than 100 KiB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +35,18 @@ class Handshake:
         return hashlib.sha256(self.chain[0]).hexdigest() if self.chain else None
 
 
+LEGACY_SERVERS = 0x4
+"""OpenSSL's SSL_OP_LEGACY_SERVER_CONNECT (named in Python from 3.12 on): a server without secure
+renegotiation (RFC 5746) is reached as browsers reach it; we never renegotiate."""
+
+
 @cache
 def _context(alpn: tuple[str, ...]) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
+    context.options |= LEGACY_SERVERS
+    context.options |= ssl.OP_NO_RENEGOTIATION  # else the certificate may change under way
     if alpn:
         context.set_alpn_protocols(list(alpn))
     return context
@@ -59,15 +70,20 @@ def server_name(host: str) -> str | None:
 
 
 async def handshake(
-    connection: Connection, host: str, alpn: tuple[str, ...] = ("h2", "http/1.1")
+    connection: Connection,
+    host: str,
+    alpn: tuple[str, ...] = ("h2", "http/1.1"),
+    sni: str | None = None,
 ) -> Handshake:
-    """Do the TLS handshake with ``host`` as SNI.
+    """Do the TLS handshake with ``host``, or another name that is given, as SNI.
 
-    Raises OSError, ssl.SSLError, or Failed(eof_error) when the other side closed politely.
+    Raises OSError, ssl.SSLError, or Failed: eof_error when the other side closed politely, or a
+    handshake larger than HANDSHAKE_CAP.
     """
     tls = _context(alpn).wrap_bio(
-        connection.incoming, connection.outgoing, server_hostname=server_name(host)
+        connection.incoming, connection.outgoing, server_hostname=server_name(sni or host)
     )
+    received = 0
     while True:
         with suppress(ssl.SSLWantReadError):
             tls.do_handshake()
@@ -76,6 +92,9 @@ async def handshake(
         chunk = await connection.receive()
         if not chunk:
             raise Failed("eof_error")
+        received += len(chunk)
+        if received > HANDSHAKE_CAP:
+            raise Failed(TLS_TOO_LARGE)
         connection.incoming.write(chunk)
     await connection.flush()
     connection.tls = tls

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
-from keepiton.model import Measurement, Stage, State, Target
+from keepiton.model import Fingerprint, Measurement, Stage, State, Target
 from keepiton.probe import dns, http
 
 STAGE_S: dict[Stage, float] = {"dns": 5.0, "tcp": 5.0, "tls": 5.0, "http": 10.0}
@@ -17,6 +17,13 @@ GRACE_S = 0.5
 BUDGET_S = 15.0
 """Longest time all stages of one attempt at one address may take together, look-up included."""
 ADDRESSES_PER_FAMILY = 2
+MAX_HOPS = 10
+"""Redirects followed (SAFETY S13)."""
+NEUTRAL = "example.net"
+"""Asked for instead of the target's name, to tell trouble with a name from trouble with an address:
+a name kept free of any content by RFC 2606."""
+SAMPLE_BYTES = 1_000_000
+"""Most that a throughput sample takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +41,13 @@ class Settings:
     allow_private: bool = False
     refused: Callable[[str], bool] = lambda _: False
     """Whether an address is on the do-not-probe list."""
+    refused_name: Callable[[str], bool] = lambda _: False
+    """Whether a host name is."""
+    compare: tuple[dns.Resolver, ...] = ()
+    """Asked for every name as well, to be compared; their addresses are no way to the target."""
+    fingerprints: tuple[Fingerprint, ...] = ()
+    throughput: bool = False
+    quic: bool = False
 
 
 @dataclass(slots=True)
@@ -47,6 +61,10 @@ class Seen:
     named: bool = False
     """A name had to be looked up."""
     unresolved: bool = False
+    unexpected: bool = False
+    """It answered, with something else than it should."""
+    hop_failure: str | None = None
+    """Why the place that it redirects to was not reached."""
     date_offset_ms: int | None = None
 
 
@@ -71,6 +89,10 @@ class World(Protocol):
 
     def took(self, received: int) -> None:
         """Count bytes towards the run's cap."""
+        ...
+
+    def late_ms(self, since: float) -> float | None:
+        """Return how late the event loop was since a monotonic instant, None when it was not."""
         ...
 
     @property

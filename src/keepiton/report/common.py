@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 
 from keepiton.detect import Policy
-from keepiton.model import Findings, LinePeriod, Status, Window
+from keepiton.model import Detected, LinePeriod, Status, Window
 
 STATES: dict[str, str] = {
     "up": "+ up",
@@ -17,6 +17,7 @@ STATES: dict[str, str] = {
 
 LINES: dict[str, str] = {
     "down": "own line down: results of that time are inconclusive",
+    "portal": "a captive portal answered for others: results of that time are inconclusive",
     "border": "abroad did not answer, domestic controls did",
     "resolver": "own resolver did not answer: failures to resolve are inconclusive",
     "unknown": "no controls: failures are inconclusive",
@@ -32,7 +33,7 @@ CAVEAT = (
 class Report:
     """Everything a format may say."""
 
-    findings: Findings
+    findings: Detected
     windows: tuple[Window, ...]
     lines: tuple[LinePeriod, ...]
     statuses: tuple[Status, ...]

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from keepiton.errors import Mistake
-from keepiton.line import Tally, masks, verdict
+from keepiton.line import UNEXPECTED, Tally, masks, verdict
 from keepiton.model import LineState, Round, Rows, clean
+from keepiton.results.lines import MAX_LINE
 from keepiton.results.write import PART
 
 COLUMNS = {
@@ -24,6 +25,8 @@ COLUMNS = {
     "check": "BIGINT",
     "stage": "VARCHAR",
     "attempt": "BIGINT",
+    "hop": "BIGINT",
+    "aside": "VARCHAR",
     "at": "TIMESTAMP",
     "state": "VARCHAR",
     "failure": "VARCHAR",
@@ -31,8 +34,6 @@ COLUMNS = {
     "port": "BIGINT",
     "transport": "VARCHAR",
 }
-MAX_LINE = 1_048_576
-"""Bytes of one line; a longer one is no line of ours."""
 OFFLINE: dict[str, str | bool | int | float | list[str]] = {
     "autoinstall_known_extensions": False,
     "autoload_known_extensions": False,
@@ -173,6 +174,7 @@ def _tally(rows: list[dict[str, Any]]) -> Tally:
         domestic_ok=sum(row["reached"] is True for row in domestic),
         named=len(named),
         unresolved=sum(not row["resolved"] for row in named),
+        unexpected=sum(row["failure"] in UNEXPECTED for row in foreign),
     )
 
 

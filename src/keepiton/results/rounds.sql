@@ -18,6 +18,7 @@ rows_once as (
         min(parse_filename(filename)) as file
     from lines
     where type = 'measurement' and target is not null and state is not null
+      and hop is null and aside is null  -- the target's own chain
       and "at" between timestamp '2000-01-01' and timestamp '2100-01-01'
     group by all
 ),

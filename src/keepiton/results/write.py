@@ -62,6 +62,7 @@ class Writer:
         line: Line,
         bytes_received: int,
         clock_offset_ms: int | None,
+        loop_late_ms: float,
         previous: str | None,
     ) -> str:
         """Write the end line and force all to disk; return the whole file's SHA-256.
@@ -78,6 +79,7 @@ class Writer:
             line=line,
             bytes_received=bytes_received,
             clock_offset_ms=clock_offset_ms,
+            loop_late_ms=loop_late_ms,
             sha256=self._hash.hexdigest(),
             previous=previous,
         )

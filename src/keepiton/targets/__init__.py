@@ -1,6 +1,7 @@
 """Reads and validates target lists: all mistakes at once, nothing half-read."""
 
 import hashlib
+import tomllib
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -10,12 +11,23 @@ from urllib.parse import urlsplit
 
 from keepiton.bogons import is_bogon
 from keepiton.errors import Mistake
-from keepiton.model import RISKS, ListUsed, Risk, Target, TargetList, clean
+from keepiton.model import (
+    RISKS,
+    Fingerprint,
+    Fingerprints,
+    ListUsed,
+    Risk,
+    Target,
+    TargetList,
+    clean,
+)
+from keepiton.names import host_name
 from keepiton.targets import citizenlab, plain, toml
-from keepiton.targets.normal import host_name, same
+from keepiton.targets.normal import same
 
 MAX_BYTES = 10 * 1024 * 1024
 CONTROLS = "controls"
+FINGERPRINTS = "fingerprints"
 _PACKAGE = Path(__file__).parent.parent
 _IN_WHEEL = _PACKAGE / "shipped"
 SHIPPED = _IN_WHEEL if _IN_WHEEL.is_dir() else _PACKAGE.parent.parent / "targets"
@@ -31,6 +43,8 @@ class Loaded:
     notes: list[str] = field(default_factory=list)
     risk: Risk = "low"
     whys: list[str] = field(default_factory=list)
+    fingerprints: tuple[Fingerprint, ...] = ()
+    """Known answers that are not a target's, of the countries that the lists are about."""
     refused: "DoNotProbe" = field(default_factory=lambda: DoNotProbe([], []))
 
 
@@ -46,10 +60,13 @@ class DoNotProbe:
         address = ip_address(text)
         return any(address in net for net in self.networks if net.version == address.version)
 
+    def name(self, host: str) -> bool:
+        """Whether a host, or one that it lies under, must not be contacted."""
+        return any(host == one or host.endswith("." + one) for one in self.hosts)
+
     def target(self, target: Target) -> bool:
         """Whether a target as a whole must not be contacted."""
-        host = (urlsplit(target.url).hostname if target.url else target.host) or ""
-        if host and any(host == one or host.endswith("." + one) for one in self.hosts):
+        if self.name((urlsplit(target.url).hostname if target.url else target.host) or ""):
             return True
         return any(self.address(one) for one in _literals(target))
 
@@ -57,7 +74,7 @@ class DoNotProbe:
 def available() -> list[str]:
     """Name every shipped list: ``by/operators`` and so on."""
     found = (path.relative_to(SHIPPED).with_suffix("") for path in SHIPPED.rglob("*.toml"))
-    return sorted(path.as_posix() for path in found if path.as_posix() != "default")
+    return sorted(path.as_posix() for path in found if path.name != FINGERPRINTS)
 
 
 def _files(given: str) -> list[Path]:
@@ -66,7 +83,7 @@ def _files(given: str) -> list[Path]:
     if path.exists() and not path.is_dir():
         return [path]
     if path.is_dir() and given not in available():
-        found = sorted(path.glob("*.toml"))
+        found = sorted(one for one in path.glob("*.toml") if one.stem != FINGERPRINTS)
         if found:
             return found
     return _shipped(given)
@@ -145,6 +162,7 @@ def load(
     if not any(target.control == "foreign" for _, listed in lists for target in listed.target):
         path = SHIPPED / (CONTROLS + ".toml")
         lists += _read_all([(str(path), CONTROLS, _text(path))], loaded, mistakes)
+    loaded.fingerprints = _fingerprints({listed.country for _, listed in lists}, mistakes)
     loaded.refused = _do_not_probe(do_not_probe, mistakes)
     _merge(lists, loaded, mistakes, allow_private=allow_private)
     if mistakes:
@@ -152,6 +170,20 @@ def load(
     if not any(not target.control for target in loaded.targets):
         loaded.notes.append("the lists hold controls only")
     return loaded
+
+
+def _fingerprints(countries: set[str | None], mistakes: list[str]) -> tuple[Fingerprint, ...]:
+    """Read the shipped fingerprints of the lists' countries; of all, where no list names one."""
+    found: tuple[Fingerprint, ...] = ()
+    named = countries - {None}
+    for path in sorted(SHIPPED.glob(f"*/{FINGERPRINTS}.toml")):
+        if named and path.parent.name not in named:
+            continue
+        try:
+            found += Fingerprints.model_validate(tomllib.loads(_text(path))).fingerprint
+        except (ValueError, Mistake) as exc:
+            mistakes.append(f"{path}: {exc}")
+    return found
 
 
 def _listed_name(path: Path) -> str:

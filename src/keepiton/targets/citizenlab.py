@@ -4,7 +4,7 @@ import csv
 import io
 
 from keepiton.model import Target, TargetList, clean
-from keepiton.targets.normal import web_url
+from keepiton.names import web_url
 
 HARMLESS = frozenset({"CTRL", "CULTR", "ECON", "FOOD", "GOVT", "IGO", "SRCH", "ENV", "COMM"})
 """Categories without a known danger in visiting; every other one raises the list's risk."""

@@ -3,7 +3,7 @@
 from ipaddress import ip_address
 
 from keepiton.model import Target, TargetList, clean
-from keepiton.targets.normal import host_name, web_url
+from keepiton.names import host_name, web_url
 
 ADDRESS_PORTS = ("443/tcp", "80/tcp")
 """Asked of an address that stands alone: any answer shows that it is reached."""

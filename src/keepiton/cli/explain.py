@@ -1,0 +1,27 @@
+"""``keepiton explain``."""
+
+import click
+
+from keepiton.errors import Mistake
+
+
+@click.command()
+@click.argument("code", nargs=-1)
+def explain(code: tuple[str, ...]) -> None:
+    """Say what a code means, what causes it and what it does not prove.
+
+    CODE is a failure (connection_reset), a reason (own_line), a verdict on the own line (border)
+    or the kind of a finding (interference). Without CODE, list them all. Nothing is sent.
+    """
+    from keepiton import explain as words  # noqa: PLC0415
+
+    if not code:
+        click.echo("\n".join(words.listing()).rstrip())
+        return
+    asked = " ".join(code)
+    found = words.find(asked)
+    if not found:
+        close = words.near(asked)
+        hint = f"did you mean: {'; '.join(close)}?" if close else "none is spelt like it"
+        raise Mistake(f"{asked[:60]!a}: no such code; {hint}\nall codes: keepiton explain")
+    click.echo("\n".join(words.text(kind, name) for kind, name in found), nl=False)

@@ -1,0 +1,414 @@
+"""From one run's rows to named findings, target by target. Pure: same rows in, same findings out.
+
+A finding says what the rows of one run show of one target (or of a place that it redirects to), by
+which rule, and on which lines it rests. ``interference`` is said only with an artefact; a failure
+that a reference vantage does not share is a ``disruption``; what cannot be told is
+``insufficient`` (SAFETY S17). docs/findings.md lists the rules.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from functools import cached_property
+
+from keepiton.bogons import is_bogon
+from keepiton.model import End, Finding, FindingKind, Line, Measurement, Run
+
+SUSPECT = {
+    "connection_reset": "reset",
+    "eof_error": "eof",
+    "generic_timeout_error": "drop",
+}
+"""How a connection breaks off when somebody in between does not like what it asked for."""
+DENIED = frozenset({"dns_nxdomain_error", "dns_no_answer"})
+CERTIFICATE = frozenset(
+    {"ssl_unknown_authority", "ssl_invalid_hostname", "ssl_invalid_certificate"}
+)
+OWN: dict[str, FindingKind] = {
+    "own_line": "own_line",
+    "captive_portal": "captive_portal",
+    "own_resolver": "resolver_trouble",
+    "own_clock": "own_clock",
+    "no_controls": "insufficient",
+    "local_fault": "own_line",
+}
+"""What a row's own reason for being inconclusive makes of it."""
+FROZEN_BYTES = 4096
+"""A response that stops below is too short to show a limit; known limits lie at 16 to 20 kB."""
+FROZEN_SPREAD = 0.25
+"""How far apart, relative to the larger, two stops of one limit may lie: its unit is packets."""
+SLOW_BYTES_S = 4000
+"""Rate below which a page of some size counts as throttled: slower than a modem of 1994."""
+SLOW_LEAST_BYTES = 16_384
+PAGE_RATIO = 0.7
+"""Two pages whose lengths have a smaller ratio differ (OONI's body proportion)."""
+REFUSES = (403, 451)
+
+
+@dataclass(frozen=True)
+class Numbered:
+    """A row and its line in the result file, counted from 1."""
+
+    line: int
+    row: Measurement
+
+
+@dataclass
+class Leg:
+    """All rows of one target on the way to one place: the target itself, or a hop."""
+
+    hop: int | None
+    rows: list[Numbered] = field(default_factory=list)
+
+    def of(self, stage: str, aside: str | None = None) -> list[Numbered]:
+        """Return the rows of a stage, in order."""
+        return [one for one in self.rows if one.row.stage == stage and one.row.aside == aside]
+
+    @cached_property
+    def ends(self) -> list[Numbered]:
+        """The last row of the last attempt at each address: where each chain ended."""
+        last: dict[tuple[str | None, int | None, str | None], Numbered] = {}
+        for one in self.rows:
+            row = one.row
+            if row.address and row.aside is None:
+                transport = row.transport if row.stage == "dns" else None
+                last[row.address, row.port, transport] = one
+        return list(last.values())
+
+    @cached_property
+    def answered(self) -> Numbered | None:
+        """An end that was reached without anything wrong."""
+        return next((one for one in self.ends if self._good(one)), None)
+
+    def _good(self, end: Numbered) -> bool:
+        return end.row.state == "ok" and not end.row.unverified and not end.row.fingerprint
+
+    @cached_property
+    def verified(self) -> dict[str, int]:
+        """Addresses that showed a good certificate for the name, and the lines of it."""
+        return {
+            one.row.address: one.line
+            for one in self.rows
+            if one.row.stage == "tls" and one.row.state == "ok" and one.row.address
+            if one.row.aside in (None, "compare")
+        }
+
+
+def legs(rows: Iterable[Numbered]) -> dict[str, list[Leg]]:
+    """Group rows by target and hop; controls speak of the own line and are left out."""
+    found: dict[str, dict[int, Leg]] = defaultdict(dict)
+    for one in rows:
+        if one.row.control is None:
+            hops = found[one.row.target]
+            hops.setdefault(one.row.hop or 0, Leg(one.row.hop)).rows.append(one)
+    return {target: [hops[number] for number in sorted(hops)] for target, hops in found.items()}
+
+
+Reference = dict[str, list[Leg]]
+"""The legs of a run from a vantage that nothing lies in the way of, by target."""
+
+
+def findings(
+    run: Run, rows: Sequence[Numbered], end: End | None, reference: Reference
+) -> list[Finding]:
+    """Judge every target of one run, beside the same target's rows of a reference if it has any.
+
+    ``end`` is None when the run was cut off.
+    """
+    found = []
+    for target, all_legs in legs(rows).items():
+        others = {leg.hop: leg for leg in reference.get(target, ())}
+        for judge in _target(all_legs, others, end):
+            at = min(one.row.at for one in judge.rows) if judge.rows else run.started_at
+            found.append(judge.finding(run, target, at))
+    return found
+
+
+@dataclass(frozen=True)
+class _Said:
+    """A finding in the making."""
+
+    kind: FindingKind
+    rule: str
+    rows: tuple[Numbered, ...]
+    detail: str = ""
+    artefact: str | None = None
+    hop: int | None = None
+
+    def finding(self, run: Run, target: str, at: datetime) -> Finding:
+        return Finding(
+            run=run.run,
+            vantage=run.vantage,
+            target=target,
+            at=at,
+            kind=self.kind,
+            rule=self.rule,
+            rows=tuple(sorted({one.line for one in self.rows})),
+            detail=self.detail,
+            artefact=self.artefact,
+            hop=self.hop,
+        )
+
+
+def _target(all_legs: list[Leg], others: dict[int | None, Leg], end: End | None) -> Iterator[_Said]:
+    last = all_legs[-1]
+    for leg in all_legs:
+        for said in _leg(leg, others.get(leg.hop), end, last=leg is last):
+            yield replace(said, hop=leg.hop)
+    no_route = [
+        one
+        for leg in all_legs
+        for one in leg.rows
+        if one.row.reason == "no_route" and one.row.family == 6  # noqa: PLR2004 - an IP version
+    ]
+    if no_route:
+        yield _Said("no_ipv6", "no_route", tuple(no_route), "this machine has no way to IPv6")
+
+
+def _leg(leg: Leg, other: Leg | None, end: End | None, *, last: bool) -> Iterator[_Said]:
+    own = _own(leg, end)
+    if own:
+        yield own
+        return
+    artefacts = list(_artefacts(leg, other))
+    yield from artefacts
+    good = leg.answered
+    if good:
+        if last or artefacts:
+            yield _answered(leg, good, other)
+        yield from _beside(leg)
+        return
+    if artefacts:
+        return
+    yield _failed(leg, other)
+
+
+def _own(leg: Leg, end: End | None) -> _Said | None:
+    """Say what this machine's own trouble makes of a leg that did not answer."""
+    if leg.answered:
+        return None
+    line: Line | None = end.line if end else None
+    if line in ("down", "portal") and not any(one.row.state == "ok" for one in leg.ends):
+        kind: FindingKind = "own_line" if line == "down" else "captive_portal"
+        return _Said(kind, f"line_{line}", tuple(leg.rows), "the own line was not usable")
+    unknown = [one for one in leg.rows if one.row.reason in OWN and one.row.aside is None]
+    if unknown and all(one.row.state != "fail" for one in leg.ends):
+        reason = unknown[-1].row.reason or ""
+        return _Said(OWN[reason], reason, tuple(unknown))
+    shown = [one for one in leg.rows if one.row.state != "skipped"]
+    if not shown:
+        reason = leg.rows[-1].row.reason or "nothing"
+        return _Said("insufficient", "not_measured", tuple(leg.rows), f"skipped: {reason}")
+    return None
+
+
+def _answers(rows: Iterable[Numbered]) -> set[str]:
+    return {
+        text
+        for one in rows
+        for text in one.row.answers or ()
+        if (one.row.query or "").endswith(" A")
+    }
+
+
+def _artefacts(leg: Leg, other: Leg | None) -> Iterator[_Said]:
+    """Find what shows that somebody in between had a hand in it."""
+    for one in leg.rows:
+        if one.row.fingerprint and one.row.aside is None:
+            name = one.row.fingerprint
+            detail = f"the answer is the known {name}" + (
+                f" ({one.row.title})" if one.row.title else ""
+            )
+            yield _Said("interference", "fingerprint", (one,), detail, f"fingerprint:{name}")
+            break
+    yield from _dns_artefacts(leg)
+    yield from _certificate_artefacts(leg, other)
+    for stage, word in (("tls", "sni"), ("http", "host")):
+        broken = [one for one in leg.ends if one.row.stage == stage and one.row.failure in SUSPECT]
+        for one in broken:
+            if stage == "http" and _has_tls(leg, one):
+                continue
+            neutral = [
+                two
+                for two in leg.rows
+                if two.row.aside == "neutral" and two.row.address == one.row.address
+            ]
+            if (
+                neutral
+                and neutral[-1].row.stage == stage
+                and neutral[-1].row.failure not in SUSPECT
+            ):
+                how = SUSPECT[one.row.failure or ""]
+                detail = (
+                    f"the same address answers for {neutral[-1].row.sni}, and not for this name"
+                )
+                yield _Said(
+                    "interference", f"{word}_only", (one, *neutral), detail, f"{word} {how}"
+                )
+                return
+    stops = [
+        one
+        for one in leg.of("http")
+        if one.row.failure == "generic_timeout_error" and one.row.received
+    ]
+    sizes = [one.row.received or 0 for one in stops]
+    if len(stops) > 1 and min(sizes) >= FROZEN_BYTES:
+        if max(sizes) - min(sizes) <= FROZEN_SPREAD * max(sizes):
+            detail = f"every response stopped after {min(sizes)} to {max(sizes)} bytes"
+            yield _Said("interference", "frozen", tuple(stops), detail, "frozen")
+        else:
+            detail = f"responses went on for {min(sizes)} to {max(sizes)} bytes and did not end"
+            yield _Said("throttled", "unfinished", tuple(stops), detail)
+
+
+def _has_tls(leg: Leg, end: Numbered) -> bool:
+    return any(one.row.address == end.row.address for one in leg.of("tls"))
+
+
+def _dns_artefacts(leg: Leg) -> Iterator[_Said]:
+    asked = [one for one in leg.of("dns") if one.row.address is None]
+    compared = leg.of("dns", "compare")
+    told = {one for one in _answers(compared) if not _bogon(one)}
+    two = [one for one in asked if one.row.also is not None or one.row.also_rcode]
+    if two:
+        detail = "one question had two different answers"
+        yield _Said("interference", "injected", tuple(two), detail, "injected answer")
+        return
+    bogus = [one for one in asked if one.row.failure == "dns_bogon_error"]
+    if bogus and told:
+        detail = "the resolver gave a private or reserved address, another one a public one"
+        yield _Said("interference", "bogon", (*bogus, *compared), detail, "bogon")
+        return
+    gave = _answers(asked)
+    vouched = [leg.verified[one] for one in told if one in leg.verified and one not in gave]
+    lines = {one.line: one for one in leg.rows}
+    denied = [one for one in asked if one.row.failure in DENIED]
+    if denied and not gave and vouched:
+        detail = "the resolver denies a name whose address, told by another, proves itself"
+        rows = (*denied, *compared, *(lines[line] for line in vouched))
+        yield _Said("interference", "denied", rows, detail, "forged answer")
+    gone = [one for one in compared if one.row.failure == "dns_nxdomain_error"]
+    if gave and gone and len(gone) == len(compared) and not leg.verified:
+        detail = "the resolver gives an address for a name that does not exist elsewhere"
+        yield _Said("interference", "ghost", (*asked, *gone), detail, "forged answer")
+
+
+def _certificate_artefacts(leg: Leg, other: Leg | None) -> Iterator[_Said]:
+    bad = [one for one in leg.of("tls") if one.row.failure in CERTIFICATE]
+    if not bad:
+        return
+    good = [one for one in leg.of("tls", "compare") if one.row.state == "ok"]
+    if not good and other:
+        good = [one for one in other.of("tls") if one.row.state == "ok"]
+    if good:
+        detail = (
+            f"a certificate that does not verify ({bad[0].row.failure}), while one elsewhere does"
+        )
+        mine = tuple(one for one in good if one in leg.rows)
+        yield _Said("interference", "certificate", (*bad, *mine), detail, "forged certificate")
+
+
+def _bogon(text: str) -> bool:
+    try:
+        return is_bogon(text)
+    except ValueError:
+        return True
+
+
+def names_agree(leg: Leg) -> str:
+    """Say how the resolvers' answers for one name agree: same, plausible, inconsistent, unknown.
+
+    Disjoint answers are plausible when an address of the first proves itself by its certificate,
+    or lies in the same /16 (v4): content networks answer by place (OONI's main source of false
+    positives).
+    """
+    mine, theirs = _answers(leg.of("dns")), _answers(leg.of("dns", "compare"))
+    if not mine or not theirs:
+        return "unknown"
+    if mine & theirs:
+        return "same"
+    near = {one.rsplit(".", 2)[0] for one in mine} & {one.rsplit(".", 2)[0] for one in theirs}
+    return "plausible" if near or mine & set(leg.verified) else "inconsistent"
+
+
+def _answered(leg: Leg, good: Numbered, other: Leg | None) -> _Said:
+    """Say what an answer is worth."""
+    row = good.row
+    if row.status in REFUSES or row.note in ("challenge", "http_451"):
+        words = {"challenge": "wants to see a person", "http_451": "refuses for legal reasons"}
+        detail = f"the server {words.get(row.note or '', 'refuses')} (status {row.status})"
+        return _Said("server_refuses", row.note or f"status_{row.status}", (good,), detail)
+    seen = next((one for one in other.ends if one.row.stage == "http"), None) if other else None
+    if row.stage == "http" and not _has_tls(leg, good) and seen and seen.row.state == "ok":
+        lengths = sorted((row.body_length or 0, seen.row.body_length or 0))
+        if row.status != seen.row.status or lengths[0] < PAGE_RATIO * lengths[1]:
+            detail = (
+                f"another page than the reference saw: status {row.status} and {row.body_length}"
+                f" bytes, not {seen.row.status} and {seen.row.body_length}"
+            )
+            return _Said("disruption", "other_page", (good,), detail)
+    agree = names_agree(leg)
+    said = [row.note] if row.note else []
+    if agree == "inconsistent":
+        said.append("resolvers disagree, and no certificate vouches for the address")
+    read_ms = (row.phases or {}).get("read", 0.0)
+    size = row.body_length or 0
+    if size >= SLOW_LEAST_BYTES and read_ms and size / read_ms * 1000 < SLOW_BYTES_S:
+        detail = f"{size} bytes in {read_ms / 1000:.0f} s"
+        return _Said("throttled", "slow", (good,), detail)
+    return _Said("reached", "answered", (good,), "; ".join(said))
+
+
+def _beside(leg: Leg) -> Iterator[_Said]:
+    """Say what an answering target failed at beside its chain."""
+    offers = any("h3" in (one.row.headers or {}).get("alt-svc", "") for one in leg.of("http"))
+    lost = [one for one in leg.of("tls", "quic") if one.row.failure in SUSPECT]
+    if offers and lost:
+        detail = "it offers HTTP/3 and does not answer over QUIC"
+        yield _Said("disruption", "quic_only", tuple(lost), detail)
+    differs = [one for one in leg.of("tls") if one.row.system_verdict]
+    if differs:
+        yield _Said(
+            "insufficient",
+            "trust_stores_differ",
+            tuple(differs),
+            f"this machine's own trust store says: {differs[0].row.system_verdict}",
+        )
+
+
+def _failed(leg: Leg, other: Leg | None) -> _Said:
+    """Judge a failure without an artefact."""
+    bad = [one for one in leg.ends if one.row.state == "fail"]
+    bad = bad or [one for one in leg.rows if one.row.state == "fail" and one.row.aside is None]
+    rows = tuple(bad) or tuple(leg.rows)
+    row = rows[-1].row
+    what = f"{row.stage}: {row.failure}"
+    compared = leg.of("dns", "compare")
+    told = _answers(compared)
+    if row.stage == "dns" and row.address is None:
+        if row.failure not in DENIED and row.failure != "dns_bogon_error" and told:
+            by = next(
+                (one for one in leg.rows if one.row.aside == "compare" and one.row.address), None
+            )
+            way = " and the target answers there" if by and by.row.state == "ok" else ""
+            detail = f"{what}; another resolver gives an address{way}"
+            return _Said("resolver_trouble", "resolver_only", (*rows, *compared), detail)
+        if compared and all(one.row.failure == row.failure for one in compared):
+            detail = f"{what}, from every resolver"
+            rule = "no_such_name" if row.failure in DENIED else "every_resolver"
+            return _Said("broken_site", rule, (*rows, *compared), detail)
+    if other and other.answered:
+        if not (other.answered.row.unverified or other.answered.row.fingerprint):
+            return _Said("disruption", "reference_answered", rows, f"{what}, here only")
+    elif other:
+        there = other.ends[-1].row.failure if other.ends else other.rows[-1].row.failure
+        detail = f"{what}, and for the reference: {there}"
+        return _Said("broken_site", "reference_fails_too", rows, detail)
+    if row.failure == "ssl_invalid_certificate" or any(one.row.unverified for one in rows):
+        kinds = {one.row.failure for one in leg.of("tls")}
+        if "ssl_unknown_authority" not in kinds:
+            return _Said("broken_site", "certificate", rows, ", ".join(sorted(filter(None, kinds))))
+    if row.failure == "http_invalid_redirect_location_host":
+        return _Said("broken_site", "redirect", rows, what)
+    return _Said("insufficient", "nothing_to_compare", rows, what)

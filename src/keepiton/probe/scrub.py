@@ -1,0 +1,99 @@
+"""Takes out of what is stored whatever a server echoes of the volunteer (SAFETY S5).
+
+Known own addresses go wherever they stand, in every shape that servers and reverse names give
+them. A public address behind a router is not known to us, so in free text every address that is
+not the target's goes too.
+"""
+
+import re
+from functools import lru_cache
+from ipaddress import IPv4Address, ip_address
+from typing import Any
+
+from pydantic import BaseModel
+
+from keepiton.bogons import is_bogon
+
+GONE = "[scrubbed]"
+_V4 = re.compile(r"(?<![0-9A-Za-z])\d{1,3}([.-])\d{1,3}\1\d{1,3}\1\d{1,3}(?![0-9])")
+_V6 = re.compile(r"(?<![0-9A-Za-z:-])(?:[0-9a-fA-F]{0,4}[:-]){3,7}[0-9a-fA-F]{0,4}(?![0-9A-Za-z:])")
+FREE = frozenset({"server", "headers", "location_host", "title", "ede", "cnames"})
+"""Row fields in which a server may write what it likes."""
+
+
+def shapes(own: str) -> set[str]:
+    """Return the ways in which an address is written in texts and reverse names."""
+    address = ip_address(own)
+    if isinstance(address, IPv4Address):
+        parts = own.split(".")
+        padded = [part.zfill(3) for part in parts]
+        turned = (parts, parts[::-1], padded, padded[::-1])
+        found = {sign.join(one) for one in turned for sign in ".-_"}
+        return found | {address.packed.hex(), "".join(padded), f"::ffff:{own}"}
+    whole = address.exploded
+    nibbles = whole.replace(":", "")
+    found = {own, whole, nibbles, ".".join(reversed(nibbles)), "-".join(reversed(nibbles))}
+    return found | {one.replace(":", "-") for one in (own, whole)}
+
+
+@lru_cache(maxsize=256)
+def _pattern(own: frozenset[str]) -> re.Pattern[str] | None:
+    found = sorted({one for each in own for one in shapes(each)}, key=len, reverse=True)
+    if not found:
+        return None
+    any_of = "|".join(map(re.escape, found))
+    return re.compile(
+        rf"(?<![0-9A-Fa-f])(?<!\d\.)(?:{any_of})(?!\.?[0-9])(?![A-Fa-f])", re.IGNORECASE
+    )
+
+
+@lru_cache(maxsize=4096)
+def _own(text: str, own: frozenset[str]) -> str:
+    pattern = _pattern(own)
+    text = pattern.sub(GONE, text) if pattern else text
+    return GONE if _near(text, own) else text
+
+
+def _free(text: str, mine: tuple[str, ...]) -> str:
+    def gone(found: re.Match[str]) -> str:
+        return found[0] if found[0].replace("-", ".") in mine or found[0] in mine else GONE
+
+    return _V6.sub(gone, _V4.sub(gone, text))
+
+
+def value(given: Any, own: frozenset[str], mine: tuple[str, ...], field: str) -> Any:  # noqa: ANN401 - row fields
+    """Scrub a row's field; ``mine`` are the target's own addresses, which may stay."""
+    if isinstance(given, str):
+        text = _own(given, own)
+        whole = field == "location_host" and _is_address(text)  # a place, not an echo
+        return _free(text, mine) if field in FREE and not whole else text
+    if isinstance(given, tuple):
+        return tuple(value(one, own, mine, field) for one in given)
+    if isinstance(given, dict):
+        return {key: value(one, own, mine, field) for key, one in given.items()}
+    if isinstance(given, BaseModel):
+        names = ("subject", "issuer", "names")
+        changed = {name: value(getattr(given, name), own, mine, name) for name in names}
+        return given.model_copy(update=changed)
+    return given
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _near(text: str, own: frozenset[str]) -> bool:
+    """Whether a private address lies in this machine's own network: a router, a neighbour."""
+    if not _is_address(text) or not is_bogon(text) or ip_address(text).is_loopback:
+        return False
+    theirs = ip_address(text)
+    for one in own:
+        ours = ip_address(one)
+        shift = 64 if ours.version == 6 else 8  # noqa: PLR2004 - an IP version
+        if ours.version == theirs.version and int(ours) >> shift == int(theirs) >> shift:
+            return True
+    return False

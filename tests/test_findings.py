@@ -1,0 +1,245 @@
+"""Findings from rows: each rule with the rows that make it, and its nearest miss."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from keepiton.findings import Numbered, findings, legs, names_agree
+from keepiton.model import End, Finding, Measurement, Run
+
+AT = datetime(2026, 11, 24, 8, tzinfo=UTC)
+RUN = "0123456789ab"
+HERE, THERE = "93.184.216.34", "104.154.89.105"
+HEAD = Run(
+    run=RUN,
+    software={},
+    vantage="v-test",
+    perspective="inside",
+    lists=(),
+    targets=1,
+    settings={},
+    planned_at=AT,
+    started_at=AT,
+)
+
+
+def row(stage: str, failure: str | None = None, **facts: Any) -> Measurement:  # noqa: ANN401
+    if stage != "dns" and "address" not in facts:
+        facts["address"] = HERE
+    if facts.get("address"):
+        facts.setdefault("port", 443)
+    state = facts.pop("state", "fail" if failure else "ok")
+    given = {"run": RUN, "target": "site", "at": AT, "stage": stage, "state": state}
+    return Measurement.model_validate(given | {"failure": failure} | facts)
+
+
+def dns(*answers: str, failure: str | None = None, **facts: Any) -> Measurement:  # noqa: ANN401
+    return row("dns", failure, query="www.example.com A", answers=answers, **facts)
+
+
+def doh(*answers: str, failure: str | None = None) -> Measurement:
+    return dns(*answers, failure=failure, aside="compare")
+
+
+def ending(line: str = "up") -> End:
+    return End.model_validate(
+        {
+            "run": RUN,
+            "ended_at": AT,
+            "reason": "finished",
+            "measurements": 1,
+            "states": {},
+            "line": line,
+            "sha256": "0" * 64,
+        }
+    )
+
+
+def judged(
+    rows: list[Measurement], reference: list[Measurement] | None = None, line: str = "up"
+) -> list[Finding]:
+    numbered = [Numbered(number, one) for number, one in enumerate(rows, 2)]
+    others = legs(Numbered(number, one) for number, one in enumerate(reference or (), 2))
+    return findings(HEAD, numbered, ending(line), others)
+
+
+WELL = [dns(HERE), doh(HERE), row("tcp"), row("tls"), row("http", status=200)]
+RESET = [dns(HERE), row("tcp"), row("tls", "connection_reset")]
+PLAIN = [row("tcp", port=80), row("http", "eof_error", port=80)]
+FORGED = row("tls", "ssl_unknown_authority", address=THERE)
+UNVERIFIED = row("http", unverified=True, status=200, address=THERE)
+
+CASES: dict[str, tuple[list[Measurement], set[tuple[str, str, str | None]]]] = {
+    "well": (WELL, {("reached", "answered", None)}),
+    "refuses": ([row("http", status=403)], {("server_refuses", "status_403", None)}),
+    "challenge": (
+        [row("http", status=503, note="challenge")],
+        {("server_refuses", "challenge", None)},
+    ),
+    "block page": (
+        [row("http", status=200, fingerprint="a1-mininfo")],
+        {("interference", "fingerprint", "fingerprint:a1-mininfo")},
+    ),
+    "bogon": (
+        [dns("10.10.34.35", failure="dns_bogon_error"), doh(HERE)],
+        {("interference", "bogon", "bogon")},
+    ),
+    "bogon for all": (
+        [
+            dns("127.0.0.1", failure="dns_bogon_error"),
+            doh("127.0.0.1", failure="dns_bogon_error"),
+        ],
+        {("broken_site", "every_resolver", None)},
+    ),
+    "bogon, nothing to compare": (
+        [dns("10.10.34.35", failure="dns_bogon_error")],
+        {("insufficient", "nothing_to_compare", None)},
+    ),
+    "injected, and reached": (
+        [dns(THERE, also=(HERE,)), *WELL[1:]],
+        {("interference", "injected", "injected answer"), ("reached", "answered", None)},
+    ),
+    "denied, vouched for": (
+        [
+            dns(failure="dns_nxdomain_error"),
+            doh(HERE),
+            row("tcp", aside="compare"),
+            row("tls", aside="compare"),
+        ],
+        {("interference", "denied", "forged answer")},
+    ),
+    "denied, not vouched for": (
+        [dns(failure="dns_nxdomain_error"), doh(HERE)],
+        {("insufficient", "nothing_to_compare", None)},
+    ),
+    "gone": (
+        [dns(failure="dns_nxdomain_error"), doh(failure="dns_nxdomain_error")],
+        {("broken_site", "no_such_name", None)},
+    ),
+    "ghost": (
+        [dns(THERE), doh(failure="dns_nxdomain_error"), row("http", address=THERE, port=80)],
+        {("interference", "ghost", "forged answer"), ("reached", "answered", None)},
+    ),
+    "resolver dead": (
+        [dns(failure="generic_timeout_error"), doh(HERE)],
+        {("resolver_trouble", "resolver_only", None)},
+    ),
+    "forged certificate": (
+        [dns(THERE), doh(HERE), FORGED, UNVERIFIED, row("tls", aside="compare")],
+        {("interference", "certificate", "forged certificate")},
+    ),
+    "unknown authority for all that look": (
+        [dns(THERE), doh(THERE), FORGED, UNVERIFIED],
+        {("insufficient", "nothing_to_compare", None)},
+    ),
+    "expired": (
+        [row("tls", "ssl_invalid_certificate"), row("http", unverified=True)],
+        {("broken_site", "certificate", None)},
+    ),
+    "name": (
+        [*RESET, row("tls", aside="neutral", sni="example.net")],
+        {("interference", "sni_only", "sni reset")},
+    ),
+    "name, refused by an alert": (
+        [*RESET, row("tls", "ssl_invalid_hostname", aside="neutral")],
+        {("interference", "sni_only", "sni reset")},
+    ),
+    "address": (
+        [*RESET, row("tls", "connection_reset", aside="neutral")],
+        {("insufficient", "nothing_to_compare", None)},
+    ),
+    "Host": (
+        [*PLAIN, row("http", aside="neutral", port=80, status=404)],
+        {("interference", "host_only", "host eof")},
+    ),
+    "frozen": (
+        [
+            row("http", "generic_timeout_error", received=16000),
+            row("http", "generic_timeout_error", received=16384, attempt=2),
+        ],
+        {("interference", "frozen", "frozen")},
+    ),
+    "slow": (
+        [
+            row("http", "generic_timeout_error", received=16000),
+            row("http", "generic_timeout_error", received=90000, attempt=2),
+        ],
+        {("throttled", "unfinished", None)},
+    ),
+    "refused": ([row("tcp", "connection_refused")], {("insufficient", "nothing_to_compare", None)}),
+    "no IPv6": (
+        [
+            *WELL,
+            row(
+                "tcp",
+                "network_unreachable",
+                address="2a00::1",
+                family=6,
+                state="inconclusive",
+                reason="no_route",
+            ),
+        ],
+        {("reached", "answered", None), ("no_ipv6", "no_route", None)},
+    ),
+    "own clock": (
+        [row("tls", "ssl_invalid_certificate", state="inconclusive", reason="own_clock")],
+        {("own_clock", "own_clock", None)},
+    ),
+    "skipped": (
+        [row("tcp", state="skipped", reason="deadline")],
+        {("insufficient", "not_measured", None)},
+    ),
+    "redirect to a block": (
+        [*WELL, row("tcp", "connection_refused", hop=1)],
+        {("insufficient", "nothing_to_compare", None)},
+    ),
+    "HTTP/3 only": (
+        [
+            *WELL[:-1],
+            row("http", status=200, headers={"alt-svc": 'h3=":443"'}),
+            row("tls", "generic_timeout_error", aside="quic"),
+        ],
+        {("reached", "answered", None), ("disruption", "quic_only", None)},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_each_rule_and_its_nearest_miss(name: str) -> None:
+    rows, wanted = CASES[name]
+    found = judged(rows)
+    assert {(one.kind, one.rule, one.artefact) for one in found} == wanted
+    assert all(one.rows and max(one.rows) < len(rows) + 2 for one in found)
+    assert all(one.artefact for one in found if one.kind == "interference")
+
+
+def test_a_reference_tells_a_disruption_from_a_broken_site() -> None:
+    refused = [row("tcp", "connection_refused")]
+    assert judged(refused, [row("tcp")])[0].kind == "disruption"
+    assert judged(refused, refused)[0].rule == "reference_fails_too"
+    assert judged(refused, [])[0].kind == "insufficient"
+    forged = [FORGED, UNVERIFIED]
+    assert judged(forged, [row("tls"), row("http")])[0].artefact == "forged certificate"
+    page = [row("http", port=80, status=200, body_length=188)]
+    whole = [row("http", port=80, status=200, body_length=1533)]
+    assert judged(page, whole)[0].rule == "other_page"
+    assert judged(whole, whole)[0].kind == "reached"
+
+
+@pytest.mark.parametrize(("line", "kind"), [("down", "own_line"), ("portal", "captive_portal")])
+def test_a_bad_own_line_accuses_nobody(line: str, kind: str) -> None:
+    rows = [*RESET, row("tls", aside="neutral")]
+    assert [one.kind for one in judged(rows, line=line)] == [kind]
+
+
+def test_answers_of_content_networks_are_plausible_and_a_certificate_vouches() -> None:
+    def agree(*rows: Measurement) -> str:
+        (leg,) = legs(Numbered(number, one) for number, one in enumerate(rows))["site"]
+        return names_agree(leg)
+
+    assert agree(dns(HERE), doh(HERE, THERE)) == "same"
+    assert agree(dns("93.184.9.9"), doh(HERE)) == "plausible"
+    assert agree(dns(THERE), doh(HERE)) == "inconsistent"
+    assert agree(dns(THERE), doh(HERE), row("tls", address=THERE)) == "plausible"
+    assert agree(dns(THERE)) == "unknown"
