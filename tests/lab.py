@@ -128,7 +128,15 @@ class Lab:
 
     def words(self, data: Path) -> list[str]:
         """Write what every probe of the lab's list says."""
-        return ["probe", str(self.list), "--data", str(data), "--roots", str(self.roots)]
+        return [
+            "probe",
+            str(self.list),
+            "--data",
+            str(data),
+            "--roots",
+            str(self.roots),
+            "--no-doh",
+        ]
 
     def probe(
         self, data: Path, *words: str, at: str | None = None

@@ -231,7 +231,8 @@ def test_manners_one_connection_in_two_seconds_to_one_address(
         )
     )
     done = lab.run(
-        "probe", str(path), "--data", str(tmp_path / "data"), "--again", "--rate", "1000"
+        *("probe", str(path), "--data", str(tmp_path / "data"), "--again", "--rate", "1000"),
+        "--no-doh",
     )
     assert done.returncode == 0, done.stderr
     (result,) = (tmp_path / "data").rglob("*.jsonl")
