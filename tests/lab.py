@@ -182,8 +182,12 @@ class Lab:
             blocks.append(
                 f"server {{ listen {address}:80; listen {address}:443 ssl http2;"
                 f" ssl_certificate {pem}; ssl_certificate_key {pem};"
-                ' location / { default_type text/plain; return 200 "well\\n"; } }'
+                ' location / { default_type text/plain; return 200 "well\\n"; }'
+                f" location = /big {{ alias {self.folder}/big.txt; }}"
+                " location = /451 { return 451; }"
+                " location = /go { return 302 https://alpha-2.test/; } }"
             )
+        (self.folder / "big.txt").write_text("x" * 200_000)
         config = self.folder / "nginx.conf"
         config.write_text(
             f"daemon off; pid {self.folder}/nginx.pid; error_log stderr;\n"

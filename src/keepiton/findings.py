@@ -186,10 +186,10 @@ def _leg(leg: Leg, other: Leg | None, end: End | None, *, last: bool) -> Iterato
 
 def _own(leg: Leg, end: End | None) -> _Said | None:
     """Say what this machine's own trouble makes of a leg that did not answer."""
-    if leg.answered:
-        return None
     line: Line | None = end.line if end else None
-    if line in ("down", "portal") and not any(one.row.state == "ok" for one in leg.ends):
+    if leg.answered and (line != "portal" or leg.verified):
+        return None  # a portal answers for anybody, without a certificate
+    if line in ("down", "portal"):
         kind: FindingKind = "own_line" if line == "down" else "captive_portal"
         return _Said(kind, f"line_{line}", tuple(leg.rows), "the own line was not usable")
     unknown = [one for one in leg.rows if one.row.reason in OWN and one.row.aside is None]

@@ -297,7 +297,9 @@ class Measurement(Stored):
     )
     fingerprint: str | None = Field(None, description="id of the block page or answer it is")
     note: str | None = Field(None, description="challenge, or http_451")
-    received: int | None = Field(None, ge=0, description="bytes before a failure in the response")
+    received: int | None = Field(
+        None, ge=0, description="bytes of a response that failed, or of a sample"
+    )
     phases: dict[str, float] | None = Field(
         None, description="milliseconds by phase; they add up to duration_ms"
     )

@@ -436,14 +436,15 @@ class Chain:
         if within_s <= 0:
             return self._skip("http", "budget"), None
         watch = http.Watch()
+        before = connection.received
         tried = await self._try(
             within_s,
             http.fetch(connection, url, self.world.settings.headers, alpn=alpn, watch=watch),
         )
         reply: http.Reply | None = tried.value
         facts = self._http_facts(reply, url, tried) if reply else {}
-        if tried.failure and not reply and watch.received:
-            facts["received"] = watch.received
+        if tried.failure and not reply:
+            facts["received"] = connection.received - before
         state = self._emit(
             "http",
             tried,
@@ -458,7 +459,9 @@ class Chain:
 
     def _tls_facts(self, shake: tls.Handshake, host: str, failure: str | None) -> dict[str, Any]:
         """Say what is kept of a handshake."""
-        system = certificate.system_verdict(shake.chain, host)
+        # Own trust anchors stand for both stores.
+        alone = self.world.settings.roots is not None
+        system = None if alone else certificate.system_verdict(shake.chain, host)
         shown = certificate.summary(shake.chain)
         issuers = " ".join(one.issuer for one in shown)
         known = (
@@ -493,6 +496,8 @@ class Chain:
                 following, tried.failure = None, exc.failure
             if following in self.visited:
                 note, following = "redirect_loop", None
+            elif fingerprint:
+                following = None  # who answers is known; there is no need to be seen there
             elif following and self.hop == MAX_HOPS:
                 note, following = "too_many_redirects", None
             self.next_url = following or self.next_url

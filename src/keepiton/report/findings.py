@@ -28,7 +28,7 @@ def table(found: Sequence[tuple[str, Finding]], *, show_all: bool, defang: bool)
         lines = ", ".join(map(str, one.rows[:6])) + (" ..." if len(one.rows) > 6 else "")  # noqa: PLR2004
         out.append(f"{at}  {one.kind.replace('_', ' ')}{by}")
         out.append(f"  {clean(one.detail) or 'answered'} (rule {one.rule})")
-        out.append(f"  {clean(file)}, lines {lines}")
+        out.append(f"  {clean(file)}, line{'s' if len(one.rows) > 1 else ''} {lines}")
     if left:
         out.append(f"{left} reached, with nothing to say of them")
     return "\n".join([*out, NOTE]) + "\n"
