@@ -105,6 +105,7 @@ def probe(folder: Path, urls: list[str], *words: str) -> Cost:
             "--data",
             data,
             "--allow-private",
+            "--no-doh",
             "-q",
             "--roots",
             str(folder / "roots.pem"),

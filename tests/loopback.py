@@ -147,6 +147,7 @@ class NameServer(asyncio.DatagramProtocol):
         self.reply = reply
         self.transport: asyncio.DatagramTransport | None = None
         self.queries: list[bytes] = []
+        self.asked = asyncio.Event()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Remember how to answer."""
@@ -155,6 +156,7 @@ class NameServer(asyncio.DatagramProtocol):
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
         """Answer."""
         self.queries.append(data)
+        self.asked.set()
         assert self.transport
         for one in self.reply(data):
             self.transport.sendto(one, addr)

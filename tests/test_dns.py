@@ -6,6 +6,7 @@ import struct
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from dataclasses import field as fresh
+from typing import cast
 
 import dns.edns
 import dns.flags
@@ -32,7 +33,7 @@ def reply(
     rcode: int = 0,
     flags: int = 0,
     authority: str = "",
-    ede: tuple[dns.edns.Option, ...] = (),
+    ede: tuple[dns.edns.EDEOption, ...] = (),
 ) -> bytes:
     """Answer a query with lines of a zone file."""
     message = dns.message.make_response(dns.message.from_wire(query), recursion_available=True)
@@ -46,8 +47,12 @@ def reply(
             owner, ttl, kind, text = line.split(maxsplit=3)
             section.append(dns.rrset.from_text(owner, int(ttl), "IN", kind, text))
     if ede:
-        message.use_edns(0, options=ede)
+        message.use_edns(0, options=list(ede))
     return message.to_wire()
+
+
+def ede(code: int, text: str | None = None) -> dns.edns.EDEOption:
+    return dns.edns.EDEOption(dns.edns.EDECode(code), text)
 
 
 def a(address: str, ttl: int = 60) -> str:
@@ -63,8 +68,7 @@ class Racing(asyncio.DatagramProtocol):
     transport: asyncio.DatagramTransport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.DatagramTransport)
-        self.transport = transport
+        self.transport = cast("asyncio.DatagramTransport", transport)
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
         self.queries.append(data)
@@ -141,7 +145,7 @@ def test_an_answer_is_kept_with_all_that_it_says() -> None:
                 f"two.example. 90 A {TRUE}",
                 f"two.example. 90 A {FORGED}",
                 "other.example. 5 A 198.41.0.4",
-                ede=(dns.edns.EDEOption(3, "old\x1b[31m"), dns.edns.EDEOption(22)),
+                ede=(ede(3, "old\x1b[31m"), ede(22)),
             )
         ]
     )
@@ -165,7 +169,7 @@ def test_no_records_have_no_ttl() -> None:
 
 
 def test_no_more_extended_errors_are_kept_than_a_row_holds() -> None:
-    many = tuple(dns.edns.EDEOption(number, "x" * 60) for number in range(12))
+    many = tuple(ede(number, "x" * 60) for number in range(12))
     assert len(asked(lambda query: [reply(query, rcode=2, ede=many)]).ede) == 8
 
 
@@ -301,8 +305,7 @@ def test_a_refusal_after_the_answer_takes_nothing_back() -> None:
         port = transport.get_extra_info("sockname")[1]
         resolver = stage.Resolver("x", "udp", ("127.0.0.1",), port)
         task = loop.create_task(stage.ask(resolver, "name.example", "A", 1.0))
-        while not server.queries:
-            await asyncio.sleep(0.01)
+        await server.asked.wait()
         transport.close()
         return await task
 

@@ -7,7 +7,9 @@ UDP sockets are connected, so that a port-unreachable is a refusal and not a sil
 import asyncio
 import base64
 import socket
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
@@ -16,15 +18,18 @@ import dns.edns
 import dns.exception
 import dns.flags
 import dns.message
+import dns.name
 import dns.rcode
+import dns.rdataclass
 import dns.rdatatype
 import dns.resolver
+import dns.rrset
 
 from keepiton.bogons import is_bogon
 from keepiton.errors import Mistake
 from keepiton.model import clean
 from keepiton.probe import certificate, http, tcp, tls
-from keepiton.probe.failures import BY_RCODE, CNAME_LOOP, LAME, Failed
+from keepiton.probe.failures import BAD_REPLY, BY_RCODE, CNAME_LOOP, LAME, MISBEHAVING, Failed
 from keepiton.probe.net import Connection, family
 
 RESEND_S = 2.0
@@ -35,6 +40,11 @@ then comes a round trip later."""
 MAX_ANSWERS = 64
 MAX_CNAMES = 16
 MAX_EDE = 8
+MAX_REFERRAL = 16
+MAX_WIRE = 65_535
+MAX_NAME = 253
+NOT_MINE = (dns.rcode.NOERROR, dns.rcode.REFUSED)
+"""What a name server says of a zone that it does not serve, without an answer."""
 NO_EDNS = (dns.rcode.FORMERR, dns.rcode.NOTIMP, dns.rcode.BADVERS)
 """What servers say that do not know EDNS (RFC 6891, section 7)."""
 PAYLOAD = 1232
@@ -73,7 +83,7 @@ class Answer:
     cnames: tuple[str, ...] = ()
     """The aliases passed on the way to the records, in order."""
     looped: bool = False
-    """The aliases led in a circle."""
+    """The aliases led in a circle, or too far."""
     ttl: int | None = None
     """Least TTL of the records, seconds."""
     ede: tuple[str, ...] = ()
@@ -82,22 +92,24 @@ class Answer:
     """False: the server took the question only without EDNS."""
     lame: bool = False
     """A name server that does not know of the zone it was asked about."""
+    referral: tuple[str, ...] = ()
+    """The name servers to ask instead, as one without recursion says: an answer of its kind."""
     also: tuple[str, ...] | None = None
     """Records of a second answer to the same question that differs from the first."""
     also_rcode: str | None = None
     waited_s: float = 0.0
-    """How long it was listened for such a second answer."""
+    """Time after the answer that went into listening and asking again, seconds: not its own."""
 
     @property
     def failure(self) -> str | None:
         """The failure this answer is, or None."""
-        if self.rcode != "NOERROR":
-            return BY_RCODE.get(self.rcode, "dns_server_misbehaving")
-        if self.looped:
-            return CNAME_LOOP
         if self.lame:
             return LAME
-        return None if self.records else "dns_no_answer"
+        if self.rcode != "NOERROR":
+            return BY_RCODE.get(self.rcode, MISBEHAVING)
+        if self.looped:
+            return CNAME_LOOP
+        return None if self.records or self.referral else "dns_no_answer"
 
 
 @dataclass(slots=True)
@@ -107,6 +119,7 @@ class _Heard:
     reply: dns.message.Message
     transport: Transport
     second: dns.message.Message | None = None
+    """Another reply to the same question that says something else."""
     waited_s: float = 0.0
     edns: bool | None = None
 
@@ -154,70 +167,68 @@ def parse_resolver(text: str, number: int, roots: Path | None) -> Resolver:
 
 
 def _parse(query: dns.message.Message, wire: bytes) -> dns.message.Message:
+    if len(wire) > MAX_WIRE:
+        raise Failed(BAD_REPLY)
     try:
         reply = dns.message.from_wire(wire, ignore_trailing=True)
     except (dns.exception.DNSException, ValueError) as exc:
-        raise Failed("unknown_failure: malformed DNS reply") from exc
+        raise Failed(BAD_REPLY) from exc
     if reply.id != query.id:
         raise Failed("dns_reply_with_wrong_query_id")
     if not query.is_response(reply):
-        raise Failed("dns_server_misbehaving")
+        raise Failed(MISBEHAVING)
     return reply
 
 
-async def _udp(query: dns.message.Message, host: str, port: int, within_s: float) -> _Heard:
-    """Ask over UDP, and listen a little longer for another answer to the same question.
+async def _udp(query: dns.message.Message, host: str, port: int, ends_at: float) -> _Heard:
+    """Ask over UDP until an instant of the loop's clock, and listen a little longer.
 
     What does not fit the question is passed over, and named if nothing else came: a stranger can
-    always send such a datagram, so it must not end the wait for the true one.
+    always send such a datagram, so it must not end the wait for the true one. Where the question
+    was sent twice, two answers are no wonder, and nobody listens.
     """
     loop = asyncio.get_running_loop()
     odd: Failed | None = None
-    first: dns.message.Message | None = None
-    heard_at = 0.0
     with socket.socket(family(host), socket.SOCK_DGRAM) as sock:
         sock.setblocking(False)
         sock.connect((host, port))
         wire = query.to_wire()
-        ends_at = loop.time() + within_s
-        resend_at: float | None = loop.time() + RESEND_S
         await loop.sock_sendall(sock, wire)
+        until = min(loop.time() + RESEND_S, ends_at)
+        resent = False
         while True:
-            until = ends_at if resend_at is None else min(ends_at, resend_at)
             try:
-                async with asyncio.timeout_at(heard_at + LISTEN_S if first else until):
-                    taken = await loop.sock_recv(sock, 65_535)
-                reply = _parse(query, taken)
-            except TimeoutError:
-                if first:
-                    break
-                if resend_at is None or loop.time() >= ends_at:
-                    raise odd or TimeoutError from None
-                resend_at = None
-                await loop.sock_sendall(sock, wire)
+                first = _parse(query, await _datagram(sock, until))
+                break
             except Failed as exc:
                 odd = exc
-            except OSError:  # a refusal that follows an answer takes nothing back
-                if first is None:
-                    raise
+            except TimeoutError:
+                if until == ends_at:
+                    raise odd or TimeoutError from None
+                until, resent = ends_at, True
+                await loop.sock_sendall(sock, wire)
+        heard, heard_at = _Heard(first, "udp"), loop.time()
+        while not (resent or heard.second):
+            try:
+                reply = _parse(query, await _datagram(sock, heard_at + LISTEN_S))
+            except Failed:
+                continue
+            except OSError:  # time is up, or a refusal follows, which takes nothing back
                 break
-            else:
-                if first is None:
-                    first, heard_at = reply, loop.time()
-                elif _differs(query, first, reply):
-                    return _Heard(first, "udp", reply, loop.time() - heard_at)
-                elif loop.time() > heard_at + LISTEN_S:
-                    break
-        return _Heard(first, "udp", None, loop.time() - heard_at)
+            if _said(query, reply) != _said(query, first):
+                heard.second = reply
+        heard.waited_s = loop.time() - heard_at
+    return heard
 
 
-def _differs(
-    query: dns.message.Message, first: dns.message.Message, second: dns.message.Message
-) -> bool:
-    """Whether two replies to one question say different things."""
-    kind = dns.rdatatype.to_text(query.question[0].rdtype)
-    one, two = _answer(_Heard(first, "udp"), kind), _answer(_Heard(second, "udp"), kind)
-    return one.rcode != two.rcode or set(one.records) != set(two.records)
+async def _datagram(sock: socket.socket, until: float) -> bytes:
+    """Receive one datagram. Raises TimeoutError at that instant, even in a flood of datagrams."""
+    loop = asyncio.get_running_loop()
+    if loop.time() >= until:
+        raise TimeoutError
+    await asyncio.sleep(0)  # what lies ready is read without a pause: others must have a turn
+    async with asyncio.timeout_at(until):
+        return await loop.sock_recv(sock, MAX_WIRE)
 
 
 async def _over_stream(query: dns.message.Message, connection: Connection) -> dns.message.Message:
@@ -246,14 +257,22 @@ async def _over_https(
 
 
 async def _exchange(
-    query: dns.message.Message, resolver: Resolver, host: str, within_s: float
+    query: dns.message.Message, resolver: Resolver, host: str, ends_at: float
 ) -> _Heard:
-    """Ask one host. Raises OSError, TimeoutError or Failed."""
+    """Ask one host. Raises OSError, TimeoutError or Failed; of a truncated answer, TCP's."""
     if resolver.transport == "udp":
-        heard = await _udp(query, host, resolver.port, within_s)
+        heard = await _udp(query, host, resolver.port, ends_at)
         if not heard.reply.flags & dns.flags.TC:
             return heard
-    async with asyncio.timeout(within_s):
+        async with asyncio.timeout_at(ends_at + heard.waited_s):
+            connection = await tcp.connect(host, resolver.port)
+            try:
+                heard.reply = await _over_stream(query, connection)
+            finally:
+                connection.close()
+        heard.transport = "tcp"
+        return heard
+    async with asyncio.timeout_at(ends_at):
         connection = await tcp.connect(host, resolver.port)
         try:
             alpn = None
@@ -266,25 +285,33 @@ async def _exchange(
                 alpn = shake.alpn
             if resolver.transport == "doh":
                 return _Heard(await _over_https(query, resolver, connection, alpn), "doh")
-            transport: Transport = "tcp" if resolver.transport == "udp" else resolver.transport
-            return _Heard(await _over_stream(query, connection), transport)
+            return _Heard(await _over_stream(query, connection), resolver.transport)
         finally:
             connection.close()
 
 
 async def _settled(
-    query: dns.message.Message, resolver: Resolver, host: str, within_s: float
+    query: dns.message.Message, exchange: Callable[[dns.message.Message], Awaitable[_Heard]]
 ) -> _Heard:
-    """Ask one host, once more without EDNS if that is what it stumbled over (RFC 6891)."""
-    heard = await _exchange(query, resolver, host, within_s)
-    if heard.reply.rcode() in NO_EDNS:
-        plain = dns.message.from_wire(query.to_wire())
-        plain.use_edns(False)
-        again = await _exchange(plain, resolver, host, within_s)
-        if again.reply.rcode() not in NO_EDNS:
-            again.edns = False
-            return again
-    return heard
+    """Ask, and once more without EDNS if that is what the server stumbled over (RFC 6891)."""
+    loop = asyncio.get_running_loop()
+    heard = await exchange(query)
+    if heard.second or heard.reply.rcode() not in NO_EDNS:
+        return heard
+    heard_at = loop.time()
+    plain = dns.message.from_wire(query.to_wire())
+    plain.use_edns(False)
+    try:
+        async with asyncio.timeout(RESEND_S):
+            again = await exchange(plain)
+    except (OSError, Failed):
+        again = heard
+    if again.reply.rcode() in NO_EDNS:
+        heard.waited_s += loop.time() - heard_at
+        return heard
+    again.waited_s += heard.waited_s
+    again.edns = False
+    return again
 
 
 async def _os_lookup(name: str, kind: str) -> Answer:
@@ -304,63 +331,75 @@ def _question(name: str, kind: str, *, recurse: bool) -> dns.message.Message:
     return query
 
 
-def _answer(heard: _Heard, kind: str) -> Answer:
-    """Read a reply: the records of the name that was asked for, by way of its aliases."""
-    reply, wanted = heard.reply, dns.rdatatype.from_text(kind)
-    name = reply.question[0].name
-    aliases = {
-        rrset.name: rrset[0].target for rrset in reply.answer if rrset.rdtype == dns.rdatatype.CNAME
-    }
-    passed = {name: None}
-    cnames: list[str] = []
-    while wanted != dns.rdatatype.CNAME and name in aliases and len(cnames) < MAX_CNAMES:
+def _found(
+    query: dns.message.Message, reply: dns.message.Message
+) -> tuple[list[dns.name.Name], bool, list[dns.rrset.RRset]]:
+    """Follow the aliases from the name that was asked for, MAX_CNAMES at the most.
+
+    Returns them, whether they led in a circle or too far, and what their end owns.
+    """
+    name, kind = query.question[0].name, query.question[0].rdtype
+    own = [one for one in reply.answer if one.rdclass == dns.rdataclass.IN]
+    aliases = {one.name: one[0].target for one in own if one.rdtype == dns.rdatatype.CNAME}
+    passed: list[dns.name.Name] = []
+    while name in aliases and name not in passed and len(passed) < MAX_CNAMES:
+        passed.append(name)
         name = aliases[name]
-        cnames.append(clean(name.to_text(omit_final_dot=True), 253))
-        if name in passed:
-            break
-        passed[name] = None
-    mine = [one for one in reply.answer if one.rdtype == wanted and one.name == name]
-    records = tuple(clean(record.to_text()) for rrset in mine for record in rrset)
+    mine = [one for one in own if one.rdtype == kind and one.name == name]
+    return [aliases[one] for one in passed], name in aliases, mine
+
+
+def _said(query: dns.message.Message, reply: dns.message.Message) -> tuple[int, frozenset[str]]:
+    """Return what replies to one question share, unless one of them is injected."""
+    mine = _found(query, reply)[2]
+    return reply.rcode(), frozenset(record.to_text() for rrset in mine for record in rrset)
+
+
+def _records(mine: list[dns.rrset.RRset]) -> tuple[str, ...]:
+    return tuple(clean(record.to_text()) for rrset in mine for record in rrset)[:MAX_ANSWERS]
+
+
+def _answer(query: dns.message.Message, heard: _Heard) -> Answer:
+    """Read what came as the answer to the question."""
+    reply = heard.reply
+    cnames, looped, mine = _found(query, reply)
     told = [one for one in reply.options if isinstance(one, dns.edns.EDEOption)]
+    unknowing = not (query.flags & dns.flags.RD or reply.flags & dns.flags.AA or reply.answer)
+    referral = _referral(query, reply) if unknowing else ()
+    second = heard.second
+    if second and _said(query, second) == _said(query, reply):  # as TCP has it, too
+        second = None
     return Answer(
         rcode=dns.rcode.to_text(reply.rcode()),
-        records=records[:MAX_ANSWERS],
+        records=_records(mine),
         transport=heard.transport,
         flags=dns.flags.to_text(reply.flags),
-        cnames=tuple(cnames),
-        looped=len(cnames) != len(passed) - 1,
+        cnames=tuple(clean(one.to_text(omit_final_dot=True), MAX_NAME) for one in cnames),
+        looped=looped,
         ttl=min((one.ttl for one in mine), default=None),
-        ede=tuple(
-            clean(f"{int(one.code)} {one.text or ''}".strip(), 100) for one in told[:MAX_EDE]
-        ),
+        ede=tuple(clean(f"{int(one.code)} {one.text or ''}".strip()) for one in told[:MAX_EDE]),
         edns=heard.edns,
-        lame=_lame(reply),
+        lame=unknowing and not referral and reply.rcode() in NOT_MINE,
+        referral=referral,
+        also=_records(_found(query, second)[2]) if second else None,
+        also_rcode=dns.rcode.to_text(second.rcode()) if second else None,
         waited_s=heard.waited_s,
     )
 
 
-def _lame(reply: dns.message.Message) -> bool:
-    """Whether a server that was asked without recursion does not know of the zone.
-
-    A referral to the name itself, or to a zone above it that is not the top, is an answer.
-    """
-    flags = reply.flags
-    if flags & (dns.flags.RD | dns.flags.AA) or reply.answer or reply.rcode() != dns.rcode.NOERROR:
-        return False
-    name = reply.question[0].name
-    return not any(
-        one.rdtype == dns.rdatatype.NS and len(one.name) > 2 and name.is_subdomain(one.name)  # noqa: PLR2004 - a label and the root
+def _referral(query: dns.message.Message, reply: dns.message.Message) -> tuple[str, ...]:
+    """Name the servers of a zone nearer to the name: itself or above it, and below the top."""
+    name = query.question[0].name
+    nearer = [
+        one
         for one in reply.authority
-    )
-
-
-def _whole(heard: _Heard, kind: str) -> Answer:
-    """Read a reply and what came after it."""
-    answer = _answer(heard, kind)
-    if heard.second is None:
-        return answer
-    second = _answer(_Heard(heard.second, "udp"), kind)
-    return replace(answer, also=second.records, also_rcode=second.rcode)
+        if one.rdtype == dns.rdatatype.NS
+        and one.rdclass == dns.rdataclass.IN
+        and len(one.name) > 2  # noqa: PLR2004 - one label, and the root's empty one
+        and name.is_subdomain(one.name)
+    ]
+    names = [clean(record.target.to_text(), MAX_NAME) for rrset in nearer for record in rrset]
+    return tuple(one.rstrip(".") for one in names[:MAX_REFERRAL])
 
 
 async def ask_on(connection: Connection, name: str, kind: str, *, recurse: bool) -> Answer:
@@ -369,7 +408,11 @@ async def ask_on(connection: Connection, name: str, kind: str, *, recurse: bool)
     Raises OSError or Failed; the caller holds the timer.
     """
     query = _question(name, kind, recurse=recurse)
-    return _whole(_Heard(await _over_stream(query, connection), "tcp"), kind)
+
+    async def exchange(asked: dns.message.Message) -> _Heard:
+        return _Heard(await _over_stream(asked, connection), "tcp")
+
+    return _answer(query, await _settled(query, exchange))
 
 
 async def ask(
@@ -383,12 +426,12 @@ async def ask(
         async with asyncio.timeout(within_s):
             return await _os_lookup(name, kind)
     query = _question(name, kind, recurse=recurse)
-    last: Exception = Failed("dns_server_misbehaving")
+    last: Exception = Failed(MISBEHAVING)
     for host in resolver.hosts:
+        ends_at = asyncio.get_running_loop().time() + within_s / len(resolver.hosts)
+        exchange = partial(_exchange, resolver=resolver, host=host, ends_at=ends_at)
         try:
-            heard = await _settled(query, resolver, host, within_s / len(resolver.hosts))
-        except (OSError, Failed, TimeoutError) as exc:
+            return _answer(query, await _settled(query, exchange))
+        except (OSError, Failed) as exc:
             last = exc
-            continue
-        return _whole(heard, kind)
     raise last
