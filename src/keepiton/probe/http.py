@@ -21,6 +21,7 @@ from keepiton.model import Expect, Fingerprint, clean
 from keepiton.names import web_url
 from keepiton.probe.failures import (
     BAD_LOCATION,
+    NOT_HTTP,
     OTHER_SCHEME,
     TOO_LARGE,
     UNEXPECTED_BODY,
@@ -40,6 +41,13 @@ CHALLENGES = ("captcha", "challenge-platform", "just a moment", "ddos-guard")
 REFUSALS = (403, 429, 503)
 REDIRECTS = (301, 302, 303, 307, 308)
 _TITLE = re.compile(r"<title[^>]{0,200}>(.{0,300}?)</title", re.IGNORECASE | re.DOTALL)
+
+GREETING = 5
+"""So many bytes show whether the other side speaks HTTP at all: what does not is named at once, and
+not when it falls silent."""
+_HTTP_1 = re.compile(b"(?:H(?:T(?:T(?:P/?)?)?)?)?")
+_HTTP_2 = re.compile(rb"(?:.{1,3}|.{3}\x04.?)?", re.DOTALL)
+"""RFC 9113, section 3.4: a SETTINGS frame comes first."""
 
 Headers = tuple[tuple[str, str], ...]
 
@@ -171,10 +179,14 @@ class Reply:
 class _Stream(httpcore2.AsyncNetworkStream):
     """Our connection as httpcore2 wants to see one; times are bounded by the caller."""
 
-    def __init__(self, connection: Connection, watch: Watch, cap: int) -> None:
+    def __init__(
+        self, connection: Connection, watch: Watch, cap: int, greeting: re.Pattern[bytes]
+    ) -> None:
         self.connection = connection
         self.watch = watch
         self.cap = cap
+        self.greeting = greeting
+        self.start = b""
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ARG002, ASYNC109
         if self.watch.received > self.cap:
@@ -183,6 +195,10 @@ class _Stream(httpcore2.AsyncNetworkStream):
         if self.watch.first_at is None:
             self.watch.first_at = time.monotonic()
         self.watch.received += len(chunk)
+        if len(self.start) < GREETING:
+            self.start = (self.start + chunk)[:GREETING]
+            if not self.greeting.fullmatch(self.start):
+                raise Failed(NOT_HTTP)
         return chunk
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ARG002, ASYNC109
@@ -220,7 +236,9 @@ async def fetch(
     watch = watch or Watch()
     parts = httpcore2.URL(url)
     kind = httpcore2.AsyncHTTP2Connection if alpn == "h2" else httpcore2.AsyncHTTP11Connection
-    http = kind(origin=parts.origin, stream=_Stream(connection, watch, cap + HEAD_ROOM))
+    greeting = _HTTP_2 if alpn == "h2" else _HTTP_1
+    stream = _Stream(connection, watch, cap + HEAD_ROOM, greeting)
+    http = kind(origin=parts.origin, stream=stream)
     request = httpcore2.Request(
         "GET", parts, headers=[("Host", host or urlsplit(url).netloc), *headers]
     )
