@@ -313,3 +313,24 @@ def listing(folder: Path, head: str) -> Path:
     path = folder / "one.toml"
     path.write_text(f'title = "x"\n{head}\n[[target]]\nid = "t"\nurl = "https://t.example/"\n')
     return path
+
+
+@pytest.mark.parametrize("head", ["", "url,category_code\n"])
+def test_a_list_that_is_too_long_is_a_mistake_in_one_line(tmp_path: Path, head: str) -> None:
+    path = tmp_path / "list.txt"
+    path.write_text(head + "".join(f"https://n{one}.example/\n" for one in range(20_001)))
+    with pytest.raises(Mistake, match=r"list.txt:1: more than 20000 targets; split the file$"):
+        load([str(path)])
+
+
+def test_long_names_and_urls_are_targets_with_a_short_id(tmp_path: Path) -> None:
+    host = ".".join(["x" * 60] * 4)
+    path = tmp_path / "list.txt"
+    path.write_text(f"{host}:80\nhttps://x.example/{'a' * 300}\nhttps://x.example/{'a' * 301}\n")
+    first, *rest = [one for one in load([str(path)]).targets if not one.control]
+    assert first.host == host
+    assert [len(one.id) for one in (first, *rest)] == [200, 200, 200]
+    assert len({one.id for one in rest}) == 2
+    path.write_text(f"https://x.example/{'a' * 2000}\n")
+    with pytest.raises(Mistake, match=r"list.txt:1: .*: longer than 2000 characters$"):
+        load([str(path)])

@@ -44,11 +44,14 @@ Instant = Annotated[AwareDatetime, PlainSerializer(utc, return_type=str, when_us
 
 
 def _address(text: str) -> str:
+    if "%" in text:
+        raise ValueError("leave out the zone after %")
     return str(ip_address(text))
 
 
 Address = Annotated[str, AfterValidator(_address)]
 Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x20\x7f-\x9f]+$")]
+Host = Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[^\x00-\x20\x7f-\x9f]+$")]
 Token = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$")]
 """What may become part of a file name: vantage names and operator ids."""
 RunId = Annotated[str, Field(pattern=r"^[0-9a-f]{12}$")]
@@ -94,7 +97,7 @@ class Target(Written):
 
     id: Name = Field(description="a stable name; never renamed, since results are joined by it")
     url: str | None = Field(None, max_length=2000, description="http:// or https://, one GET")
-    host: Name | None = Field(None, description="a name to resolve; with ports")
+    host: Host | None = Field(None, description="a name to resolve; with ports")
     addresses: tuple[Address, ...] = Field(
         (), max_length=16, description="tried as well as what DNS gives, even when DNS fails"
     )
@@ -133,6 +136,9 @@ class Target(Written):
         return self
 
 
+MAX_TARGETS = 20_000
+
+
 class TargetList(Written):
     """One TOML file of targets."""
 
@@ -143,7 +149,7 @@ class TargetList(Written):
     default: bool = Field(default=False, description="probed when no list is named")
     risk: Risk = "low"
     why: str = Field("", max_length=500, description="the risk, in a line; asked for above low")
-    target: tuple[Target, ...] = Field(min_length=1, max_length=20_000)
+    target: tuple[Target, ...] = Field(min_length=1, max_length=MAX_TARGETS)
 
     @model_validator(mode="after")
     def _asks(self) -> "TargetList":

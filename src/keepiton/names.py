@@ -17,6 +17,8 @@ def host_name(text: str) -> str:
     Raises ValueError with what is wrong; a bad name must never become a false "does not exist".
     """
     text = text.strip().rstrip(".")
+    if "%" in text:
+        raise ValueError(f"{text!r} is not a host name; of an address, leave out the zone after %")
     try:
         return str(ip_address(text.strip("[]")))
     except ValueError:

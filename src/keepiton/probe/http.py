@@ -141,7 +141,7 @@ class Reply:
             joined = urljoin(url, location.strip())
             if urlsplit(joined).scheme not in ("http", "https"):
                 raise Failed(OTHER_SCHEME)
-            return web_url(joined[:2000])
+            return web_url(joined)
         except ValueError:
             raise Failed(BAD_LOCATION) from None
 
@@ -250,8 +250,12 @@ async def fetch(
             body += chunk
             if len(body) >= cap:
                 break
+    except ValueError as exc:  # a status of HTTP/2 that is no number
+        raise Failed(NOT_HTTP) from exc
     finally:
         connection.close()
+    if not 100 <= response.status <= 999:  # noqa: PLR2004 - RFC 9110, section 15
+        raise Failed(NOT_HTTP)
     return Reply(
         version=bytes(response.extensions["http_version"]).decode("ascii", "replace"),
         status=response.status,

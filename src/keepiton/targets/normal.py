@@ -1,7 +1,20 @@
 """One spelling for every target, and what makes two of them one."""
 
+import hashlib
+
 from keepiton.model import Target
 from keepiton.names import host_name, web_url
+
+MAX_ID = 200
+MAX_URL = 2000
+
+
+def listed_url(text: str) -> str:
+    """Return a list's URL in its one spelling. Raises ValueError with what is wrong."""
+    url = web_url(text)
+    if len(url) > MAX_URL:
+        raise ValueError(f"longer than {MAX_URL} characters")
+    return url
 
 
 def canonical(target: Target) -> Target:
@@ -17,6 +30,13 @@ def canonical(target: Target) -> Target:
             except ValueError as exc:
                 raise ValueError(f"{name}: {exc}") from None
     return target
+
+
+def named(url: str) -> str:
+    """Return the id of a target that has no other name than its URL, 200 characters at the most."""
+    if len(url) <= MAX_ID:
+        return url
+    return f"{url[: MAX_ID - 17]}~{hashlib.sha256(url.encode()).hexdigest()[:16]}"
 
 
 def same(target: Target) -> tuple[object, ...]:

@@ -2,8 +2,9 @@
 
 from ipaddress import ip_address
 
-from keepiton.model import Target, TargetList, clean
-from keepiton.names import host_name, web_url
+from keepiton.model import MAX_TARGETS, Target, TargetList, clean
+from keepiton.names import host_name
+from keepiton.targets.normal import listed_url, named
 
 ADDRESS_PORTS = ("443/tcp", "80/tcp")
 """Asked of an address that stands alone: any answer shows that it is reached."""
@@ -11,12 +12,14 @@ ADDRESS_PORTS = ("443/tcp", "80/tcp")
 
 def _target(text: str) -> Target:
     if "://" in text:
-        url = web_url(text)
-        return Target(id=url, url=url)
+        url = listed_url(text)
+        return Target(id=named(url), url=url)
     if "/" in text:
         raise ValueError(
             "a prefix is not a target; write single addresses, or a whole https:// URL"
         )
+    if "%" in text:
+        raise ValueError("of an address, leave out the zone after %")
     try:
         address = str(ip_address(text.strip("[]")))
     except ValueError:
@@ -26,13 +29,13 @@ def _target(text: str) -> Target:
     host, colon, port = text.rpartition(":")
     if not colon:
         name = host_name(text)
-        return Target(id=name, url=f"https://{name}/")
+        return Target(id=named(name), url=f"https://{name}/")
     if not (port.isascii() and port.isdigit() and 1 <= int(port) <= 65535):  # noqa: PLR2004 - TCP
         raise ValueError(f"{port!r} is not a port from 1 to 65535")
     name = host_name(host)
     shown = f"[{name}]:{port}" if ":" in name else f"{name}:{port}"
     where = {"addresses": (name,)} if ":" in name or _is_v4(name) else {"host": name}
-    return Target(id=shown, ports=(f"{int(port)}/tcp",), **where)
+    return Target(id=named(shown), ports=(f"{int(port)}/tcp",), **where)
 
 
 def _is_v4(text: str) -> bool:
@@ -55,6 +58,8 @@ def read(name: str, text: str) -> tuple[TargetList | None, list[str]]:
             mistakes.append(f"{name}:{at}: {clean(entry, 80)}: {exc}")
     if not targets and not mistakes:
         mistakes.append(f"{name}:1: empty; write a name, URL, host:port or address a line")
+    if len(targets) > MAX_TARGETS:
+        mistakes.append(f"{name}:1: more than {MAX_TARGETS} targets; split the file")
     if mistakes:
         return None, mistakes
     return TargetList(title=name[:200], target=tuple(targets)), []
