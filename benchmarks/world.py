@@ -1,4 +1,4 @@
-"""What the benchmarks share: an empty network of their own, nginx in it, and measured commands."""
+"""What the benchmarks share: an empty network of their own, its servers, and measured commands."""
 
 import os
 import resource
@@ -15,6 +15,8 @@ import trustme
 
 KEEPITON = str(Path(sys.executable).with_name("keepiton"))
 ADDRESS = "127.1.0.1"
+NAME = "site.test"
+RESOLVER = "127.0.0.53"
 HTTP, HTTPS, HOLE = 8080, 8443, 9443
 
 
@@ -32,20 +34,24 @@ def enter_own_network() -> None:
     """Start this script again in a network namespace where only loopback is. Needs root."""
     if os.environ.get("KEEPITON_BENCH") != "1":
         os.environ["KEEPITON_BENCH"] = "1"
-        os.execvp("unshare", ["unshare", "-n", sys.executable, *sys.argv])  # noqa: S606
+        os.execvp("unshare", ["unshare", "-nm", sys.executable, *sys.argv])  # noqa: S606
+    with tempfile.NamedTemporaryFile("w", suffix=".conf", delete=False) as file:
+        file.write(f"nameserver {RESOLVER}\n")
+    subprocess.run(["mount", "--bind", file.name, "/etc/resolv.conf"], check=True)
+    Path(file.name).unlink()
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
     chain = f"type filter hook input priority 0; tcp dport {HOLE} drop;"
     subprocess.run(["nft", f"table inet b {{\nchain i {{\n{chain}\n}}\n}}"], check=True)
 
 
 @contextmanager
-def nginx() -> Iterator[Path]:
-    """Serve one small page on loopback; give the folder with ``roots.pem``."""
+def servers() -> Iterator[Path]:
+    """Serve one small page and one name on loopback; give the folder with ``roots.pem``."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         authority = trustme.CA()
         authority.cert_pem.write_to_path(str(folder / "roots.pem"))
-        leaf = authority.issue_cert(ADDRESS)
+        leaf = authority.issue_cert(ADDRESS, NAME)
         leaf.private_key_and_cert_chain_pem.write_to_path(str(folder / "leaf.pem"))
         config = folder / "nginx.conf"
         config.write_text(
@@ -59,12 +65,23 @@ def nginx() -> Iterator[Path]:
             f"ssl_certificate_key {folder}/leaf.pem;\n"
             'location / { default_type text/plain; return 200 "well\\n"; } } }\n'
         )
-        with subprocess.Popen(["nginx", "-c", str(config)], stderr=subprocess.DEVNULL) as server:
-            time.sleep(0.5)
+        names = folder / "unbound.conf"
+        names.write_text(
+            "server:\n  do-daemonize: no\n  use-syslog: no\n  username: ''\n  chroot: ''\n"
+            f"  pidfile: ''\n  directory: {folder}\n  interface: {RESOLVER}\n"
+            f'  local-zone: test. static\n  local-data: "{NAME}. A {ADDRESS}"\n'
+            "remote-control:\n  control-enable: no\n"
+        )
+        with (
+            subprocess.Popen(["nginx", "-c", str(config)], stderr=subprocess.DEVNULL) as server,
+            subprocess.Popen(["unbound", "-d", "-c", str(names)], stderr=subprocess.DEVNULL) as dns,
+        ):
+            time.sleep(1)
             try:
                 yield folder
             finally:
                 server.terminate()
+                dns.terminate()
 
 
 def measured(*command: str, **env: str) -> Cost:
@@ -94,16 +111,16 @@ def list_of(folder: Path, urls: list[str]) -> Path:
     return path
 
 
-def probe(folder: Path, urls: list[str], *words: str) -> Cost:
-    """Measure one keepiton run over URLs."""
+def probe(folder: Path, urls: list[str], *words: str, data: str = "") -> Cost:
+    """Measure one keepiton run over URLs; results stay only where a data folder is given."""
     path = list_of(folder, urls)
-    with tempfile.TemporaryDirectory() as data:
+    with tempfile.TemporaryDirectory() as passing:
         return measured(
             KEEPITON,
             "probe",
             str(path),
             "--data",
-            data,
+            data or passing,
             "--allow-private",
             "--no-doh",
             "-q",

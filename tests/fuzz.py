@@ -15,8 +15,6 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-import dns.message
-
 from keepiton.findings import Numbered, findings
 from keepiton.model import Fingerprint, Measurement, Run, clean
 from keepiton.probe import dns as stage
@@ -29,7 +27,7 @@ from keepiton.targets import citizenlab, plain, toml
 
 CORPUS = Path(__file__).with_name("corpus")
 KNOWN = frozenset(one.failure for one in TABLE)
-QUERY = dns.message.make_query("name.example", "A", use_edns=0, id=0x1234)
+QUERY = stage.question("name.example", "A", recurse=True)
 MARKS = tuple(
     Fingerprint(id="x", where=where, pattern="mark", source="x", confidence="low")
     for where in ("location", "body", "title")
@@ -43,7 +41,7 @@ def harmless(*texts: str) -> None:
 
 def of_dns(data: bytes) -> None:
     """Read a reply; the first bit says whether it begins as a reply to our question would."""
-    wire = QUERY.to_wire()
+    wire = QUERY.wire
     ours = wire[:2] + data[1:3] + wire[4:6] + data[3:9] + wire[12:30] + data[9:]
     try:
         reply = stage._parse(QUERY, ours if data[:1] > b"\x7f" else data)  # noqa: SLF001 - the reader

@@ -6,6 +6,7 @@ not called invalid here; its error codes are those that Python's ``ssl`` shows.
 
 import hashlib
 import ssl
+import time
 import warnings
 from functools import cache, lru_cache
 from ipaddress import ip_address
@@ -125,6 +126,16 @@ def judge(chain: tuple[bytes, ...], host: str, roots: Path | None) -> Verdict:
     What is said first follows OpenSSL: no way to an anchor, then another name, then dates and
     the rest. Raises OSError or ValueError over ``roots`` alone.
     """
+    minute = int(time.time() // 60)
+    if sum(map(len, chain)) > MAX_REMEMBERED:  # remembering strangers' bytes has a bound
+        return _judge.__wrapped__(chain, host, roots, minute)
+    return _judge(chain, host, roots, minute)
+
+
+@lru_cache(256)
+def _judge(chain: tuple[bytes, ...], host: str, roots: Path | None, minute: int) -> Verdict:
+    """Judge a chain: what several addresses of one host show, once a minute."""
+    del minute
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of what a stranger's certificate holds
@@ -182,7 +193,7 @@ def summary(chain: tuple[bytes, ...]) -> tuple[Certificate, ...]:
     One that cannot be read is left out. Names are cleaned and cut; nothing is raised.
     """
     shown = chain[:MAX_SHOWN]
-    if sum(map(len, shown)) > MAX_REMEMBERED:  # remembering strangers' bytes has a bound
+    if sum(map(len, shown)) > MAX_REMEMBERED:
         return _summary.__wrapped__(shown)
     return _summary(shown)
 

@@ -6,9 +6,11 @@ UDP sockets are connected, so that a port-unreachable is a refusal and not a sil
 
 import asyncio
 import base64
+import secrets
 import socket
+import struct
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -19,6 +21,7 @@ import dns.exception
 import dns.flags
 import dns.message
 import dns.name
+import dns.opcode
 import dns.rcode
 import dns.rdataclass
 import dns.rdatatype
@@ -49,6 +52,10 @@ NO_EDNS = (dns.rcode.FORMERR, dns.rcode.NOTIMP, dns.rcode.BADVERS)
 """What servers say that do not know EDNS (RFC 6891, section 7)."""
 PAYLOAD = 1232
 """EDNS buffer size that never fragments (DNS Flag Day 2020)."""
+EDNS = struct.pack("!B2HIH", 0, dns.rdatatype.OPT, PAYLOAD, 0, 0)
+WITHOUT_QUESTION = frozenset(
+    {dns.rcode.FORMERR, dns.rcode.SERVFAIL, dns.rcode.NOTIMP, dns.rcode.REFUSED}
+)
 
 Transport = Literal["udp", "tcp", "dot", "doh", "os"]
 PORTS: dict[Transport, int] = {"udp": 53, "tcp": 53, "dot": 853, "doh": 443}
@@ -112,6 +119,49 @@ class Answer:
         return None if self.records or self.referral else "dns_no_answer"
 
 
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A question, as it goes over the wire."""
+
+    name: dns.name.Name
+    kind: dns.rdatatype.RdataType
+    recurse: bool
+    wire: bytes
+
+    @property
+    def id(self) -> int:
+        """The number that an answer repeats."""
+        return int.from_bytes(self.wire[:2], "big")
+
+    def fits(self, reply: dns.message.Message) -> bool:
+        """Whether a message answers this question; an error may leave the question out."""
+        if not reply.flags & dns.flags.QR or reply.opcode() != dns.opcode.QUERY:
+            return False
+        if not reply.question:
+            return reply.rcode() in WITHOUT_QUESTION
+        (asked, *more) = reply.question
+        kind = (asked.rdtype, asked.rdclass)
+        return not more and asked.name == self.name and kind == (self.kind, dns.rdataclass.IN)
+
+    def plain(self) -> "Question":
+        """Return the same question without EDNS."""
+        return replace(self, wire=self.wire[:10] + bytes(2) + self.wire[12 : -len(EDNS)])
+
+
+def question(name: str, kind: str, *, recurse: bool) -> Question:
+    """Write a question with EDNS (RFC 1035, section 4.1; RFC 6891).
+
+    By hand: a quarter of a measurement's CPU time went into the library's message of two fields.
+    Raises dns.exception.DNSException for what is no name.
+    """
+    owner = dns.name.from_text(name)
+    number = dns.rdatatype.from_text(kind)
+    flags = int(dns.flags.RD) if recurse else 0
+    head = struct.pack("!6H", secrets.randbits(16), flags, 1, 0, 0, 1)
+    asked = struct.pack("!2H", number, dns.rdataclass.IN)
+    return Question(owner, number, recurse, b"".join((head, owner.to_digestable(), asked, EDNS)))
+
+
 @dataclass(slots=True)
 class _Heard:
     """A reply, and what came after it."""
@@ -166,7 +216,7 @@ def parse_resolver(text: str, number: int, roots: Path | None) -> Resolver:
     return Resolver(label, transport, (host,), port, name, url, roots)
 
 
-def _parse(query: dns.message.Message, wire: bytes) -> dns.message.Message:
+def _parse(query: Question, wire: bytes) -> dns.message.Message:
     if len(wire) > MAX_WIRE:
         raise Failed(BAD_REPLY)
     try:
@@ -175,12 +225,12 @@ def _parse(query: dns.message.Message, wire: bytes) -> dns.message.Message:
         raise Failed(BAD_REPLY) from exc
     if reply.id != query.id:
         raise Failed("dns_reply_with_wrong_query_id")
-    if not query.is_response(reply):
+    if not query.fits(reply):
         raise Failed(MISBEHAVING)
     return reply
 
 
-async def _udp(query: dns.message.Message, host: str, port: int, ends_at: float) -> _Heard:
+async def _udp(query: Question, host: str, port: int, ends_at: float) -> _Heard:
     """Ask over UDP until an instant of the loop's clock, and listen a little longer.
 
     What does not fit the question is passed over, and named if nothing else came: a stranger can
@@ -192,7 +242,7 @@ async def _udp(query: dns.message.Message, host: str, port: int, ends_at: float)
     with socket.socket(family(host), socket.SOCK_DGRAM) as sock:
         sock.setblocking(False)
         sock.connect((host, port))
-        wire = query.to_wire()
+        wire = query.wire
         await loop.sock_sendall(sock, wire)
         until = min(loop.time() + RESEND_S, ends_at)
         resent = False
@@ -231,8 +281,8 @@ async def _datagram(sock: socket.socket, until: float) -> bytes:
         return await loop.sock_recv(sock, MAX_WIRE)
 
 
-async def _over_stream(query: dns.message.Message, connection: Connection) -> dns.message.Message:
-    wire = query.to_wire()
+async def _over_stream(query: Question, connection: Connection) -> dns.message.Message:
+    wire = query.wire
     await connection.write(len(wire).to_bytes(2, "big") + wire)
     got = b""
     while len(got) < 2 or len(got) < 2 + int.from_bytes(got[:2], "big"):  # noqa: PLR2004 - RFC 1035
@@ -244,10 +294,10 @@ async def _over_stream(query: dns.message.Message, connection: Connection) -> dn
 
 
 async def _over_https(
-    query: dns.message.Message, resolver: Resolver, connection: Connection, alpn: str | None
+    query: Question, resolver: Resolver, connection: Connection, alpn: str | None
 ) -> dns.message.Message:
     # GET, as everything that is sent (SAFETY S12; RFC 8484, section 4.1: id 0, base64url).
-    asked = base64.urlsafe_b64encode(query.to_wire()).rstrip(b"=").decode()
+    asked = base64.urlsafe_b64encode(query.wire).rstrip(b"=").decode()
     url = f"{resolver.url}?dns={asked}"
     headers = (("Accept", "application/dns-message"),)
     reply = await http.fetch(connection, url, headers, alpn)
@@ -256,9 +306,7 @@ async def _over_https(
     return _parse(query, reply.body)
 
 
-async def _exchange(
-    query: dns.message.Message, resolver: Resolver, host: str, ends_at: float
-) -> _Heard:
+async def _exchange(query: Question, resolver: Resolver, host: str, ends_at: float) -> _Heard:
     """Ask one host. Raises OSError, TimeoutError or Failed; of a truncated answer, TCP's."""
     if resolver.transport == "udp":
         heard = await _udp(query, host, resolver.port, ends_at)
@@ -290,20 +338,16 @@ async def _exchange(
             connection.close()
 
 
-async def _settled(
-    query: dns.message.Message, exchange: Callable[[dns.message.Message], Awaitable[_Heard]]
-) -> _Heard:
+async def _settled(query: Question, exchange: Callable[[Question], Awaitable[_Heard]]) -> _Heard:
     """Ask, and once more without EDNS if that is what the server stumbled over (RFC 6891)."""
     loop = asyncio.get_running_loop()
     heard = await exchange(query)
     if heard.second or heard.reply.rcode() not in NO_EDNS:
         return heard
     heard_at = loop.time()
-    plain = dns.message.from_wire(query.to_wire())
-    plain.use_edns(False)
     try:
         async with asyncio.timeout(RESEND_S):
-            again = await exchange(plain)
+            again = await exchange(query.plain())
     except (OSError, Failed):
         again = heard
     if again.reply.rcode() in NO_EDNS:
@@ -324,21 +368,14 @@ async def _os_lookup(name: str, kind: str) -> Answer:
     return Answer("NOERROR", records, "os")
 
 
-def _question(name: str, kind: str, *, recurse: bool) -> dns.message.Message:
-    query = dns.message.make_query(name, kind, use_edns=0, payload=PAYLOAD)
-    if not recurse:
-        query.flags &= ~dns.flags.RD
-    return query
-
-
 def _found(
-    query: dns.message.Message, reply: dns.message.Message
+    query: Question, reply: dns.message.Message
 ) -> tuple[list[dns.name.Name], bool, list[dns.rrset.RRset]]:
     """Follow the aliases from the name that was asked for, MAX_CNAMES at the most.
 
     Returns them, whether they led in a circle or too far, and what their end owns.
     """
-    name, kind = query.question[0].name, query.question[0].rdtype
+    name, kind = query.name, query.kind
     own = [one for one in reply.answer if one.rdclass == dns.rdataclass.IN]
     aliases = {one.name: one[0].target for one in own if one.rdtype == dns.rdatatype.CNAME}
     passed: list[dns.name.Name] = []
@@ -349,7 +386,7 @@ def _found(
     return [aliases[one] for one in passed], name in aliases, mine
 
 
-def _said(query: dns.message.Message, reply: dns.message.Message) -> tuple[int, frozenset[str]]:
+def _said(query: Question, reply: dns.message.Message) -> tuple[int, frozenset[str]]:
     """Return what replies to one question share, unless one of them is injected."""
     mine = _found(query, reply)[2]
     return reply.rcode(), frozenset(record.to_text() for rrset in mine for record in rrset)
@@ -359,12 +396,12 @@ def _records(mine: list[dns.rrset.RRset]) -> tuple[str, ...]:
     return tuple(clean(record.to_text()) for rrset in mine for record in rrset)[:MAX_ANSWERS]
 
 
-def _answer(query: dns.message.Message, heard: _Heard) -> Answer:
+def _answer(query: Question, heard: _Heard) -> Answer:
     """Read what came as the answer to the question."""
     reply = heard.reply
     cnames, looped, mine = _found(query, reply)
     told = [one for one in reply.options if isinstance(one, dns.edns.EDEOption)]
-    unknowing = not (query.flags & dns.flags.RD or reply.flags & dns.flags.AA or reply.answer)
+    unknowing = not (query.recurse or reply.flags & dns.flags.AA or reply.answer)
     referral = _referral(query, reply) if unknowing else ()
     second = heard.second
     if second and _said(query, second) == _said(query, reply):  # as TCP has it, too
@@ -387,9 +424,9 @@ def _answer(query: dns.message.Message, heard: _Heard) -> Answer:
     )
 
 
-def _referral(query: dns.message.Message, reply: dns.message.Message) -> tuple[str, ...]:
+def _referral(query: Question, reply: dns.message.Message) -> tuple[str, ...]:
     """Name the servers of a zone nearer to the name: itself or above it, and below the top."""
-    name = query.question[0].name
+    name = query.name
     nearer = [
         one
         for one in reply.authority
@@ -407,9 +444,9 @@ async def ask_on(connection: Connection, name: str, kind: str, *, recurse: bool)
 
     Raises OSError or Failed; the caller holds the timer.
     """
-    query = _question(name, kind, recurse=recurse)
+    query = question(name, kind, recurse=recurse)
 
-    async def exchange(asked: dns.message.Message) -> _Heard:
+    async def exchange(asked: Question) -> _Heard:
         return _Heard(await _over_stream(asked, connection), "tcp")
 
     return _answer(query, await _settled(query, exchange))
@@ -425,7 +462,7 @@ async def ask(
     if resolver.transport == "os":
         async with asyncio.timeout(within_s):
             return await _os_lookup(name, kind)
-    query = _question(name, kind, recurse=recurse)
+    query = question(name, kind, recurse=recurse)
     last: Exception = Failed(MISBEHAVING)
     for host in resolver.hosts:
         ends_at = asyncio.get_running_loop().time() + within_s / len(resolver.hosts)

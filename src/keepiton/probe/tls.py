@@ -35,6 +35,8 @@ class Handshake:
         return hashlib.sha256(self.chain[0]).hexdigest() if self.chain else None
 
 
+DER = 2
+"""``_ssl.ENCODING_DER``."""
 LEGACY_SERVERS = 0x4
 """OpenSSL's SSL_OP_LEGACY_SERVER_CONNECT (named in Python from 3.12 on): a server without secure
 renegotiation (RFC 5746) is reached as browsers reach it; we never renegotiate."""
@@ -57,7 +59,7 @@ def _chain(tls: ssl.SSLObject) -> tuple[bytes, ...]:
         return tuple(tls.get_unverified_chain() or ())
     # Public only from 3.13 on; the same method, of the same shape, is there since 3.10.
     certificates = tls._sslobj.get_unverified_chain() or ()  # type: ignore[attr-defined] # noqa: SLF001
-    return tuple(ssl.PEM_cert_to_DER_cert(one.public_bytes()) for one in certificates)
+    return tuple(one.public_bytes(DER) for one in certificates)
 
 
 def server_name(host: str) -> str | None:
