@@ -50,6 +50,11 @@ Command = Callable[..., subprocess.CompletedProcess[str]]
 @pytest.fixture
 def keepiton(tmp_path: Path) -> Command:
     """Run the installed command, guarded, in an empty folder and home."""
+    return in_folder(tmp_path)
+
+
+def in_folder(tmp_path: Path) -> Command:
+    """Give what runs the installed command, guarded, with a folder for all that it writes."""
 
     def run(
         *words: str, stdin: str = "", env: dict[str, str] | None = None

@@ -1,6 +1,6 @@
 """Findings from rows: each rule with the rows that make it, and its nearest miss."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -153,6 +153,43 @@ CASES: dict[str, tuple[list[Measurement], set[tuple[str, str, str | None]]]] = {
         [*PLAIN, row("http", aside="neutral", port=80, status=404)],
         {("interference", "host_only", "host eof")},
     ),
+    "still going": (
+        [
+            row(
+                "http",
+                "generic_timeout_error",
+                received=size,
+                attempt=attempt,
+                phases={"wait": 50.0, "read": 9900.0, "stall": 50.0},
+            )
+            for attempt, size in ((1, 30_000), (2, 30_500))
+        ],
+        {("throttled", "unfinished", None)},
+    ),
+    "one address of two": (
+        [row("tcp", "connection_refused", address=THERE), *WELL],
+        {("reached", "answered", None)},
+    ),
+    "an address that others do not give": (
+        [dns(THERE), doh(HERE), row("http", port=80, address=THERE, status=200)],
+        {("reached", "answered", None), ("insufficient", "other_address", None)},
+    ),
+    "dead after the name": (
+        [RESET[-1], row("tcp", "generic_timeout_error", attempt=2, at=AT + timedelta(seconds=9))],
+        {("insufficient", "residual", None)},
+    ),
+    "dead before the name": (
+        [row("tcp", "generic_timeout_error", at=AT - timedelta(seconds=9)), RESET[-1]],
+        {("insufficient", "nothing_to_compare", None)},
+    ),
+    "another answer than expected": (
+        [*WELL[:-1], row("http", "http_unexpected_status_code", unmet="status", status=500)],
+        {("insufficient", "unmet_status", None)},
+    ),
+    "expected, and refused": (
+        [*WELL[:-1], row("http", "http_unexpected_status_code", unmet="status", status=403)],
+        {("server_refuses", "status_403", None)},
+    ),
     "frozen": (
         [
             row("http", "generic_timeout_error", received=16000),
@@ -221,13 +258,18 @@ def test_a_reference_tells_a_disruption_from_a_broken_site() -> None:
     assert judged(refused, [])[0].kind == "insufficient"
     forged = [FORGED, UNVERIFIED]
     assert judged(forged, [row("tls"), row("http")])[0].artefact == "forged certificate"
+    dead = [*RESET[-1:], row("tcp", "generic_timeout_error", at=AT + timedelta(seconds=9))]
+    assert [(one.kind, one.rule) for one in judged(dead, WELL)] == [("disruption", "residual")]
     page = [row("http", port=80, status=200, body_length=188)]
     whole = [row("http", port=80, status=200, body_length=1533)]
     assert judged(page, whole)[0].rule == "other_page"
     assert judged(whole, whole)[0].kind == "reached"
 
 
-@pytest.mark.parametrize(("line", "kind"), [("down", "own_line"), ("portal", "captive_portal")])
+@pytest.mark.parametrize(
+    ("line", "kind"),
+    [("down", "own_line"), ("portal", "captive_portal"), ("mixed", "insufficient")],
+)
 def test_a_bad_own_line_accuses_nobody(line: str, kind: str) -> None:
     rows = [*RESET, row("tls", aside="neutral")]
     assert [one.kind for one in judged(rows, line=line)] == [kind]

@@ -729,6 +729,13 @@ LINES: dict[str, Text] = {
         "A dead line or router, an unpaid bill, or the operator's own trouble.",
         "That only this line is dead: compare with other vantages.",
     ),
+    "mixed": Text(
+        "own line: the way out changed in mid-run",
+        "This machine's address towards the Internet was not the same all the time, so the run"
+        " shows now one network and now another: all of it is inconclusive.",
+        "A VPN that came up or went down, another Wi-Fi, or a provider that renewed the address.",
+        "Anything about the targets, not even of those that answered: by which way is unknown.",
+    ),
     "unknown": Text(
         "own line: not judged",
         "There were no control targets to tell by: failures of this run are inconclusive.",

@@ -21,6 +21,8 @@ SUSPECT = {
     "generic_timeout_error": "drop",
 }
 """How a connection breaks off when somebody in between does not like what it asked for."""
+BROKEN_OFF = frozenset({*SUSPECT, "connection_refused"})
+"""How connections end to an address that is being punished for an earlier one."""
 DENIED = frozenset({"dns_nxdomain_error", "dns_no_answer"})
 CERTIFICATE = frozenset(
     {"ssl_unknown_authority", "ssl_invalid_hostname", "ssl_invalid_certificate"}
@@ -36,6 +38,9 @@ OWN: dict[str, FindingKind] = {
 """What a row's own reason for being inconclusive makes of it."""
 FROZEN_BYTES = 4096
 """A response that stops below is too short to show a limit; known limits lie at 16 to 20 kB."""
+FROZEN_STALL = 0.5
+"""Share of the time from the first byte on in which nothing came any more: a limit on bytes ends a
+response at once, a limit on speed lets it go on."""
 FROZEN_SPREAD = 0.25
 """How far apart, relative to the larger, two stops of one limit may lie: its unit is packets."""
 SLOW_BYTES_S = 4000
@@ -117,9 +122,14 @@ def findings(
     ``end`` is None when the run was cut off.
     """
     found = []
+    named: dict[str, Numbered] = {}
+    for one in rows:
+        later = one.row.stage in ("tls", "http") and one.row.aside is None
+        if later and one.row.failure in SUSPECT and one.row.address and one.row.control is None:
+            named.setdefault(one.row.address, one)
     for target, all_legs in legs(rows).items():
         others = {leg.hop: leg for leg in reference.get(target, ())}
-        for judge in _target(all_legs, others, end):
+        for judge in _target(all_legs, others, end, named):
             at = min(one.row.at for one in judge.rows) if judge.rows else run.started_at
             found.append(judge.finding(run, target, at))
     return found
@@ -151,10 +161,15 @@ class _Said:
         )
 
 
-def _target(all_legs: list[Leg], others: dict[int | None, Leg], end: End | None) -> Iterator[_Said]:
+def _target(
+    all_legs: list[Leg],
+    others: dict[int | None, Leg],
+    end: End | None,
+    named: dict[str, Numbered],
+) -> Iterator[_Said]:
     last = all_legs[-1]
     for leg in all_legs:
-        for said in _leg(leg, others.get(leg.hop), end, last=leg is last):
+        for said in _leg(leg, others.get(leg.hop), end, named, last=leg is last):
             yield replace(said, hop=leg.hop)
     no_route = [
         one
@@ -166,7 +181,10 @@ def _target(all_legs: list[Leg], others: dict[int | None, Leg], end: End | None)
         yield _Said("no_ipv6", "no_route", tuple(no_route), "this machine has no way to IPv6")
 
 
-def _leg(leg: Leg, other: Leg | None, end: End | None, *, last: bool) -> Iterator[_Said]:
+def _leg(
+    leg: Leg, other: Leg | None, end: End | None, named: dict[str, Numbered], *, last: bool
+) -> Iterator[_Said]:
+    """``named`` holds, by address, the first connection that broke off after a name in it."""
     own = _own(leg, end)
     if own:
         yield own
@@ -177,16 +195,20 @@ def _leg(leg: Leg, other: Leg | None, end: End | None, *, last: bool) -> Iterato
     if good:
         if last or artefacts:
             yield _answered(leg, good, other)
+            if not artefacts and names_agree(leg) == "inconsistent":
+                yield _other_address(leg)
         yield from _beside(leg)
         return
-    if artefacts:
-        return
-    yield _failed(leg, other)
+    if not artefacts:
+        yield _residual(leg, other, named) or _failed(leg, other)
 
 
 def _own(leg: Leg, end: End | None) -> _Said | None:
     """Say what this machine's own trouble makes of a leg that did not answer."""
     line: Line | None = end.line if end else None
+    if line == "mixed":
+        detail = "the way out changed in mid-run: who answered or failed by which way is unknown"
+        return _Said("insufficient", "line_mixed", tuple(leg.rows), detail)
     if leg.answered and (line != "portal" or leg.verified):
         return None  # a portal answers for anybody, without a certificate
     if line in ("down", "portal"):
@@ -254,12 +276,28 @@ def _artefacts(leg: Leg, other: Leg | None) -> Iterator[_Said]:
     ]
     sizes = [one.row.received or 0 for one in stops]
     if len(stops) > 1 and min(sizes) >= FROZEN_BYTES:
-        if max(sizes) - min(sizes) <= FROZEN_SPREAD * max(sizes):
-            detail = f"every response stopped after {min(sizes)} to {max(sizes)} bytes"
+        size = f"{min(sizes)} to {max(sizes)} bytes"
+        alike = max(sizes) - min(sizes) <= FROZEN_SPREAD * max(sizes)
+        if alike and all(_stalled(one.row) for one in stops):
+            detail = f"every response stopped after {size}"
             yield _Said("interference", "frozen", tuple(stops), detail, "frozen")
         else:
-            detail = f"responses went on for {min(sizes)} to {max(sizes)} bytes and did not end"
+            rates = [_rate(one.row.received or 0, one.row) for one in stops]
+            detail = f"responses of {size} did not end, {max(rates):.0f} bytes/s at the most"
             yield _Said("throttled", "unfinished", tuple(stops), detail)
+
+
+def _stalled(row: Measurement) -> bool:
+    """Whether nothing came any more in most of the time of a response that did not end."""
+    phases = row.phases or {}
+    read, stall = phases.get("read", 0.0), phases.get("stall", 0.0)
+    return stall >= FROZEN_STALL * (read + stall)
+
+
+def _rate(size: int, row: Measurement) -> float:
+    """Return the bytes a second of a response, from its first byte to its last."""
+    read_ms = (row.phases or {}).get("read", 0.0)
+    return size * 1000 / read_ms if read_ms else 0.0
 
 
 def _has_tls(leg: Leg, end: Numbered) -> bool:
@@ -348,16 +386,27 @@ def _answered(leg: Leg, good: Numbered, other: Leg | None) -> _Said:
                 f" bytes, not {seen.row.status} and {seen.row.body_length}"
             )
             return _Said("disruption", "other_page", (good,), detail)
-    agree = names_agree(leg)
-    said = [row.note] if row.note else []
-    if agree == "inconsistent":
-        said.append("resolvers disagree, and no certificate vouches for the address")
-    read_ms = (row.phases or {}).get("read", 0.0)
     size = row.body_length or 0
-    if size >= SLOW_LEAST_BYTES and read_ms and size / read_ms * 1000 < SLOW_BYTES_S:
-        detail = f"{size} bytes in {read_ms / 1000:.0f} s"
+    rate = _rate(size, row)
+    if size >= SLOW_LEAST_BYTES and 0 < rate < SLOW_BYTES_S:
+        detail = f"{size} bytes at {rate:.0f} bytes/s"
         return _Said("throttled", "slow", (good,), detail)
+    said = [row.note] if row.note else []
+    said += [
+        f"not at {one.row.address} ({one.row.stage}: {one.row.failure})"
+        for one in leg.ends
+        if one.row.state == "fail"
+    ]
     return _Said("reached", "answered", (good,), "; ".join(said))
+
+
+def _other_address(leg: Leg) -> _Said:
+    asked = [one for one in leg.rows if one.row.stage == "dns" and one.row.answers]
+    detail = (
+        "resolvers disagree, and no certificate vouches for the address that answered: a server"
+        " in between, or a content network that answers by place"
+    )
+    return _Said("insufficient", "other_address", tuple(asked), detail)
 
 
 def _beside(leg: Leg) -> Iterator[_Said]:
@@ -377,12 +426,36 @@ def _beside(leg: Leg) -> Iterator[_Said]:
         )
 
 
+def _residual(leg: Leg, other: Leg | None, named: dict[str, Numbered]) -> _Said | None:
+    """Say when an address that had answered is dead after a name was sent to it.
+
+    Some filters drop all that goes between two addresses for minutes after a name that they look
+    for (residual censorship: Bock et al., "Your Censor is My Censor", 2021).
+    """
+    hit = [
+        (one, named[one.row.address])
+        for one in leg.ends
+        if one.row.stage == "tcp" and one.row.failure in BROKEN_OFF and one.row.address in named
+    ]
+    hit = [(one, before) for one, before in hit if before.row.at < one.row.at]
+    if not hit:
+        return None
+    one, before = hit[-1]
+    whose = "its" if before.row.target == one.row.target else f"{before.row.target}'s"
+    detail = f"the address took connections until {whose} name was sent to it, and none afterwards"
+    kind: FindingKind = "disruption" if other and other.answered else "insufficient"
+    return _Said(kind, "residual", (before, one), detail)
+
+
 def _failed(leg: Leg, other: Leg | None) -> _Said:
     """Judge a failure without an artefact."""
     bad = [one for one in leg.ends if one.row.state == "fail"]
     bad = bad or [one for one in leg.rows if one.row.state == "fail" and one.row.aside is None]
     rows = tuple(bad) or tuple(leg.rows)
     row = rows[-1].row
+    refusing = row.status in REFUSES or row.note == "challenge"
+    if row.unmet and refusing and not row.unverified:
+        return _answered(leg, rows[-1], other)
     what = f"{row.stage}: {row.failure}"
     compared = leg.of("dns", "compare")
     told = _answers(compared)
@@ -411,4 +484,5 @@ def _failed(leg: Leg, other: Leg | None) -> _Said:
             return _Said("broken_site", "certificate", rows, ", ".join(sorted(filter(None, kinds))))
     if row.failure == "http_invalid_redirect_location_host":
         return _Said("broken_site", "redirect", rows, what)
-    return _Said("insufficient", "nothing_to_compare", rows, what)
+    rule = f"unmet_{row.unmet}" if row.unmet else "nothing_to_compare"
+    return _Said("insufficient", rule, rows, what)

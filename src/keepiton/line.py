@@ -48,8 +48,8 @@ def verdict(tally: Tally, perspective: Perspective) -> Line:
     controls are dead and some answer with another page: somebody in between answers for all.
     ``border``: from inside, domestic controls answer and foreign ones do not. ``resolver``: the
     line works and the vantage's own resolver does not, so only failures to resolve say nothing.
-    ``unknown``:
-    nothing was there to tell by.
+    ``unknown``: nothing was there to tell by. (A run whose way out changed is ``mixed``; that is
+    not told by controls.)
     """
     if not tally.foreign:
         return "unknown"
@@ -65,4 +65,4 @@ def verdict(tally: Tally, perspective: Perspective) -> Line:
 
 def masks(line: Line, stage: str | None) -> bool:
     """Whether a failure at this stage, on such a line, is no evidence about its target."""
-    return line in ("down", "portal", "unknown") or (line == "resolver" and stage == "dns")
+    return line in ("down", "portal", "mixed", "unknown") or (line == "resolver" and stage == "dns")

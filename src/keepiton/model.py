@@ -21,7 +21,7 @@ Stage = Literal["dns", "tcp", "tls", "http"]
 State = Literal["ok", "fail", "inconclusive", "skipped"]
 Perspective = Literal["inside", "outside"]
 Risk = Literal["low", "medium", "high"]
-Line = Literal["up", "border", "resolver", "portal", "down", "unknown"]
+Line = Literal["up", "border", "resolver", "portal", "down", "mixed", "unknown"]
 Aside = Literal["compare", "neutral", "quic", "throughput"]
 RISKS: tuple[Risk, ...] = ("low", "medium", "high")
 
@@ -307,7 +307,7 @@ class Measurement(Stored):
         None, ge=0, description="bytes of a response that failed, or of a sample"
     )
     phases: dict[str, float] | None = Field(
-        None, description="milliseconds by phase; they add up to duration_ms"
+        None, description="milliseconds by phase (docs); they add up to duration_ms"
     )
     late_ms: float | None = Field(
         None, description="how late the event loop was meanwhile; absent below 50 ms"

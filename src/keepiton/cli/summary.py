@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from keepiton.run import Done
 
 SHOWN_FAILURES = 20
-OFFLINE = frozenset({"down", "portal"})
+OFFLINE = frozenset({"down", "portal", "mixed"})
 SHOWN_OFFSET_MS = 2000
 
 
@@ -48,13 +48,15 @@ def own_line(progress: "Progress", perspective: str) -> str:
         "up": "this machine's own line is up",
         "down": "this machine's own line is down: results are inconclusive",
         "portal": "a captive portal answers for others: results are inconclusive",
+        "mixed": "this machine's way out changed meanwhile (a VPN, another network): results are"
+        " inconclusive",
         "border": "foreign controls are dead and domestic ones alive: abroad is not reached from"
         f" {perspective}",
         "resolver": "this machine's resolver does not answer: failures to resolve are inconclusive",
         "unknown": "this machine's own line was not judged: failures are inconclusive",
     }
     text = words[progress.verdict]
-    if progress.verdict in OFFLINE and not set(progress.lines) <= OFFLINE:
+    if progress.verdict in ("down", "portal") and not set(progress.lines) <= OFFLINE:
         text = "this machine's own line was down for a part: failures of that part are inconclusive"
     return f"{text} ({count})"
 

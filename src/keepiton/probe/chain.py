@@ -449,7 +449,7 @@ class Chain:
             "http",
             tried,
             unverified=unverified,
-            phases=watch.phases(tried.began, tried.ended),
+            phases=watch.phases(tried.began, tried.ended, failed=not reply),
             **facts,
             **where,
         )
@@ -596,7 +596,7 @@ class Chain:
             tried,
             aside="throughput",
             received=watch.received,
-            phases=watch.phases(tried.began, tried.ended),
+            phases=watch.phases(tried.began, tried.ended, failed=tried.failure is not None),
             **_where(end),
         )
 

@@ -69,12 +69,17 @@ class Watch:
 
     sent_at: float | None = None
     first_at: float | None = None
+    last_at: float | None = None
     received: int = 0
     """Bytes of the response, head and body, as HTTP saw them."""
 
-    def phases(self, began: float, ended: float) -> dict[str, float]:
-        """Return milliseconds by phase; together they are the whole time."""
-        marks = [("send", self.sent_at), ("wait", self.first_at), ("read", ended)]
+    def phases(self, began: float, ended: float, *, failed: bool) -> dict[str, float]:
+        """Return milliseconds by phase; together they are the whole time.
+
+        What failed after its last byte stood still for a while: that is ``stall``.
+        """
+        marks = [("send", self.sent_at), ("wait", self.first_at)]
+        marks += [("read", self.last_at), ("stall", ended)] if failed else [("read", ended)]
         found, last = {}, began
         for name, at in marks:
             if at is not None:
@@ -194,6 +199,8 @@ class _Stream(httpcore2.AsyncNetworkStream):
         chunk = await self.connection.read()
         if self.watch.first_at is None:
             self.watch.first_at = time.monotonic()
+        if chunk:
+            self.watch.last_at = time.monotonic()
         self.watch.received += len(chunk)
         if len(self.start) < GREETING:
             self.start = (self.start + chunk)[:GREETING]

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network, ip_network
 
 from keepiton.bogons import is_bogon
 from keepiton.line import Tally, masks, verdict
@@ -31,6 +32,10 @@ CLOCK_CONTROLS = 3
 """Dates of at least so many controls give the clock offset."""
 
 
+TOWARDS = ("192.0.2.1", "2001:db8::1")
+"""Documentation addresses: what leads there is the default route."""
+NETWORK_BITS = 64
+"""Of an IPv6 address, what stays when a host gives itself a new temporary one (RFC 8981)."""
 REASONS: dict[Line, str] = {
     "down": "own_line",
     "portal": "captive_portal",
@@ -76,10 +81,14 @@ class Progress:
     clock_offset_ms: int | None = None
     bytes_received: int = 0
     loop_late_ms: float = 0.0
+    mixed: bool = False
+    """The way out changed meanwhile: a VPN that came up, another network."""
 
     @property
     def verdict(self) -> Line:
         """The run's verdict on its own line: the worst that any look found."""
+        if self.mixed:
+            return "mixed"
         order: tuple[Line, ...] = ("down", "portal", "unknown", "border", "resolver", "up")
         return min(self.lines, key=order.index, default="unknown")
 
@@ -116,6 +125,7 @@ class Runner:
         self._questions = asyncio.Semaphore(max(1, room // 4 // each))
         self.check = -1
         self._broken: OSError | None = None
+        self._ways: dict[int, IPv4Network | IPv6Network] = {}
         self._late: deque[tuple[float, float]] = deque(maxlen=1000)
         self._checked_at = 0.0
         self._checking = False
@@ -140,8 +150,12 @@ class Runner:
         return round(latest, 1) or None
 
     async def _watch_loop(self) -> None:
-        """Note when the event loop is late: durations measured meanwhile are too long."""
+        """Note when the event loop is late, and when the way out changes.
+
+        Durations measured by a late loop are too long.
+        """
         while True:
+            self._look_at_way()
             due = time.monotonic() + TICK_S
             await asyncio.sleep(TICK_S)
             now = time.monotonic()
@@ -149,6 +163,14 @@ class Runner:
             self.progress.loop_late_ms = max(self.progress.loop_late_ms, round(late_ms, 1))
             if late_ms >= LATE_MS:
                 self._late.append((now, late_ms))
+
+    def _look_at_way(self) -> None:
+        """Compare the default route's own network with the first that was seen."""
+        for towards in TOWARDS:
+            own = net.route(towards)
+            if own:
+                way = ip_network(own) if "." in own else ip_network((own, NETWORK_BITS), False)
+                self.progress.mixed |= self._ways.setdefault(way.version, way) != way
 
     def emit(self, row: Measurement) -> State:
         """Store a row; a failure that this line could not have told apart is inconclusive."""
@@ -288,11 +310,8 @@ class Runner:
 
     def _learn_own_addresses(self) -> None:
         """Ask the routing table, so that these never reach a file. Sends nothing."""
-        towards = ["192.0.2.1", "2001:db8::1"]  # documentation addresses: the default route
-        towards += [
-            host for one in self.settings.resolvers for host in one.hosts if _is_address(host)
-        ]
-        found = {net.route(one) for one in towards}
+        hosts = (host for one in self.settings.resolvers for host in one.hosts)
+        found = {net.route(one) for one in (*TOWARDS, *filter(_is_address, hosts))}
         self.own |= {one for one in found if one and not net.is_loopback(one)}
 
 

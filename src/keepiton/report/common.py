@@ -20,6 +20,7 @@ LINES: dict[str, str] = {
     "portal": "a captive portal answered for others: results of that time are inconclusive",
     "border": "abroad did not answer, domestic controls did",
     "resolver": "own resolver did not answer: failures to resolve are inconclusive",
+    "mixed": "the way out changed in mid-run (a VPN, another network): results are inconclusive",
     "unknown": "no controls: failures are inconclusive",
 }
 

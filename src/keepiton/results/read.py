@@ -8,7 +8,7 @@ from typing import Any
 
 from keepiton.errors import Mistake
 from keepiton.line import UNEXPECTED, Tally, masks, verdict
-from keepiton.model import LineState, Round, Rows, clean
+from keepiton.model import Line, LineState, Round, Rows, clean
 from keepiton.results.lines import MAX_LINE
 from keepiton.results.write import PART
 
@@ -30,6 +30,7 @@ COLUMNS = {
     "at": "TIMESTAMP",
     "state": "VARCHAR",
     "failure": "VARCHAR",
+    "line": "VARCHAR",
     "address": "VARCHAR",
     "port": "BIGINT",
     "transport": "VARCHAR",
@@ -92,6 +93,7 @@ def read(files: Sequence[str]) -> Rows:
         sealed = database.execute(
             "select count(distinct filename) from lines where type = 'end'"
         ).fetchone()
+        mixed = database.execute("select run from lines where line = 'mixed'").fetchall()
         newer = database.execute(
             "select filename from lines where type = 'run' and format > 1 limit 1"
         ).fetchone()
@@ -103,18 +105,24 @@ def read(files: Sequence[str]) -> Rows:
         database.close()
     if newer:
         raise Mistake(f"{clean(newer[0])}: written by a newer keepiton; update this one")
-    rounds, lines = _judge(folded)
+    rounds, lines = _judge(folded, {run for (run,) in mixed})
     done = sealed[0] if sealed else 0
     return Rows(rounds, lines, len(files), len(files) - done, dict(bad))
 
 
-def _judge(folded: list[dict[str, Any]]) -> tuple[list[Round], list[LineState]]:
-    """Judge every run's own line from its control rows; unknow what a bad line could not see."""
+def _judge(folded: list[dict[str, Any]], mixed: set[str]) -> tuple[list[Round], list[LineState]]:
+    """Judge every run's own line from its control rows; unknow what a bad line could not see.
+
+    Of a mixed run nothing is known: what answered may have done so by another way.
+    """
     looks: dict[tuple[str, int], list[dict[str, Any]]] = defaultdict(list)
     for row in folded:
         if row["control"] and row["look"] is not None:
             looks[row["run"], row["look"]].append(row)
-    verdicts = {key: verdict(_tally(rows), rows[0]["perspective"]) for key, rows in looks.items()}
+    verdicts: dict[tuple[str, int], Line] = {
+        (run, look): "mixed" if run in mixed else verdict(_tally(rows), rows[0]["perspective"])
+        for (run, look), rows in looks.items()
+    }
     lines = [
         LineState(
             run, rows[0]["vantage"], rows[0]["perspective"], _at(rows[0]), verdicts[run, look]
@@ -126,7 +134,7 @@ def _judge(folded: list[dict[str, Any]]) -> tuple[list[Round], list[LineState]]:
         if row["control"] == "foreign":
             continue
         reached = row["reached"]
-        if reached is False and _unseen(row, verdicts):
+        if row["run"] in mixed or (reached is False and _unseen(row, verdicts)):
             reached = None
         rounds.append(
             Round(
@@ -147,7 +155,7 @@ def _judge(folded: list[dict[str, Any]]) -> tuple[list[Round], list[LineState]]:
     return rounds, sorted(lines, key=lambda one: (one.at, one.run))
 
 
-def _unseen(row: dict[str, Any], verdicts: dict[tuple[str, int], Any]) -> bool:
+def _unseen(row: dict[str, Any], verdicts: dict[tuple[str, int], Line]) -> bool:
     """Whether a failure lies beside a look that found the own line unusable, or beside none.
 
     A row carries the number of the look before it. The next look must have come too: without it

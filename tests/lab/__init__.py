@@ -1,10 +1,13 @@
-"""A small internet of our own: a client and a world in network namespaces, with real servers.
+"""A small country of our own: a client, a world and a client abroad in network namespaces.
 
-nginx answers for the sites and unbound for the names; nftables in the world drops or rejects.
-Nothing leads out of the two namespaces, so public-looking addresses can be used as they are.
+nginx answers for the sites and unbound for the names. nftables in the world drops or rejects, and
+a router in user space (router.py) can be put in the client's way that does much more. Nothing leads
+out of the namespaces, so public-looking addresses can be used as they are.
 """
 
+import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -13,12 +16,19 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import trustme
 
+from lab import sites
+
 KEEPITON = str(Path(sys.executable).with_name("keepiton"))
 CLIENT = "5.45.64.2"
+CLIENT6 = "2a05:45:64::2"
 GATEWAY = "5.45.64.1"
+ABROAD = "5.45.66.2"
+ABROAD_GATEWAY = "5.45.66.1"
+ROUTER = Path(__file__).with_name("router.py")
 RESOLVER = "5.45.65.53"
 
 SITES = {
@@ -58,7 +68,9 @@ def missing() -> str | None:
             return f"{command} is not installed"
     if os.geteuid() != 0:
         return "network namespaces need root"
-    return None
+    if subprocess.run(["unshare", "-n", "true"], capture_output=True, check=False).returncode:
+        return "network namespaces are not permitted"
+    return None if Path("/dev/net/tun").exists() else "there is no TUN device"
 
 
 def targets_toml() -> str:
@@ -78,13 +90,14 @@ def targets_toml() -> str:
 
 
 class Lab:
-    """The two namespaces and what runs in them."""
+    """The namespaces and what runs in them."""
 
     def __init__(self, folder: Path) -> None:
         """Take a folder for certificates, configuration and logs."""
         self.folder = folder
         self.client = f"kc{os.getpid()}"
         self.world = f"kw{os.getpid()}"
+        self.abroad = f"ka{os.getpid()}"
         self.list = folder / "lab.toml"
         self.roots = folder / "roots.pem"
         self.servers: list[subprocess.Popen[bytes]] = []
@@ -107,24 +120,83 @@ class Lab:
         if state == "up":
             self.ip("-n", self.client, "route", "replace", "default", "via", GATEWAY)
 
+    @contextmanager
+    def router(self, rules: list[dict[str, Any]], own: str = CLIENT) -> Iterator[None]:
+        """Put the router in user space in the client's way, for both families.
+
+        With another address of its ``own`` the client is as behind a VPN.
+        """
+        words = self.within(self.world, sys.executable, str(ROUTER), json.dumps(rules))
+        with subprocess.Popen(words, stdout=subprocess.PIPE) as router:
+            try:
+                assert router.stdout
+                assert router.stdout.readline() == b"ready\n"
+                near, far = ("-n", self.client), ("-n", self.world)
+                self.ip(*far, "link", "set", "near0", "netns", self.client)
+                self.ip(*near, "link", "set", "near0", "up")
+                self.ip(*far, "link", "set", "far0", "up")
+                self.ip(*near, "addr", "add", f"{CLIENT6}/128", "dev", "near0", "nodad")
+                self.ip(*near, "-6", "route", "add", "default", "dev", "near0")
+                self.ip(*near, "addr", "replace", f"{own}/32", "dev", "near0")
+                self.ip(*near, "route", "replace", "default", "dev", "near0", "src", own)
+                self.ip(*far, "route", "add", f"{own}/32", "dev", "far0")
+                self.ip(*far, "-6", "route", "add", f"{CLIENT6}/128", "dev", "far0")
+                yield
+            finally:
+                router.terminate()
+                router.wait(10)
+                self.link("up")
+
+    @contextmanager
+    def capture(self, seen: set[str]) -> Iterator[None]:
+        """Note every address that the client sends datagrams to or opens connections to."""
+        with tempfile.TemporaryDirectory() as folder:
+            Path(folder).chmod(0o777)  # tcpdump gives up root
+            path = f"{folder}/all.pcap"
+            tap = self.within(self.client, "tcpdump", "-i", "any", "-nn", "-U", "-w", path)
+            with subprocess.Popen(tap, stderr=subprocess.PIPE) as tcpdump:
+                try:
+                    assert tcpdump.stderr
+                    assert b"listening" in tcpdump.stderr.readline() + tcpdump.stderr.readline()
+                    yield
+                    time.sleep(0.3)
+                finally:
+                    tcpdump.terminate()
+            # What begins: an earlier run's connections may still be ending.
+            begins = "udp or tcp[13] & 18 == 2 or (ip6[6] == 6 and ip6[53] & 18 == 2)"
+            words = ["tcpdump", "-nn", "-r", path, begins]
+            read = subprocess.run(words, capture_output=True, text=True, check=True).stdout
+        seen |= set(re.findall(r"> ([0-9a-f.:]+?)\.\d+:", read)) - {CLIENT, CLIENT6}
+
+    def within(self, namespace: str, *words: str) -> list[str]:
+        """Write the command line that runs a command in a namespace."""
+        return ["ip", "netns", "exec", namespace, *words]
+
     def run(
-        self, *words: str, at: str | None = None, env: dict[str, str] | None = None
+        self,
+        *words: str,
+        at: str | None = None,
+        env: dict[str, str] | None = None,
+        where: str | None = None,
     ) -> subprocess.CompletedProcess[str]:
-        """Run the installed keepiton in the client's namespace, with its clock set if asked."""
+        """Run the installed keepiton in the client's namespace or another.
+
+        With its clock set if asked.
+        """
         return subprocess.run(
-            self.command(*words, at=at),
+            self.command(*words, at=at, where=where),
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=200,
             check=False,
             stdin=subprocess.DEVNULL,
             env=os.environ | {"FAKETIME_DONT_FAKE_MONOTONIC": "1"} | (env or {}),
         )
 
-    def command(self, *words: str, at: str | None = None) -> list[str]:
-        """Write the command line that runs keepiton in the client's namespace."""
+    def command(self, *words: str, at: str | None = None, where: str | None = None) -> list[str]:
+        """Write the command line that runs keepiton in a namespace, the client's by default."""
         clock = ["faketime", "-f", f"@{at}"] if at else []
-        return ["ip", "netns", "exec", self.client, *clock, KEEPITON, *words]
+        return self.within(where or self.client, *clock, KEEPITON, *words)
 
     def words(self, data: Path) -> list[str]:
         """Write what every probe of the lab's list says."""
@@ -150,22 +222,32 @@ class Lab:
 
     def build(self) -> None:
         """Make the namespaces, the certificates and the servers."""
-        for name in (self.client, self.world):
+        for name in (self.client, self.world, self.abroad):
             self.ip("netns", "add", name)
             self.ip("-n", name, "link", "set", "lo", "up")
-        self.ip(
-            *("link", "add", "up0", "netns", self.client),
-            *("type", "veth", "peer", "name", "down0", "netns", self.world),
-        )
-        self.ip("-n", self.client, "addr", "add", f"{CLIENT}/30", "dev", "up0")
-        self.ip("-n", self.world, "addr", "add", f"{GATEWAY}/30", "dev", "down0")
-        self.ip("-n", self.world, "link", "set", "down0", "up")
+        for name, device, own, gateway in (
+            (self.client, "down0", CLIENT, GATEWAY),
+            (self.abroad, "down1", ABROAD, ABROAD_GATEWAY),
+        ):
+            self.ip(
+                *("link", "add", "up0", "netns", name),
+                *("type", "veth", "peer", "name", device, "netns", self.world),
+            )
+            self.ip("-n", name, "addr", "add", f"{own}/30", "dev", "up0")
+            self.ip("-n", self.world, "addr", "add", f"{gateway}/30", "dev", device)
+            self.ip("-n", self.world, "link", "set", device, "up")
+            etc = Path("/etc/netns") / name
+            etc.mkdir(parents=True)
+            (etc / "resolv.conf").write_text(f"nameserver {RESOLVER}\n")
+        self.ip("-n", self.abroad, "link", "set", "up0", "up")
+        self.ip("-n", self.abroad, "route", "add", "default", "via", ABROAD_GATEWAY)
         for address in (*SITES.values(), RESOLVER, NAME_SERVER):
             self.ip("-n", self.world, "addr", "add", f"{address}/32", "dev", "lo")
+        block = f"{sites.COUNTRY.block}.0.0/16"
+        self.ip("-n", self.world, "route", "add", "local", block, "dev", "lo")
+        for address in sites.six(sites.COUNTRY):
+            self.ip("-n", self.world, "addr", "add", f"{address}/128", "dev", "lo", "nodad")
         self.link("up")
-        etc = Path("/etc/netns") / self.client
-        etc.mkdir(parents=True)
-        (etc / "resolv.conf").write_text(f"nameserver {RESOLVER}\n")
         self.list.write_text(targets_toml())
         self._nginx()
         self._unbound()
@@ -182,25 +264,17 @@ class Lab:
             blocks.append(
                 f"server {{ listen {address}:80; listen {address}:443 ssl http2;"
                 f" ssl_certificate {pem}; ssl_certificate_key {pem};"
-                ' location / { default_type text/plain; return 200 "well\\n"; }'
-                f" location = /big {{ alias {self.folder}/big.txt; }}"
-                " location = /451 { return 451; }"
-                " location = /go { return 302 https://alpha-2.test/; } }"
+                ' location / { default_type text/plain; return 200 "well\\n"; } }'
             )
-        (self.folder / "big.txt").write_text("x" * 200_000)
+        blocks.append(sites.nginx(sites.COUNTRY, authority, self.folder, CLIENT))
         config = self.folder / "nginx.conf"
-        config.write_text(
-            f"daemon off; pid {self.folder}/nginx.pid; error_log stderr;\n"
-            "events { worker_connections 512; }\nhttp { access_log off;\n"
-            f"client_body_temp_path {self.folder}; proxy_temp_path {self.folder};\n"
-            f"fastcgi_temp_path {self.folder}; uwsgi_temp_path {self.folder};\n"
-            f"scgi_temp_path {self.folder};\n" + "\n".join(blocks) + "\n}\n"
-        )
+        config.write_text(sites.nginx_conf(self.folder, "\n".join(blocks)))
         self.serve("nginx", "-c", str(config), "-p", str(self.folder))
 
     def _unbound(self) -> None:
         records = [f"{name}. A {at}" for name, at in SITES.items()]
         records += [f"{name}. AAAA {at}" for name, at in NO_ROUTE.items()]
+        records += sites.records(sites.COUNTRY)
         data = "\n".join(f'  local-data: "{record}"' for record in records)
         config = self.folder / "unbound.conf"
         config.write_text(
@@ -217,9 +291,7 @@ class Lab:
         log = (self.folder / f"{words[0]}.log").open("wb")
         with log:
             self.servers.append(
-                subprocess.Popen(
-                    ["ip", "netns", "exec", self.world, *words], stdout=log, stderr=log
-                )
+                subprocess.Popen(self.within(self.world, *words), stdout=log, stderr=log)
             )
 
     def _wait(self) -> None:
@@ -242,7 +314,7 @@ class Lab:
         for server in self.servers:
             server.terminate()
             server.wait(10)
-        for name in (self.client, self.world):
+        for name in (self.client, self.world, self.abroad):
             subprocess.run(["ip", "netns", "del", name], check=False, capture_output=True)
             shutil.rmtree(Path("/etc/netns") / name, ignore_errors=True)
 
