@@ -256,6 +256,8 @@ def test_a_reference_tells_a_disruption_from_a_broken_site() -> None:
     assert judged(refused, [row("tcp")])[0].kind == "disruption"
     assert judged(refused, refused)[0].rule == "reference_fails_too"
     assert judged(refused, [])[0].kind == "insufficient"
+    without = [row("tcp", "network_unreachable", state="inconclusive", reason="no_route")]
+    assert judged(refused, without)[0].kind == "insufficient", "the reference could not look"
     forged = [FORGED, UNVERIFIED]
     assert judged(forged, [row("tls"), row("http")])[0].artefact == "forged certificate"
     dead = [*RESET[-1:], row("tcp", "generic_timeout_error", at=AT + timedelta(seconds=9))]

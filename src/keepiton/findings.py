@@ -169,8 +169,12 @@ def _target(
 ) -> Iterator[_Said]:
     last = all_legs[-1]
     for leg in all_legs:
+        rules = set()
         for said in _leg(leg, others.get(leg.hop), end, named, last=leg is last):
+            rules.add(said.rule)
             yield replace(said, hop=leg.hop)
+        if "other_page" in rules:  # where that leads to is no longer the target's
+            break
     no_route = [
         one
         for leg in all_legs
@@ -197,6 +201,8 @@ def _leg(
             yield _answered(leg, good, other)
             if not artefacts and names_agree(leg) == "inconsistent":
                 yield _other_address(leg)
+        elif page := _other_page(leg, good, other):
+            yield page
         yield from _beside(leg)
         return
     if not artefacts:
@@ -373,19 +379,14 @@ def names_agree(leg: Leg) -> str:
 def _answered(leg: Leg, good: Numbered, other: Leg | None) -> _Said:
     """Say what an answer is worth."""
     row = good.row
+    if row.note != "challenge":  # that is for whom the server does not know, here and not there
+        elsewhere = _other_page(leg, good, other)
+        if elsewhere:
+            return elsewhere
     if row.status in REFUSES or row.note in ("challenge", "http_451"):
         words = {"challenge": "wants to see a person", "http_451": "refuses for legal reasons"}
         detail = f"the server {words.get(row.note or '', 'refuses')} (status {row.status})"
         return _Said("server_refuses", row.note or f"status_{row.status}", (good,), detail)
-    seen = next((one for one in other.ends if one.row.stage == "http"), None) if other else None
-    if row.stage == "http" and not _has_tls(leg, good) and seen and seen.row.state == "ok":
-        lengths = sorted((row.body_length or 0, seen.row.body_length or 0))
-        if row.status != seen.row.status or lengths[0] < PAGE_RATIO * lengths[1]:
-            detail = (
-                f"another page than the reference saw: status {row.status} and {row.body_length}"
-                f" bytes, not {seen.row.status} and {seen.row.body_length}"
-            )
-            return _Said("disruption", "other_page", (good,), detail)
     size = row.body_length or 0
     rate = _rate(size, row)
     if size >= SLOW_LEAST_BYTES and 0 < rate < SLOW_BYTES_S:
@@ -398,6 +399,23 @@ def _answered(leg: Leg, good: Numbered, other: Leg | None) -> _Said:
         if one.row.state == "fail"
     ]
     return _Said("reached", "answered", (good,), "; ".join(said))
+
+
+def _other_page(leg: Leg, good: Numbered, other: Leg | None) -> _Said | None:
+    """Say when cleartext brought something else than the reference got."""
+    seen = next((one for one in other.ends if one.row.stage == "http"), None) if other else None
+    row = good.row
+    if row.stage != "http" or _has_tls(leg, good) or not seen or seen.row.state != "ok":
+        return None
+    lengths = sorted((row.body_length or 0, seen.row.body_length or 0))
+    same = row.status == seen.row.status and row.location_host == seen.row.location_host
+    if same and lengths[0] >= PAGE_RATIO * lengths[1]:
+        return None
+    detail = (
+        f"another page than the reference saw: status {row.status} and {row.body_length} bytes,"
+        f" not {seen.row.status} and {seen.row.body_length}"
+    )
+    return _Said("disruption", "other_page", (good,), detail)
 
 
 def _other_address(leg: Leg) -> _Said:
@@ -426,6 +444,10 @@ def _beside(leg: Leg) -> Iterator[_Said]:
         )
 
 
+def _own_failures(leg: Leg) -> list[Numbered]:
+    return [one for one in leg.rows if one.row.state == "fail" and one.row.aside is None]
+
+
 def _residual(leg: Leg, other: Leg | None, named: dict[str, Numbered]) -> _Said | None:
     """Say when an address that had answered is dead after a name was sent to it.
 
@@ -450,7 +472,7 @@ def _residual(leg: Leg, other: Leg | None, named: dict[str, Numbered]) -> _Said 
 def _failed(leg: Leg, other: Leg | None) -> _Said:
     """Judge a failure without an artefact."""
     bad = [one for one in leg.ends if one.row.state == "fail"]
-    bad = bad or [one for one in leg.rows if one.row.state == "fail" and one.row.aside is None]
+    bad = bad or _own_failures(leg)
     rows = tuple(bad) or tuple(leg.rows)
     row = rows[-1].row
     refusing = row.status in REFUSES or row.note == "challenge"
@@ -474,9 +496,8 @@ def _failed(leg: Leg, other: Leg | None) -> _Said:
     if other and other.answered:
         if not (other.answered.row.unverified or other.answered.row.fingerprint):
             return _Said("disruption", "reference_answered", rows, f"{what}, here only")
-    elif other:
-        there = other.ends[-1].row.failure if other.ends else other.rows[-1].row.failure
-        detail = f"{what}, and for the reference: {there}"
+    elif other and (there := _own_failures(other)):
+        detail = f"{what}, and for the reference: {there[-1].row.failure}"
         return _Said("broken_site", "reference_fails_too", rows, detail)
     if row.failure == "ssl_invalid_certificate" or any(one.row.unverified for one in rows):
         kinds = {one.row.failure for one in leg.of("tls")}

@@ -40,7 +40,7 @@ class Relay:
         sock: socket.socket = writer.get_extra_info("socket")
         address = sock.getsockname()[0]
         first = await reader.read(65_536)
-        named = (one for one in self.rules if one.text and one.text.encode() in first)
+        named = (one for one in self.rules if one.text is not None and one.text.encode() in first)
         hit = next((one for one in named if one.to in (None, address)), None)
         if hit and hit.do == "reset":
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

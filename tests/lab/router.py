@@ -297,10 +297,10 @@ class Router:
         question = query.question[0]
         name = question.name.to_text(omit_final_dot=True)
         for rule in self.rules:
-            if rule.do != "forge" or rule.query not in (name, "*"):
+            if rule.query not in (name, "*") or not fits(rule, packet.goal, 53, "udp"):
                 continue
-            if not fits(rule, packet.goal, 53, "udp"):
-                continue
+            if rule.do == "mute":
+                return True
             reply = dns.message.make_response(query)
             kind = question.rdtype
             mine = [one for one in rule.answers if (":" in one) == (kind == dns.rdatatype.AAAA)]

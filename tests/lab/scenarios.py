@@ -66,7 +66,7 @@ class Case:
     shows: Literal["good", "expired", "foreign", "wrong"] = "good"
     """The site's certificate."""
     address: str | None = "AT"
-    """What the name servers say of the site; None: that there is no such name."""
+    """What the name servers say of the site; "": nothing of this family; None: no such name."""
     six: bool = False
     """The site has an address of the other family as well."""
     hops: bool = False
@@ -251,6 +251,23 @@ CASES: dict[str, Case] = {
         interference("injected answer"),
         rules=forged(race=True),
     ),
+    "answers by one family private": Case(
+        "ours",
+        found=interference("bogon", ("reached", None)),
+        rules=forged("AT", "fc00::5"),
+    ),
+    "every resolver gives another's address": Case(
+        "ours",
+        found=interference("forged certificate"),
+        alone=UNCLEAR,
+        rules=at("instead", instead="THERE"),
+    ),
+    "questions swallowed": Case(
+        "ours",
+        ("dns", TIMEOUT),
+        says(("resolver_trouble", None)),
+        rules=({"do": "mute", "query": "SITE"},),
+    ),
     # Addresses.
     "dropped": Case(
         "OONI 42",
@@ -284,7 +301,29 @@ CASES: dict[str, Case] = {
         (*at("prohibited"), *at("prohibited", "AT6")),
         six=True,
     ),
-    "a tenth of all packets lost": Case("ours", rules=at("loss", share=0.1)),
+    "the only family is the other, reset on the name": Case(
+        "ours",
+        ("tls", RESET),
+        interference("sni reset"),
+        rules=on_name("reset"),
+        address="",
+        six=True,
+    ),
+    "the only family is the other, dropped": Case(
+        "ours",
+        ("tcp", TIMEOUT),
+        UNCLEAR,  # the reference has no way to that family
+        rules=at("drop", "AT6"),
+        address="",
+        six=True,
+    ),
+    "silence once connected": Case(
+        "ours", ("tls", TIMEOUT), DISRUPTION, UNCLEAR, at("hole", text="")
+    ),
+    "silence after the first kB of a handshake": Case(
+        "ours", ("tls", TIMEOUT), DISRUPTION, UNCLEAR, at("freeze", nth_byte=500)
+    ),
+    "a third of all packets lost": Case("ours", rules=at("loss", share=0.3)),
     "400 ms late": Case("ours", rules=at("delay", ms=200)),
     # Names in handshakes and requests.
     "reset on the name in the handshake": Case(
@@ -346,6 +385,24 @@ CASES: dict[str, Case] = {
     ),
     "silence on the Host": Case(
         "ours", ("http", TIMEOUT), interference("host drop"), url=HTTP, rules=on_name("hole")
+    ),
+    "redirect to an unknown block page": Case(
+        "ours",
+        found=DISRUPTION,
+        alone=REACHED,
+        url=HTTP,
+        rules=on_name(
+            "page", page="HTTP/1.1 302 Found\r\nLocation: http://OTHER/\r\n\r\n", to="AT"
+        ),
+        other='return 200 "<title>Access Denied</title>";',
+        hops=True,
+    ),
+    "refused by a box, over HTTP": Case(
+        "ours",
+        found=DISRUPTION,
+        alone=REFUSES,
+        url=HTTP,
+        rules=on_name("page", page="HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n"),
     ),
     "unknown block page": Case(
         "OONI 19", found=DISRUPTION, alone=REACHED, url=HTTP, rules=on_name("page", page=BLOCK_PAGE)

@@ -44,7 +44,7 @@ class Ground:
             "SITE": name,
             "OTHER": f"o{number}.test",
             "AT6": f"{self.block6}:{number:x}::1",
-            "AT": case.address if case.address not in ("AT", None) else self.at(number),
+            "AT": case.address if case.address not in ("AT", "", None) else self.at(number),
             "THERE": f"{self.block}.{number}.2",
         }
 
