@@ -105,6 +105,14 @@ def test_from_outside_the_probe_says_what_it_is_and_from_inside_it_looks_ordinar
         assert b"User-Agent: Mozilla/5.0" in request
         assert b"keepiton" not in request
         assert b"example.org" not in request
+    for mode, perspective, said in (
+        ("ordinary", "outside", b"User-Agent: Mozilla/5.0"),
+        ("named", "inside", b"User-Agent: keepiton/"),
+    ):
+        server.requests.clear()
+        told = ("--perspective", perspective, "--user-agent", mode)
+        assert keepiton(*words, *contact, *told).returncode == 0
+        assert said in server.requests[0]
 
 
 def test_a_random_vantage_is_made_once_and_kept(

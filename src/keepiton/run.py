@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from typing import Literal
 
 from keepiton import __version__, state
 from keepiton.model import Perspective, Reason, Run
@@ -33,6 +34,9 @@ COLLECT = (50_000, 20, 20)
 """New objects between two looks for circles of garbage; Python's own 700 cost 3 % of a run."""
 
 
+UserAgent = Literal["auto", "ordinary", "named"]
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What a run is to do."""
@@ -44,6 +48,14 @@ class Plan:
     settings: Settings
     planned_at: datetime
     contact: str = ""
+    user_agent: UserAgent = "auto"
+
+    @property
+    def named(self) -> bool:
+        """Whether requests say what asks (SAFETY S10)."""
+        return self.user_agent == "named" or (
+            self.user_agent == "auto" and self.perspective == "outside"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +97,7 @@ def describe(plan: Plan, started_at: datetime) -> Run:
             "addresses_per_family": ADDRESSES_PER_FAMILY,
             "compare": [one.label for one in settings.compare],
             "max_hops": MAX_HOPS,
+            "user_agent": "named" if plan.named else "ordinary",
             "quic": settings.quic,
             "throughput": settings.throughput,
             **{f"{stage}_s": seconds for stage, seconds in STAGE_S.items()},
@@ -156,9 +169,7 @@ async def _probe(
     # From inside, traffic looks ordinary; from outside it says what it is (SAFETY S10).
     contact = "; ".join(["network reachability measurement", *filter(None, [plan.contact])])
     agent = http.user_agent(f"keepiton/{__version__} ({contact})")
-    settings = (
-        replace(plan.settings, headers=agent) if plan.perspective == "outside" else plan.settings
-    )
+    settings = replace(plan.settings, headers=agent) if plan.named else plan.settings
     runner = Runner(run.run, plan.loaded.targets, plan.perspective, settings, writer.add)
     loop = asyncio.get_running_loop()
     for number, reason in STOPS.items():

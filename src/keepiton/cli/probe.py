@@ -12,7 +12,7 @@ from keepiton.errors import Mistake
 if TYPE_CHECKING:
     from keepiton.model import Perspective
     from keepiton.probe.world import Settings
-    from keepiton.run import Done
+    from keepiton.run import Done, UserAgent
     from keepiton.targets import Loaded
 
 
@@ -119,7 +119,15 @@ COMPARED = "https://9.9.9.9/dns-query"
 @click.option(
     "--contact",
     default="",
-    help="A page or address that explains your probes, told to targets from outside only.",
+    help="A page or address that explains your probes, told to targets where they are named.",
+)
+@click.option(
+    "--user-agent",
+    type=click.Choice(["auto", "ordinary", "named"]),
+    default="auto",
+    show_default=True,
+    help="What requests say of themselves: ordinary as a browser does, named says keepiton; auto is"
+    " ordinary from inside and named from outside.",
 )
 @click.option(
     "--accept-risk",
@@ -148,6 +156,7 @@ def probe(
     roots: Path | None,
     do_not_probe: Path | None,
     contact: str,
+    user_agent: "UserAgent",
     accept_risk: str | None,
     *,
     no_doh: bool,
@@ -215,7 +224,9 @@ def probe(
                 state.save(data, memory)
             if jitter:
                 time.sleep(random.uniform(0, jitter))  # noqa: S311 - to spread runs, not to hide
-            plan = Plan(data, loaded, vantage, perspective, settings, planned_at, contact)
+            plan = Plan(
+                data, loaded, vantage, perspective, settings, planned_at, contact, user_agent
+            )
             with summary.bar(quiet=quiet) as step:
                 done = once(plan, memory, step)
     except filelock.Timeout:

@@ -197,7 +197,9 @@ class Chain:
             facts["reason"] = facts.get("reason", "local_fault")
         own, mine = frozenset(self.world.own), (facts.get("address") or "", *target.addresses)
         facts = {
-            key: one if one is None else scrub.value(one, own, mine, key)
+            key: one
+            if one is None
+            else scrub.value(one, own, mine, "followed" if self.hop and key == "query" else key)
             for key, one in facts.items()
         }
         state = self.world.emit(

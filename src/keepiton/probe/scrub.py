@@ -15,10 +15,19 @@ from pydantic import BaseModel
 from keepiton.bogons import is_bogon
 
 GONE = "[scrubbed]"
-_V4 = re.compile(r"(?<![0-9A-Za-z])\d{1,3}([.-])\d{1,3}\1\d{1,3}\1\d{1,3}(?![0-9])")
-_V6 = re.compile(r"(?<![0-9A-Za-z:-])(?:[0-9a-fA-F]{0,4}[:-]){3,7}[0-9a-fA-F]{0,4}(?![0-9A-Za-z:])")
-FREE = frozenset({"server", "headers", "location_host", "title", "ede", "cnames"})
-"""Row fields in which a server may write what it likes."""
+_V4 = re.compile(r"(?<![0-9A-Za-z])\d{1,3}([._-])\d{1,3}\1\d{1,3}\1\d{1,3}(?![0-9])")
+_V6 = re.compile(
+    r"(?<![0-9A-Za-z:])(?:[0-9a-fA-F]{0,4}:){3,7}[0-9a-fA-F]{0,4}(?![0-9A-Za-z:])"
+    r"|(?<![0-9A-Za-z])(?:(?:[0-9a-fA-F]{1,4}-){7}|(?:[0-9a-fA-F]{1,4}-){2,6}(?:-[0-9a-fA-F]{1,4}){0,5}-)"
+    r"[0-9a-fA-F]{1,4}(?![0-9A-Za-z])"
+)
+_HEX = re.compile(
+    r"(?<![0-9A-Za-z])(?:[0-9a-f]{8}|[0-9a-f]{32}|(?:[0-9a-f][.-]){31}[0-9a-f])(?![0-9A-Za-z])",
+    re.IGNORECASE,
+)
+"""What may be an address in hexadecimal, whole or by nibbles."""
+FREE = frozenset({"server", "headers", "location_host", "title", "ede", "cnames", "followed"})
+"""Row fields in which a server may write what it likes; ``followed`` is a name it redirects to."""
 
 
 def shapes(own: str) -> set[str]:
@@ -58,7 +67,7 @@ def _free(text: str, mine: tuple[str, ...]) -> str:
     def gone(found: re.Match[str]) -> str:
         return found[0] if found[0].replace("-", ".") in mine or found[0] in mine else GONE
 
-    return _V6.sub(gone, _V4.sub(gone, text))
+    return _HEX.sub(GONE, _V6.sub(gone, _V4.sub(gone, text)))
 
 
 def value(given: Any, own: frozenset[str], mine: tuple[str, ...], field: str) -> Any:  # noqa: ANN401 - row fields
