@@ -68,6 +68,7 @@ WELL = [dns(HERE), doh(HERE), row("tcp"), row("tls"), row("http", status=200)]
 RESET = [dns(HERE), row("tcp"), row("tls", "connection_reset")]
 PLAIN = [row("tcp", port=80), row("http", "eof_error", port=80)]
 FORGED = row("tls", "ssl_unknown_authority", address=THERE)
+SAMPLE = row("http", aside="throughput", received=1_000_000, phases={"wait": 9.0, "read": 900.0})
 UNVERIFIED = row("http", unverified=True, status=200, address=THERE)
 
 CASES: dict[str, tuple[list[Measurement], set[tuple[str, str, str | None]]]] = {
@@ -262,6 +263,10 @@ def test_a_reference_tells_a_disruption_from_a_broken_site() -> None:
     assert judged(forged, [row("tls"), row("http")])[0].artefact == "forged certificate"
     dead = [*RESET[-1:], row("tcp", "generic_timeout_error", at=AT + timedelta(seconds=9))]
     assert [(one.kind, one.rule) for one in judged(dead, WELL)] == [("disruption", "residual")]
+    whole_sample = [*WELL, SAMPLE]
+    slow_sample = [*WELL, SAMPLE.model_copy(update={"received": 50_000})]
+    assert {one.rule for one in judged(slow_sample, whole_sample)} == {"answered", "sample"}
+    assert {one.rule for one in judged(whole_sample, slow_sample)} == {"answered"}
     page = [row("http", port=80, status=200, body_length=188)]
     whole = [row("http", port=80, status=200, body_length=1533)]
     assert judged(page, whole)[0].rule == "other_page"

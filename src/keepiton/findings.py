@@ -46,6 +46,9 @@ FROZEN_SPREAD = 0.25
 SLOW_BYTES_S = 4000
 """Rate below which a page of some size counts as throttled: slower than a modem of 1994."""
 SLOW_LEAST_BYTES = 16_384
+SLOWER = 0.1
+"""Share of the reference's rate below which a sample counts as throttled: a line's own speed and a
+distance make less."""
 PAGE_RATIO = 0.7
 """Two pages whose lengths have a smaller ratio differ (OONI's body proportion)."""
 REFUSES = (403, 451)
@@ -203,7 +206,7 @@ def _leg(
                 yield _other_address(leg)
         elif page := _other_page(leg, good, other):
             yield page
-        yield from _beside(leg)
+        yield from _beside(leg, other)
         return
     if not artefacts:
         yield _residual(leg, other, named) or _failed(leg, other)
@@ -418,6 +421,10 @@ def _other_page(leg: Leg, good: Numbered, other: Leg | None) -> _Said | None:
     return _Said("disruption", "other_page", (good,), detail)
 
 
+def _samples(leg: Leg | None) -> list[Numbered]:
+    return leg.of("http", "throughput") if leg else []
+
+
 def _other_address(leg: Leg) -> _Said:
     asked = [one for one in leg.rows if one.row.stage == "dns" and one.row.answers]
     detail = (
@@ -427,8 +434,14 @@ def _other_address(leg: Leg) -> _Said:
     return _Said("insufficient", "other_address", tuple(asked), detail)
 
 
-def _beside(leg: Leg) -> Iterator[_Said]:
+def _beside(leg: Leg, other: Leg | None) -> Iterator[_Said]:
     """Say what an answering target failed at beside its chain."""
+    for one in leg.of("http", "throughput"):
+        rate = _rate(one.row.received or 0, one.row)
+        there = max((_rate(two.row.received or 0, two.row) for two in _samples(other)), default=0.0)
+        if 0 < rate < SLOWER * there:
+            detail = f"a sample of {one.row.received} bytes at {rate:.0f} bytes/s, not {there:.0f}"
+            yield _Said("throttled", "sample", (one,), detail)
     offers = any("h3" in (one.row.headers or {}).get("alt-svc", "") for one in leg.of("http"))
     lost = [one for one in leg.of("tls", "quic") if one.row.failure in SUSPECT]
     if offers and lost:

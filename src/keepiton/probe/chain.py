@@ -559,18 +559,22 @@ class Chain:
                 self._emit("tcp", tried, **facts)
                 return
             connection: net.Connection = tried.value
+            watch = http.Watch()
             try:
                 if stage == "tls":
                     work: Awaitable[Any] = tls.handshake(connection, NEUTRAL)
                 else:
                     headers = self.world.settings.headers
-                    work = http.fetch(connection, f"http://{NEUTRAL}/", headers)
+                    work = http.fetch(connection, f"http://{NEUTRAL}/", headers, watch=watch)
                 tried = await self._try(STAGE_S[stage], work)
             finally:
                 connection.close()
                 self.world.took(connection.received)
             if isinstance(tried.value, http.Reply):
                 facts["status"] = tried.value.status
+            if stage == "http":
+                failed = tried.failure is not None
+                facts["phases"] = watch.phases(tried.began, tried.ended, failed=failed)
             self._emit(stage, tried, **facts)
 
     async def _sample(self, end: Endpoint, url: str) -> None:
