@@ -512,7 +512,7 @@ NAMES: dict[str, Names] = {
     "cut-again-over-tcp": Names(
         cut, "dns_no_answer", lambda q: framed(answer(q, flags=dns.flags.TC))
     ),
-    "tcp-of-64-kB": Names(
+    "tcp-of-64-kilobytes": Names(
         cut,
         None,
         lambda q: framed(
