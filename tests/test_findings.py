@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from keepiton.findings import Numbered, findings, legs, names_agree
+from keepiton.findings import NOTHING, Known, Numbered, findings, legs, names_agree, vouched
 from keepiton.model import End, Finding, Measurement, Run
+from keepiton.targets.networks import origin
 
 AT = datetime(2026, 11, 24, 8, tzinfo=UTC)
 RUN = "0123456789ab"
@@ -35,11 +36,12 @@ def row(stage: str, failure: str | None = None, **facts: Any) -> Measurement:  #
 
 
 def dns(*answers: str, failure: str | None = None, **facts: Any) -> Measurement:  # noqa: ANN401
-    return row("dns", failure, query="www.example.com A", answers=answers, **facts)
+    given = {"query": "www.example.com A", "answers": answers} | facts
+    return row("dns", failure, **given)
 
 
-def doh(*answers: str, failure: str | None = None) -> Measurement:
-    return dns(*answers, failure=failure, aside="compare")
+def doh(*answers: str, failure: str | None = None, **facts: Any) -> Measurement:  # noqa: ANN401
+    return dns(*answers, failure=failure, aside="compare", **facts)
 
 
 def ending(line: str = "up") -> End:
@@ -62,6 +64,16 @@ def judged(
     numbered = [Numbered(number, one) for number, one in enumerate(rows, 2)]
     others = legs(Numbered(number, one) for number, one in enumerate(reference or (), 2))
     return findings(HEAD, numbered, ending(line), others)
+
+
+def asked_of(
+    role: str, failure: str | None = None, *, answers: tuple[str, ...] = (), over: str = "udp"
+) -> Measurement:
+    """Write the row of a question to a server of the name's zone: it refers, if nothing is said."""
+    refers = ("ns.hoster.example.",) if not failure and not answers else None
+    said = {"rcode": "NOERROR", "answers": answers, "referral": refers, "transport": over}
+    at = {"address": "31.44.5.245", "port": 53, "resolver": role, "aside": "authority"}
+    return dns(failure=failure, **(at | said))
 
 
 WELL = [dns(HERE), doh(HERE), row("tcp"), row("tls"), row("http", status=200)]
@@ -175,6 +187,26 @@ CASES: dict[str, tuple[list[Measurement], set[tuple[str, str, str | None]]]] = {
         [dns(THERE), doh(HERE), row("http", port=80, address=THERE, status=200)],
         {("reached", "answered", None), ("insufficient", "other_address", None)},
     ),
+    "a zone's server speaks over UDP as it does not over TCP": (
+        [*WELL, asked_of("tld-ns-abroad", answers=(THERE,)), asked_of("tld-ns-abroad", over="tcp")],
+        {("reached", "answered", None), ("interference", "authority", "injected answer")},
+    ),
+    "a zone's server that serves the name itself": (
+        [
+            *WELL,
+            asked_of("tld-ns-abroad", answers=(HERE,)),
+            asked_of("tld-ns-abroad", answers=(HERE,), over="tcp"),
+        ],
+        {("reached", "answered", None)},
+    ),
+    "unknown to the zone's servers at home": (
+        [*WELL, asked_of("tld-ns-abroad"), asked_of("tld-ns-domestic", "dns_nxdomain_error")],
+        {("reached", "answered", None), ("disruption", "authorities_differ", None)},
+    ),
+    "a zone's server is silent": (
+        [*WELL, asked_of("tld-ns-abroad"), asked_of("tld-ns-domestic", "generic_timeout_error")],
+        {("reached", "answered", None)},
+    ),
     "dead after the name": (
         [RESET[-1], row("tcp", "generic_timeout_error", attempt=2, at=AT + timedelta(seconds=9))],
         {("insufficient", "residual", None)},
@@ -282,13 +314,58 @@ def test_a_bad_own_line_accuses_nobody(line: str, kind: str) -> None:
     assert [one.kind for one in judged(rows, line=line)] == [kind]
 
 
-def test_answers_of_content_networks_are_plausible_and_a_certificate_vouches() -> None:
-    def agree(*rows: Measurement) -> str:
-        (leg,) = legs(Numbered(number, one) for number, one in enumerate(rows))["site"]
-        return names_agree(leg)
+def agree(*rows: Measurement, known: Known = NOTHING) -> str:
+    (leg,) = legs(Numbered(number, one) for number, one in enumerate(rows))["site"]
+    return names_agree(leg, known)
 
+
+def test_answers_of_content_networks_are_plausible_and_a_certificate_vouches() -> None:
     assert agree(dns(HERE), doh(HERE, THERE)) == "same"
     assert agree(dns("93.184.9.9"), doh(HERE)) == "plausible"
     assert agree(dns(THERE), doh(HERE)) == "inconsistent"
     assert agree(dns(THERE), doh(HERE), row("tls", address=THERE)) == "plausible"
     assert agree(dns(THERE)) == "unknown"
+    assert agree(dns(THERE, also=(HERE,)), doh(HERE)) == "injected"
+    assert agree(dns("10.0.0.1", failure="dns_bogon_error"), doh(HERE)) == "bogon"
+
+
+def test_addresses_of_one_network_are_plausible() -> None:
+    """The shipped prefixes know the operators' own; of all others nothing is said."""
+    known = Known(origin=origin)
+    assert (origin("178.120.0.1"), origin("2a00:c827:a:2::2"), origin(HERE)) == (6697, 60330, None)
+    assert agree(dns("178.120.0.1"), doh("37.44.64.1"), known=known) == "plausible"
+    assert agree(dns("178.120.0.1"), doh("93.125.25.72"), known=known) == "inconsistent"
+    assert agree(dns(THERE), doh(HERE), known=known) == "inconsistent"
+
+
+def test_what_others_gave_before_is_plausible_and_what_the_resolver_itself_said_is_not() -> None:
+    def before(*rows: Measurement, reference: bool = False) -> Known:
+        numbered = [Numbered(number, one) for number, one in enumerate(rows)]
+        given: dict[str, set[str]] = {}
+        for name, address in vouched(numbered, reference=reference):
+            given.setdefault(name, set()).add(address)
+        return Known(given)
+
+    def now(known: Known) -> str:
+        return agree(dns(THERE), doh(HERE), known=known)
+
+    assert now(before(dns(HERE), doh(THERE))) == "plausible"
+    assert now(before(dns(THERE), row("tls", address=THERE))) == "plausible"
+    assert now(before(dns(THERE), reference=True)) == "plausible"
+    assert now(before(dns(THERE), doh(HERE))) == "inconsistent"
+    other = {"query": "other.example A"}
+    assert now(before(dns(THERE, **other), doh(THERE, **other))) == "inconsistent"
+
+
+def test_every_resolver_is_compared_by_itself() -> None:
+    """An honest one beside it must not hide what the other says."""
+    honest = dns(HERE, resolver="9.9.9.9")
+    bogus = dns("10.10.34.35", failure="dns_bogon_error", resolver="system")
+    denied = dns(failure="dns_nxdomain_error", resolver="system")
+    assert agree(dns(THERE, resolver="system"), honest) == "inconsistent"
+    assert [(one.rule, one.names) for one in judged([bogus, honest, *WELL[2:]])] == [
+        ("bogon", "bogon"),
+        ("answered", "bogon"),
+    ]
+    assert {one.artefact for one in judged([denied, honest, *WELL[2:]])} == {"forged answer", None}
+    assert {one.artefact for one in judged([honest, honest, *WELL[2:]])} == {None}

@@ -8,10 +8,11 @@ from collections import defaultdict
 from itertools import pairwise
 from pathlib import Path
 
-from lab import CLIENT, CLIENT6, NAME_SERVER, SITES, Lab, echo
+from lab import AUTHORITIES, CLIENT, CLIENT6, NAME_SERVER, SITES, Lab, echo
 
 ECHO = Path(echo.__file__)
 AT, AT6 = ("5.46.240.1", "5.46.240.2"), ("2a05:46:240::1", "2a05:46:240::2")
+AUTHORITY = min(AUTHORITIES)
 EXPECT = ('expect = { status = 200, contains = "never" }', "")
 """One keeps its title, because the answer is not the expected; of one the redirect is followed."""
 PUBLIC, PUBLIC6 = "91.149.128.77", "2a00:760:9::77"
@@ -74,13 +75,19 @@ def test_nothing_that_a_server_echoes_of_the_client_is_stored_or_shown(
 def test_the_limits_on_connections_hold_under_load_as_the_server_sees_them(
     open_lab: Lab, tmp_path: Path
 ) -> None:
-    """A hundred targets that refuse, twenty of them at one address: all want to try again."""
+    """A hundred targets that refuse, eight of them at one address: all want to try again.
+
+    Ten names besides, each asked of a resolver over TCP and of one server of their zone.
+    """
     lab, listing, capture = open_lab, tmp_path / "list.toml", tmp_path / "seen.pcap"
     tmp_path.chmod(0o777)
     hosts = [f"5.46.241.{n}" for n in range(1, 101)] + ["5.46.242.1"] * 8
     entries = [
         f'[[target]]\nid = "t{n}"\nurl = "http://{one}/{n}"\n' for n, one in enumerate(hosts)
     ]
+    entries += [f'[[target]]\nid = "n{n}"\nurl = "http://n{n}.test/"\n' for n in range(10)]
+    zone = 'ports = ["53/udp"]\nquery = { name = "test." }\nrole = "tld-ns-domestic"\n'
+    entries += [f'[[target]]\nid = "zone"\naddresses = ["{AUTHORITY}"]\n{zone}']
     listing.write_text('title = "load"\n' + "".join(entries) + CONTROLS)
     tap = lab.within(lab.world, "tcpdump", "-i", "down0", "-nn", "-U", "-w", str(capture))
     with subprocess.Popen(tap, stderr=subprocess.PIPE) as tcpdump:
@@ -88,24 +95,28 @@ def test_the_limits_on_connections_hold_under_load_as_the_server_sees_them(
             assert tcpdump.stderr
             assert b"listening" in tcpdump.stderr.readline()
             done = lab.run(
-                *("probe", str(listing), "--data", str(tmp_path / "data"), "--again", "--no-doh"),
-                *("--pause", "0.2"),
+                *("probe", str(listing), "--data", str(tmp_path / "data"), "--again"),
+                *("--doh", f"tcp://{NAME_SERVER}", "--pause", "0.2"),
             )
         finally:
             tcpdump.terminate()
     assert done.returncode == 0, done.stderr
-    words = ["tcpdump", "-tt", "-nn", "-r", str(capture), "tcp[13] & 18 == 2"]
+    begins = f"tcp[13] & 18 == 2 or (udp and dst host {AUTHORITY})"
+    words = ["tcpdump", "-tt", "-nn", "-r", str(capture), begins]
     read = subprocess.run(words, capture_output=True, text=True, check=True).stdout
     seen = [
         (float(at), host)
-        for at, host in re.findall(r"^([\d.]+) IP \S+ > ([\d.]+)\.80: ", read, re.MULTILINE)
+        for at, host in re.findall(r"^([\d.]+) IP \S+ > ([\d.]+)\.\d+: ", read, re.MULTILINE)
     ]
-    assert len(seen) >= 2 * len(hosts)
+    assert sum(host in hosts for _, host in seen) >= 2 * len(hosts)
+    assert sum(host == NAME_SERVER for _, host in seen) == 10
+    assert sum(host == AUTHORITY for _, host in seen) >= 10
     times = sorted(at for at, _ in seen)
     busiest = max(sum(at <= other < at + 1 for other in times) for at in times)
     assert busiest <= 20 + 1, f"{busiest} connections in one second, at 20 a second"
     by_host = defaultdict(list)
     for at, host in seen:
-        by_host[host].append(at)
+        if host != NAME_SERVER:  # a resolver is there to be asked
+            by_host[host].append(at)
     gaps = [after - before for each in by_host.values() for before, after in pairwise(sorted(each))]
     assert min(gaps) >= 1.99, "one connection in two seconds to one address"

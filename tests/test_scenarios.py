@@ -24,7 +24,7 @@ import trustme
 
 import conftest
 import loopback
-from lab import CLIENT, CLIENT6, NAME_SERVER, RESOLVER, SITES, Lab, missing, sites
+from lab import AUTHORITIES, CLIENT, CLIENT6, NAME_SERVER, RESOLVER, SITES, Lab, missing, sites
 from lab.scenarios import CASES, WELL, Case, Says
 
 MEANINGS = {
@@ -77,7 +77,9 @@ def seen(
         folder = tmp_path_factory.mktemp("scenarios")
         numbers = [sites.names().index(name) for name in group]
         listing = folder / "list.toml"
-        listing.write_text(sites.listing(sites.COUNTRY, numbers, CONTROLS, NAME_SERVER))
+        listing.write_text(
+            sites.listing(sites.COUNTRY, numbers, CONTROLS, NAME_SERVER, authorities=AUTHORITIES)
+        )
         rules = list(chain.from_iterable(sites.COUNTRY.rules(n, **MEANINGS) for n in numbers))
         words = (
             *("probe", str(listing), "--again", "--roots", str(lab.roots), "--pause", "0.2"),
@@ -148,6 +150,7 @@ def test_packets_go_to_listed_hosts_and_resolvers_only(seen: Look, name: str) ->
     group = together(name)
     numbers = [sites.names().index(one) for one in group]
     allowed = {RESOLVER, *(SITES[one] for one in CONTROLS), NAME_SERVER, SITES["beta-2.test"]}
+    allowed |= set(AUTHORITIES)
     for number in numbers:
         words = sites.COUNTRY.words(number, sites.case_of(number))
         allowed |= {words["AT"], words["THERE"], words["AT6"], "134.17.0.7"}

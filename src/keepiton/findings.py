@@ -7,13 +7,13 @@ that a reference vantage does not share is a ``disruption``; what cannot be told
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 
 from keepiton.bogons import is_bogon
-from keepiton.model import End, Finding, FindingKind, Line, Measurement, Run
+from keepiton.model import End, Finding, FindingKind, Line, Measurement, Names, Run
 
 SUSPECT = {
     "connection_reset": "reset",
@@ -89,6 +89,12 @@ class Leg:
         """An end that was reached without anything wrong."""
         return next((one for one in self.ends if self._good(one)), None)
 
+    @cached_property
+    def name(self) -> str:
+        """The name that was looked up; empty without one."""
+        asked = (one.row.query for one in self.of("dns") if one.row.address is None)
+        return (next(asked, "") or "").partition(" ")[0]
+
     def _good(self, end: Numbered) -> bool:
         return end.row.state == "ok" and not end.row.unverified and not end.row.fingerprint
 
@@ -117,8 +123,25 @@ Reference = dict[str, list[Leg]]
 """The legs of a run from a vantage that nothing lies in the way of, by target."""
 
 
+@dataclass(frozen=True)
+class Known:
+    """What is known of names and addresses beside the rows of one run."""
+
+    given: Mapping[str, set[str]] = field(default_factory=dict)
+    """The addresses of a name that other runs vouch for (see :func:`vouched`)."""
+    origin: Callable[[str], int | None] = lambda _: None
+    """Returns the AS that announces an address, None where that is not known."""
+
+
+NOTHING = Known()
+
+
 def findings(
-    run: Run, rows: Sequence[Numbered], end: End | None, reference: Reference
+    run: Run,
+    rows: Sequence[Numbered],
+    end: End | None,
+    reference: Reference,
+    known: Known = NOTHING,
 ) -> list[Finding]:
     """Judge every target of one run, beside the same target's rows of a reference if it has any.
 
@@ -132,7 +155,7 @@ def findings(
             named.setdefault(one.row.address, one)
     for target, all_legs in legs(rows).items():
         others = {leg.hop: leg for leg in reference.get(target, ())}
-        for judge in _target(all_legs, others, end, named):
+        for judge in _target(all_legs, others, end, named, known):
             at = min(one.row.at for one in judge.rows) if judge.rows else run.started_at
             found.append(judge.finding(run, target, at))
     return found
@@ -148,6 +171,7 @@ class _Said:
     detail: str = ""
     artefact: str | None = None
     hop: int | None = None
+    names: Names = "unknown"
 
     def finding(self, run: Run, target: str, at: datetime) -> Finding:
         return Finding(
@@ -161,6 +185,7 @@ class _Said:
             detail=self.detail,
             artefact=self.artefact,
             hop=self.hop,
+            names=self.names,
         )
 
 
@@ -169,13 +194,15 @@ def _target(
     others: dict[int | None, Leg],
     end: End | None,
     named: dict[str, Numbered],
+    known: Known,
 ) -> Iterator[_Said]:
     last = all_legs[-1]
     for leg in all_legs:
         rules = set()
-        for said in _leg(leg, others.get(leg.hop), end, named, last=leg is last):
+        names = names_agree(leg, known)
+        for said in _leg(leg, others.get(leg.hop), end, named, names, last=leg is last):
             rules.add(said.rule)
-            yield replace(said, hop=leg.hop)
+            yield replace(said, hop=leg.hop, names=names)
         if "other_page" in rules:  # where that leads to is no longer the target's
             break
     no_route = [
@@ -189,7 +216,13 @@ def _target(
 
 
 def _leg(
-    leg: Leg, other: Leg | None, end: End | None, named: dict[str, Numbered], *, last: bool
+    leg: Leg,
+    other: Leg | None,
+    end: End | None,
+    named: dict[str, Numbered],
+    names: Names,
+    *,
+    last: bool,
 ) -> Iterator[_Said]:
     """``named`` holds, by address, the first connection that broke off after a name in it."""
     own = _own(leg, end)
@@ -198,11 +231,12 @@ def _leg(
         return
     artefacts = list(_artefacts(leg, other))
     yield from artefacts
+    yield from _authorities(leg)
     good = leg.answered
     if good:
         if last or artefacts:
             yield _answered(leg, good, other)
-            if not artefacts and names_agree(leg) == "inconsistent":
+            if not artefacts and names == "inconsistent":
                 yield _other_address(leg)
         elif page := _other_page(leg, good, other):
             yield page
@@ -313,32 +347,80 @@ def _has_tls(leg: Leg, end: Numbered) -> bool:
     return any(one.row.address == end.row.address for one in leg.of("tls"))
 
 
-def _dns_artefacts(leg: Leg) -> Iterator[_Said]:
+def _views(leg: Leg) -> Iterator[tuple[list[Numbered], list[Numbered]]]:
+    """Yield what each own resolver said of the name, beside what all others said of it."""
     asked = [one for one in leg.of("dns") if one.row.address is None]
-    compared = leg.of("dns", "compare")
-    told = {one for one in _answers(compared) if not _bogon(one)}
-    two = [one for one in asked if one.row.also is not None or one.row.also_rcode]
+    for label in dict.fromkeys(one.row.resolver for one in asked):
+        mine = [one for one in asked if one.row.resolver == label]
+        others = [one for one in asked if one.row.resolver != label and _of_one_family(one)]
+        yield mine, [*leg.of("dns", "compare"), *others]
+
+
+def _of_one_family(one: Numbered) -> bool:
+    return (one.row.query or "").endswith(" A")
+
+
+def _forged(leg: Leg) -> tuple[Numbered, ...]:
+    """Return what a server of the zone said over UDP and takes back over TCP, both rows."""
+    servers = leg.of("dns", "authority")
+    refers = {one.row.address: one for one in servers if one.row.transport == "tcp"}
+    refers = {address: one for address, one in refers.items() if one.row.referral}
+    spoke = [
+        one
+        for one in servers
+        if one.row.transport == "udp" and one.row.rcode and not one.row.referral
+    ]
+    forged = [one for one in spoke if one.row.address in refers]
+    return (*forged, *(refers[one.row.address] for one in forged))
+
+
+def _dns_artefacts(leg: Leg) -> Iterator[_Said]:
+    forged = _forged(leg)
+    if forged:
+        detail = "a server of the zone answered over UDP what it does not say over TCP"
+        yield _Said("interference", "authority", forged, detail, "injected answer")
+    for mine, others in _views(leg):
+        said = list(_view_artefacts(leg, mine, others))
+        yield from said
+        if said:
+            return
+
+
+def _view_artefacts(leg: Leg, mine: list[Numbered], others: list[Numbered]) -> Iterator[_Said]:
+    """Compare one resolver's answers with those of all others."""
+    two = [one for one in mine if one.row.also is not None or one.row.also_rcode]
     if two:
         detail = "one question had two different answers"
         yield _Said("interference", "injected", tuple(two), detail, "injected answer")
         return
-    bogus = [one for one in asked if one.row.failure == "dns_bogon_error"]
+    told = {one for one in _answers(others) if not _bogon(one)}
+    bogus = [one for one in mine if one.row.failure == "dns_bogon_error"]
     if bogus and told:
         detail = "the resolver gave a private or reserved address, another one a public one"
-        yield _Said("interference", "bogon", (*bogus, *compared), detail, "bogon")
+        yield _Said("interference", "bogon", (*bogus, *others), detail, "bogon")
         return
-    gave = _answers(asked)
+    gave = _answers(mine)
     vouched = [leg.verified[one] for one in told if one in leg.verified and one not in gave]
     lines = {one.line: one for one in leg.rows}
-    denied = [one for one in asked if one.row.failure in DENIED]
+    denied = [one for one in mine if one.row.failure in DENIED]
     if denied and not gave and vouched:
         detail = "the resolver denies a name whose address, told by another, proves itself"
-        rows = (*denied, *compared, *(lines[line] for line in vouched))
+        rows = (*denied, *others, *(lines[line] for line in vouched))
         yield _Said("interference", "denied", rows, detail, "forged answer")
-    gone = [one for one in compared if one.row.failure == "dns_nxdomain_error"]
-    if gave and gone and len(gone) == len(compared) and not leg.verified:
+    gone = [one for one in others if one.row.failure == "dns_nxdomain_error"]
+    if gave and gone and len(gone) == len(others) and not leg.verified:
         detail = "the resolver gives an address for a name that does not exist elsewhere"
-        yield _Said("interference", "ghost", (*asked, *gone), detail, "forged answer")
+        yield _Said("interference", "ghost", (*mine, *gone), detail, "forged answer")
+
+
+def _authorities(leg: Leg) -> Iterator[_Said]:
+    """Say when the zone's own servers at home and abroad do not agree that the name exists."""
+    servers = leg.of("dns", "authority")
+    known = {one.row.resolver for one in servers if one.row.referral or one.row.answers}
+    denied = {one.row.resolver for one in servers if one.row.failure in DENIED} - known
+    if known and denied:
+        detail = f"{', '.join(sorted(filter(None, denied)))} does not know the name, another does"
+        yield _Said("disruption", "authorities_differ", tuple(servers), detail)
 
 
 def _certificate_artefacts(leg: Leg, other: Leg | None) -> Iterator[_Said]:
@@ -363,20 +445,52 @@ def _bogon(text: str) -> bool:
         return True
 
 
-def names_agree(leg: Leg) -> str:
-    """Say how the resolvers' answers for one name agree: same, plausible, inconsistent, unknown.
+def names_agree(leg: Leg, known: Known = NOTHING) -> Names:
+    """Say how the answers for one name agree, each own resolver's beside all others'; the worst.
 
-    Disjoint answers are plausible when an address of the first proves itself by its certificate,
-    or lies in the same /16 (v4): content networks answer by place (OONI's main source of false
-    positives).
+    ``injected``: one question had two answers. ``bogon``: a private or reserved address.
+    ``inconsistent``: no address in common. That is only ``plausible`` when an address proves itself
+    by its certificate, was given by others or proved itself in another run, or is of the same AS or
+    /16: content networks answer by place and time (OONI's main source of false positives).
     """
-    mine, theirs = _answers(leg.of("dns")), _answers(leg.of("dns", "compare"))
-    if not mine or not theirs:
-        return "unknown"
+    asked = [one for one in leg.of("dns") if one.row.address is None]
+    if _forged(leg) or any(one.row.also is not None or one.row.also_rcode for one in asked):
+        return "injected"
+    if any(one.row.failure == "dns_bogon_error" for one in asked):
+        return "bogon"
+    found: set[Names] = set()
+    for one, others in _views(leg):
+        mine, theirs = _answers(one), _answers(others)
+        if mine and theirs:
+            found.add(
+                _agree(mine, theirs, set(leg.verified) | known.given.get(leg.name, set()), known)
+            )
+    order: tuple[Names, ...] = ("inconsistent", "plausible", "same", "unknown")
+    return min(found, key=order.index, default="unknown")
+
+
+def _agree(mine: set[str], theirs: set[str], proven: set[str], known: Known) -> Names:
     if mine & theirs:
         return "same"
-    near = {one.rsplit(".", 2)[0] for one in mine} & {one.rsplit(".", 2)[0] for one in theirs}
-    return "plausible" if near or mine & set(leg.verified) else "inconsistent"
+    if mine & proven or {one.rsplit(".", 2)[0] for one in mine} & {
+        one.rsplit(".", 2)[0] for one in theirs
+    }:
+        return "plausible"
+    networks = set(map(known.origin, mine)) & set(map(known.origin, theirs)) - {None}
+    return "plausible" if networks else "inconsistent"
+
+
+def vouched(rows: Iterable[Numbered], *, reference: bool = False) -> Iterator[tuple[str, str]]:
+    """Yield the names and addresses that one run vouches for, to be known beside other runs.
+
+    What compared resolvers gave (of a reference: all resolvers), and what showed a certificate that
+    verifies. What the own resolver alone says, again and again, proves nothing.
+    """
+    for all_legs in legs(rows).values():
+        for leg in all_legs:
+            told = leg.of("dns", "compare") + (leg.of("dns") if reference else [])
+            for address in _answers(told) | set(leg.verified):
+                yield leg.name, address
 
 
 def _answered(leg: Leg, good: Numbered, other: Leg | None) -> _Said:

@@ -22,8 +22,10 @@ State = Literal["ok", "fail", "inconclusive", "skipped"]
 Perspective = Literal["inside", "outside"]
 Risk = Literal["low", "medium", "high"]
 Line = Literal["up", "border", "resolver", "portal", "down", "mixed", "unknown"]
-Aside = Literal["compare", "neutral", "quic", "throughput"]
+Aside = Literal["compare", "authority", "neutral", "quic", "throughput"]
 RISKS: tuple[Risk, ...] = ("low", "medium", "high")
+AUTHORITIES = frozenset({"tld-ns-domestic", "tld-ns-abroad"})
+"""Roles of a zone's own servers, at home and abroad; their query names the zone."""
 
 _UNPRINTABLE = re.compile(
     "[\x00-\x1f\x7f-\x9f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff\ufff9-\ufffb]"
@@ -120,6 +122,12 @@ class Target(Written):
     confidence: Literal["high", "medium", "user"] = "user"
     checked: date | None = Field(None, description="the day the source was last read")
     note: str = Field("", max_length=1000)
+
+    @property
+    def serves(self) -> str | None:
+        """The zone whose servers it is one of, where the list says whether at home or abroad."""
+        named = self.role in AUTHORITIES and self.addresses and self.query
+        return self.query.name.strip(".") if named and self.query else None
 
     @model_validator(mode="after")
     def _whole(self) -> "Target":
@@ -265,6 +273,9 @@ class Measurement(Stored):
     query: str | None = Field(None, description="name and type asked")
     rcode: str | None = None
     answers: tuple[str, ...] | None = Field(None, max_length=64)
+    referral: tuple[str, ...] | None = Field(
+        None, max_length=16, description="name servers that a server without recursion refers to"
+    )
     flags: str | None = Field(None, description="header flags of the DNS answer, such as QR RD RA")
     cnames: tuple[str, ...] | None = Field(None, max_length=16, description="aliases passed")
     ttl: int | None = Field(None, ge=0, description="least TTL of the answers, seconds")
@@ -440,6 +451,10 @@ FindingKind = Literal[
 ]
 
 
+Names = Literal["same", "plausible", "inconsistent", "bogon", "injected", "unknown"]
+"""How the answers of several resolvers for one name agree."""
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """What one run's rows say of one target, by a named rule; recomputable from the rows."""
@@ -458,6 +473,7 @@ class Finding:
     artefact: str | None = None
     """What shows interference: fingerprint, bogon, forged certificate and so on."""
     hop: int | None = None
+    names: Names = "unknown"
 
 
 @dataclass(frozen=True, slots=True)

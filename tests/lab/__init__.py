@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -43,6 +43,11 @@ SITES = {
     "home-2.test": "5.45.91.1",
 }
 NAME_SERVER = "5.45.83.53"
+AUTHORITIES = {
+    **{f"5.45.92.{n}": "tld-ns-domestic" for n in range(1, 11)},
+    **{f"5.45.84.{n}": "tld-ns-abroad" for n in range(1, 11)},
+}
+"""Servers of the zone, which only say whom to ask for a site: so many that all cases get a turn."""
 NO_ROUTE = {"beta-1.test": "2a00:5:45::1"}
 """A second address of a site, of a family that the client has no route for."""
 
@@ -241,7 +246,7 @@ class Lab:
             (etc / "resolv.conf").write_text(f"nameserver {RESOLVER}\n")
         self.ip("-n", self.abroad, "link", "set", "up0", "up")
         self.ip("-n", self.abroad, "route", "add", "default", "via", ABROAD_GATEWAY)
-        for address in (*SITES.values(), RESOLVER, NAME_SERVER):
+        for address in (*SITES.values(), RESOLVER, NAME_SERVER, *AUTHORITIES):
             self.ip("-n", self.world, "addr", "add", f"{address}/32", "dev", "lo")
         block = f"{sites.COUNTRY.block}.0.0/16"
         self.ip("-n", self.world, "route", "add", "local", block, "dev", "lo")
@@ -250,7 +255,7 @@ class Lab:
         self.link("up")
         self.list.write_text(targets_toml())
         self._nginx()
-        self._unbound()
+        self._names()
         self._wait()
 
     def _nginx(self) -> None:
@@ -271,18 +276,34 @@ class Lab:
         config.write_text(sites.nginx_conf(self.folder, "\n".join(blocks)))
         self.serve("nginx", "-c", str(config), "-p", str(self.folder))
 
-    def _unbound(self) -> None:
+    def _names(self) -> None:
+        """Serve the names: by a resolver and a server abroad, and by servers of the zone."""
         records = [f"{name}. A {at}" for name, at in SITES.items()]
         records += [f"{name}. AAAA {at}" for name, at in NO_ROUTE.items()]
         records += sites.records(sites.COUNTRY)
-        data = "\n".join(f'  local-data: "{record}"' for record in records)
-        config = self.folder / "unbound.conf"
+        soa = "SOA ns.test. root.test. 1 60 60 60 60"
+        data = "".join(f'  local-data: "{one}"\n' for one in (f"test. {soa}", *records))
+        self._unbound("resolver", (RESOLVER, NAME_SERVER), f"  local-zone: test. static\n{data}")
+        zone = self.folder / "test.zone"
+        cuts = sorted({record.split()[0] for record in records})
+        zone.write_text(
+            f"test. 60 {soa}\ntest. 60 NS ns.test.\nns.test. 60 A 5.45.92.1\n"
+            + "".join(f"{cut} 60 NS ns.hoster.example.\n" for cut in cuts)
+        )
+        self._unbound(
+            "authority",
+            AUTHORITIES,
+            f"  local-zone: test. nodefault\nauth-zone:\n  name: test.\n  zonefile: {zone}\n"
+            "  for-upstream: no\n  for-downstream: yes\n",
+        )
+
+    def _unbound(self, name: str, listening: Iterable[str], more: str) -> None:
+        interfaces = "".join(f"  interface: {one}\n" for one in listening)
+        config = self.folder / f"{name}.conf"
         config.write_text(
             "server:\n  do-daemonize: no\n  use-syslog: no\n  username: ''\n  chroot: ''\n"
             f"  pidfile: ''\n  directory: {self.folder}\n  access-control: 0.0.0.0/0 allow\n"
-            f"  interface: {RESOLVER}\n  interface: {NAME_SERVER}\n  local-zone: test. static\n"
-            f'  local-data: "test. SOA ns.test. root.test. 1 60 60 60 60"\n{data}\n'
-            "remote-control:\n  control-enable: no\n"
+            f"{interfaces}{more}remote-control:\n  control-enable: no\n"
         )
         self.serve("unbound", "-d", "-p", "-c", str(config))
 
@@ -300,6 +321,7 @@ class Lab:
             "import socket\n"
             f"socket.create_connection(('{SITES['home-2.test']}', 443), 1)\n"
             f"socket.create_connection(('{RESOLVER}', 53), 1)\n"
+            f"socket.create_connection(('{min(AUTHORITIES)}', 53), 1)\n"
         )
         while time.monotonic() < until:
             words = ["ip", "netns", "exec", self.client, sys.executable, "-c", probe]

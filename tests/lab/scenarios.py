@@ -39,6 +39,8 @@ def interference(artefact: str, *more: tuple[str, str | None]) -> Says:
     return says(("interference", artefact), *more)
 
 
+INJECTED = ("interference", "injected answer")
+"""What the zone's own servers show where every question over UDP is answered by somebody else."""
 REACHED = says(("reached", None))
 DISRUPTION = says(("disruption", None))
 UNCLEAR = says(("insufficient", None))
@@ -184,42 +186,55 @@ CASES: dict[str, Case] = {
         "OONI 9",
         ("dns", "dns_no_answer"),
         interference("forged answer"),
-        rules=forged(rcode="NOERROR"),
+        rules=forged(rcode="NOERROR", to="RESOLVER"),
     ),
     "resolver fails for the name": Case(
         "ours",
         ("dns", "dns_servfail_error"),
         says(("resolver_trouble", None)),
-        rules=forged(rcode="SERVFAIL"),
+        rules=forged(rcode="SERVFAIL", to="RESOLVER"),
     ),
     "private address": Case(
         "OONI 10",
         ("dns", "dns_bogon_error"),
         interference("bogon"),
-        rules=forged("10.10.34.35"),
+        rules=forged("10.10.34.35", to="RESOLVER"),
     ),
     "loopback address, over HTTP": Case(
         "OONI 12",
         ("dns", "dns_bogon_error"),
-        interference("bogon"),
+        interference("bogon", INJECTED),
         url=HTTP,
         rules=forged("127.0.0.1"),
     ),
     "loopback address, over HTTPS": Case(
         "OONI 13",
         ("dns", "dns_bogon_error"),
-        interference("bogon"),
+        interference("bogon", INJECTED),
         rules=forged("127.0.0.1", "::1"),
     ),
     "another's address, over HTTPS": Case(
-        "OONI 4", found=interference("forged certificate"), rules=forged("THERE")
+        "OONI 4", found=interference("forged certificate", INJECTED), rules=forged("THERE")
     ),
     "another's address, over HTTP": Case(
         "OONI 14",
+        found=interference("injected answer", ("reached", None)),
+        rule="authority",
+        url=HTTP,
+        rules=forged("PROXY"),
+    ),
+    "another's address from the resolver only, over HTTP": Case(
+        "ours",
         found=says(("reached", None), ("insufficient", None)),
         rule="other_address",
         url=HTTP,
-        rules=forged("PROXY"),
+        rules=forged("PROXY", to="RESOLVER"),
+    ),
+    "name denied by whoever is asked over UDP": Case(
+        "ours",
+        ("dns", "dns_nxdomain_error"),
+        interference("forged answer", INJECTED),
+        rules=forged(),
     ),
     "name gone everywhere but here": Case(
         "OONI 16",
@@ -231,7 +246,7 @@ CASES: dict[str, Case] = {
     "address of a known block page": Case(
         "ours",
         ("tcp", "connection_refused"),
-        interference("fingerprint:mts-dns"),
+        interference("fingerprint:mts-dns", INJECTED),
         url=HTTP,
         rules=(*forged("134.17.0.7"), *at("refuse", "134.17.0.7")),
     ),
@@ -253,7 +268,7 @@ CASES: dict[str, Case] = {
     ),
     "answers by one family private": Case(
         "ours",
-        found=interference("bogon", ("reached", None)),
+        found=interference("bogon", INJECTED, ("reached", None)),
         rules=forged("AT", "fc00::5"),
     ),
     "every resolver gives another's address": Case(
@@ -478,7 +493,7 @@ CASES: dict[str, Case] = {
     ),
     "redirect, then no such name": Case(
         "OONI 33",
-        found=interference("forged answer"),
+        found=interference("forged answer", INJECTED),
         page=TO_HTTPS,
         rules=forged(query="OTHER"),
         hops=True,

@@ -5,10 +5,11 @@ loopback.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import trustme
@@ -175,10 +176,12 @@ def listing(
     controls: dict[str, str],
     name_server: str,
     port: int = 53,
+    authorities: Mapping[str, str] = MappingProxyType({}),
 ) -> str:
     """Write a list of cases and the lab's controls, of no country: all fingerprints hold.
 
-    ``controls`` says where each of CONTROLS is asked for.
+    ``controls`` says where each of CONTROLS is asked for, ``authorities`` the role of each of the
+    zone's own servers.
     """
     entries = ['title = "x"']
     entries += [
@@ -194,4 +197,9 @@ def listing(
         f'[[target]]\nid = "dns"\naddresses = ["{name_server}"]\nports = ["{port}/udp"]\n'
         'query = { name = "test.", type = "SOA" }\ncontrol = "foreign"'
     )
+    entries += [
+        f'[[target]]\nid = "{address}"\naddresses = ["{address}"]\nports = ["53/udp"]\n'
+        f'query = {{ name = "test.", type = "SOA" }}\nrole = "{role}"'
+        for address, role in authorities.items()
+    ]
     return "\n".join(entries) + "\n"

@@ -1,6 +1,8 @@
 """``keepiton findings``."""
 
 import sys
+from collections import defaultdict, deque
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +14,10 @@ from keepiton.errors import Mistake
 if TYPE_CHECKING:
     from keepiton.findings import Numbered, Reference
     from keepiton.model import End, Finding, Run
+
+
+LATELY = 10
+"""Runs before one whose answers are known beside it: content networks give others by and by."""
 
 
 @click.command()
@@ -55,23 +61,42 @@ def findings(
     """Say what one run's rows show of each target, by which rule, and on which lines.
 
     Takes the newest run of this machine, or every result file named. Interference is said only
-    with an artefact; without a reference, most failures stay insufficient.
+    with an artefact; without a reference, most failures stay insufficient. Answers of resolvers are
+    compared with those of the ten runs before, too.
     """
-    from keepiton.findings import legs  # noqa: PLC0415
+    from keepiton.findings import Known, legs, vouched  # noqa: PLC0415
+    from keepiton.findings import findings as judge  # noqa: PLC0415
     from keepiton.report import findings as render  # noqa: PLC0415
     from keepiton.results.read import find  # noqa: PLC0415
+    from keepiton.targets.networks import origin  # noqa: PLC0415
 
     reference: Reference = {}
+    told: list[tuple[str, str]] = []
     for name in find(references):
-        reference |= legs(_whole(Path(name))[1])
+        _, rows, _ = _whole(Path(name))
+        reference |= legs(rows)
+        told += vouched(rows, reference=True)
     given = list(places) or [(data or common.folder()) / "results"]
     if not places and not given[0].is_dir():
         text = f"no results in {given[0]}; begin with: keepiton probe"
         sys.exit(common.complain(text, common.NO_DATA))
-    files = find(given)
+    files = sorted(map(Path, find(given)), key=lambda one: one.name)
     if not places:
-        files = sorted(files, key=lambda one: Path(one).name)[-1:]
-    made = [one for path in files for one in _of_file(Path(path), reference)]
+        files = files[-LATELY - 1 :]
+    made: list[tuple[str, Finding]] = []
+    lately: deque[list[tuple[str, str]]] = deque(maxlen=LATELY + 1)
+    for path in files:
+        run, rows, end = _whole(path)
+        if run is None:
+            raise Mistake(f"{path}: no run line; not a result file of keepiton")
+        lately.append(list(vouched(rows)))
+        if not places and path is not files[-1]:
+            continue
+        addresses: dict[str, set[str]] = defaultdict(set)
+        for name, address in chain(told, *lately):
+            addresses[name].add(address)
+        found = judge(run, rows, end, reference, Known(addresses, origin))
+        made += [(path.name, one) for one in found]
     if only_targets:
         made = [(file, one) for file, one in made if one.target in only_targets]
     if not made:
@@ -98,12 +123,3 @@ def _whole(path: Path) -> "tuple[Run | None, list[Numbered], End | None]":
         elif one:
             rows.append(Numbered(number, one))
     return run, rows, end
-
-
-def _of_file(path: Path, reference: "Reference") -> "list[tuple[str, Finding]]":
-    from keepiton.findings import findings as judge  # noqa: PLC0415
-
-    run, rows, end = _whole(path)
-    if run is None:
-        raise Mistake(f"{path}: no run line; not a result file of keepiton")
-    return [(path.name, one) for one in judge(run, rows, end, reference)]

@@ -52,7 +52,8 @@ COMPARED = "https://9.9.9.9/dns-query"
     "--no-doh",
     is_flag=True,
     envvar="KEEPITON_NO_DOH",
-    help="Ask no resolver to compare with; the one above lies abroad and asking it is visible.",
+    help="Compare with nobody: ask neither the resolver above, which lies abroad and is visible,"
+    " nor a zone's own servers.",
 )
 @click.option(
     "--throughput",
@@ -296,6 +297,12 @@ def _show_plan(loaded: "Loaded", settings: "Settings", perspective: str) -> None
     click.echo(f"Names would be asked of: {names} (A and AAAA)")
     for resolver in settings.compare:
         click.echo(f"and, to compare, of: {resolver.label} (A; left out with --no-doh)")
+    zones = sorted({f".{one.serves}" for one in fitting if one.serves and settings.compare})
+    if zones:
+        click.echo(
+            f"and, to compare, names under {', '.join(zones)} of the zone's own servers in the list"
+            " (A; left out with --no-doh)"
+        )
     for one in fitting:
         asked = one.url or " ".join([*([one.host] if one.host else []), *one.addresses, *one.ports])
         how = f"GET {asked}" if one.url else f"connect {asked}"

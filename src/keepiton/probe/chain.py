@@ -9,7 +9,7 @@ question each: what other resolvers say, whether another name gets through to th
 import asyncio
 import time
 from collections.abc import Awaitable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from ipaddress import ip_address
 from typing import Any
@@ -25,6 +25,7 @@ from keepiton.probe.world import (
     GRACE_S,
     MAX_HOPS,
     NEUTRAL,
+    PATIENCE_S,
     SAMPLE_BYTES,
     STAGE_S,
     Seen,
@@ -52,6 +53,8 @@ class _Tried:
     """A stage tried once: its value, or its failure."""
 
     check: int
+    attempt: int
+    """Of the chain, when it began: what stands beside the chain goes on while it tries again."""
     value: Any = None
     failure: str | None = None
     local: bool = False
@@ -83,8 +86,8 @@ class Chain:
     next_url: str | None = None
     """Where the latest answer redirects to."""
     visited: set[str] = field(default_factory=set)
-    elsewhere: list[str] = field(default_factory=list)
-    """Addresses that only compared resolvers gave."""
+    names: list[tuple[int | None, str | None, str]] = field(default_factory=list)
+    """Names that were looked up, each with its hop and host."""
 
     def __post_init__(self) -> None:
         """Nothing is known yet."""
@@ -116,7 +119,7 @@ class Chain:
             self._skip("dns", "do_not_probe")
             return False
         if literal and not self._may_go(literal):
-            self._emit("dns", _Tried(self._now(), failure=BOGON))
+            self._emit("dns", _Tried(self._now(), self.attempt, failure=BOGON))
             return False
         settled, _ = await self._reach(url, host, ())
         if "ok" not in settled.values():
@@ -136,28 +139,31 @@ class Chain:
         if literal:
             addresses.append(literal)
         name = None if literal else host
+        if name:
+            self.names.append((self.hop, self.host, name))
         settled: dict[Endpoint, State] = {}
-        for attempt in range(1, self.attempts + 1):
-            self.attempt = attempt
-            if attempt > 1:
-                await asyncio.sleep(self.world.settings.pause_s * 2 ** (attempt - 2))
-            self.looked_up_s = 0.0
-            if name:
-                found = await self._resolve(name)
-                if found:
-                    addresses += [one for one in found if one not in addresses]
-                    name = None
-            ends = self._endpoints(url, addresses)
-            todo = [one for one in ends if settled.get(one, "fail") == "fail"]
-            async with asyncio.TaskGroup() as group:
-                tried = [(one, group.create_task(self._endpoint(one))) for one in todo]
-            settled |= {one: task.result() for one, task in tried}
-            again = (name and self.seen.state == "fail") or "fail" in settled.values()
-            if not again or self.world.line_lost:
-                break
-        other = [one for one in self.elsewhere if one not in addresses]
+        async with asyncio.TaskGroup() as beside:
+            told = beside.create_task(self._compare(name))
+            for attempt in range(1, self.attempts + 1):
+                self.attempt = attempt
+                if attempt > 1:
+                    await asyncio.sleep(self.world.settings.pause_s * 2 ** (attempt - 2))
+                self.looked_up_s = 0.0
+                if name:
+                    found = await self._resolve(name)
+                    if found:
+                        addresses += [one for one in found if one not in addresses]
+                        name = None
+                ends = self._endpoints(url, addresses)
+                todo = [one for one in ends if settled.get(one, "fail") == "fail"]
+                async with asyncio.TaskGroup() as group:
+                    tried = [(one, group.create_task(self._endpoint(one))) for one in todo]
+                settled |= {one: task.result() for one, task in tried}
+                again = (name and self.seen.state == "fail") or "fail" in settled.values()
+                if not again or self.world.line_lost:
+                    break
+        other = [] if set(told.result()) & set(addresses) else told.result()
         if other and not self.world.line_lost:  # shows whether only the name was in the way
-            self.elsewhere = []
             kept = self.seen.state, self.seen.stage, self.seen.failure, self.next_url
             await self._endpoint(self._endpoints(url, other[:1], aside="compare")[0])
             self.seen.state, self.seen.stage, self.seen.failure, self.next_url = kept
@@ -212,7 +218,7 @@ class Chain:
                 control=target.control,
                 check=tried.check,
                 stage=stage,
-                attempt=self.attempt,
+                attempt=tried.attempt,
                 hop=self.hop,
                 host=self.host,
                 at=tried.at,
@@ -232,7 +238,7 @@ class Chain:
 
     async def _try(self, within_s: float, work: Awaitable[Any]) -> _Tried:
         """Run one stage against the clock. A network failure is a value."""
-        tried = _Tried(self._now())
+        tried = _Tried(self._now(), self.attempt)
         try:
             async with asyncio.timeout(within_s):
                 tried.value = await work
@@ -243,71 +249,113 @@ class Chain:
         return tried
 
     async def _resolve(self, name: str) -> list[str]:
-        """Ask every resolver for both families; return usable addresses, capped.
-
-        Resolvers to compare with are asked at the same time; what only they know is kept apart.
-        """
-        settings = self.world.settings
-        compared = settings.compare if self.attempt == 1 and not self.target.control else ()
-        questions: list[tuple[dns.Resolver, str, Aside | None]] = [
-            (resolver, kind, None) for resolver in settings.resolvers for kind in ("A", "AAAA")
+        """Ask every resolver for both families; return usable addresses, capped."""
+        questions = [
+            (resolver, kind) for resolver in self.world.settings.resolvers for kind in ("A", "AAAA")
         ]
-        questions += [(resolver, "A", "compare") for resolver in compared]
-        within_s = STAGE_S["dns"] + GRACE_S
-        async with self.world.lookup(), asyncio.TaskGroup() as group:
-            tasks = [
-                group.create_task(
-                    self._try(within_s, dns.ask(resolver, name, kind, STAGE_S["dns"]))
-                )
-                for resolver, kind, _ in questions
-            ]
-        given: dict[str, None] = {}
+        tries = await self._ask_all(questions, name)
         answered = {
             resolver.label
-            for (resolver, _, _), task in zip(questions, tasks, strict=True)
-            if task.result().value and task.result().value.records
+            for (resolver, _), tried in zip(questions, tries, strict=True)
+            if tried.value and tried.value.records
         }
-        self.looked_up_s = max(task.result().seconds for task in tasks)
-        kept = {4: 0, 6: 0}
-        for (resolver, kind, aside), task in zip(questions, tasks, strict=True):
-            tried = task.result()
-            answer: dns.Answer | None = tried.value
-            usable: list[str] = []
-            facts: dict[str, Any] = {}
-            if answer:
-                tried.ended -= answer.waited_s
-                tried.failure = answer.failure
-                if answer.failure == "dns_no_answer" and resolver.label in answered:
-                    tried.failure = None  # one family is enough: no anomaly
-                usable = [one for one in answer.records if self._may_go(one)]
-                if answer.records and not usable:
-                    tried.failure = BOGON
-                facts = self._dns_facts(answer)
-            if tried.failure and not answer and not any(map(_reachable, resolver.hosts)):
-                tried.local, facts["reason"] = True, "no_route"
-            left = 0
-            if aside:
-                self.elsewhere = [one for one in usable if one not in given]
-            else:
-                fresh = [one for one in usable if one not in given]
-                family = 6 if kind == "AAAA" else 4
-                taken = fresh[: max(0, ADDRESSES_PER_FAMILY - kept[family])]
-                kept[family] += len(taken)
-                given |= dict.fromkeys(taken)
-                left = len(fresh) - len(taken)
-            facts.setdefault("transport", resolver.transport)
-            self._emit(
-                "dns",
-                tried,
-                query=f"{name} {kind}",
-                resolver=resolver.label,
-                capped=left or None,
-                aside=aside,
-                **facts,
-            )
-        if any(one in self.elsewhere for one in given):  # the same network by both
-            self.elsewhere = []
+        self.looked_up_s = max(tried.seconds for tried in tries)
+        given: dict[str, None] = {}
+        kept = {"A": 0, "AAAA": 0}
+        for (resolver, kind), tried in zip(questions, tries, strict=True):
+            usable = self._judge_answer(tried, one_is_enough=resolver.label in answered)
+            fresh = [one for one in usable if one not in given]
+            taken = fresh[: max(0, ADDRESSES_PER_FAMILY - kept[kind])]
+            kept[kind] += len(taken)
+            given |= dict.fromkeys(taken)
+            left = len(fresh) - len(taken)
+            self._emit_answer(tried, resolver, f"{name} {kind}", capped=left or None)
         return list(given)
+
+    async def _compare(self, name: str | None) -> list[str]:
+        """Ask resolvers that stand beside the own ones; return usable addresses that they give."""
+        resolvers = self.world.settings.compare
+        if not name or not resolvers or self.target.control:
+            return []
+        told: list[str] = []
+        tries = await self._ask_all([(one, "A") for one in resolvers], name)
+        for resolver, tried in zip(resolvers, tries, strict=True):
+            told += self._judge_answer(tried)
+            self._emit_answer(tried, resolver, f"{name} A", aside="compare")
+        return told
+
+    async def ask_authorities(self) -> None:
+        """Ask servers of the zone that a name lies in, at home and abroad, whom they would ask.
+
+        For every name that was looked up, after the chain: they get one question in two seconds,
+        and a chain must not wait for its turn.
+        """
+        self.attempt = 1
+        for hop, host, name in self.names:
+            self.hop, self.host = hop, host
+            async with asyncio.TaskGroup() as group:
+                for server in self.world.authorities(name):
+                    group.create_task(self._ask_authority(server, name))
+
+    async def _ask_authority(self, server: dns.Resolver, name: str) -> None:
+        """Ask over UDP, and over TCP too when that gave anything but the servers to ask instead."""
+        end = Endpoint(server.hosts[0], server.port, server.transport, aside="authority")
+        until = asyncio.get_running_loop().time() + PATIENCE_S
+        for asked in (server, replace(server, transport="tcp")):
+            try:
+                async with (
+                    asyncio.timeout_at(until) as patience,
+                    self.world.slot(end.address),
+                ):
+                    patience.reschedule(None)
+                    work = dns.ask(asked, name, "A", STAGE_S["dns"], recurse=False)
+                    tried = await self._try(STAGE_S["dns"] + GRACE_S, work)
+            except TimeoutError:  # many names wait for this server: another run has another order
+                return
+            self._judge_answer(tried)
+            self._emit_answer(tried, asked, f"{name} A", aside=end.aside, **_where(end))
+            if not tried.value or tried.value.referral:
+                return
+
+    async def _ask_all(self, questions: list[tuple[dns.Resolver, str]], name: str) -> list[_Tried]:
+        """Put questions, each to a resolver and for a type, at the same time."""
+        async with self.world.lookup(), asyncio.TaskGroup() as group:
+            tasks = [group.create_task(self._ask(one, name, kind)) for one, kind in questions]
+        return [task.result() for task in tasks]
+
+    async def _ask(self, resolver: dns.Resolver, name: str, kind: str) -> _Tried:
+        if resolver.transport in ("tcp", "dot", "doh"):  # a new connection, and one of so many
+            await self.world.turn()
+        work = dns.ask(resolver, name, kind, STAGE_S["dns"])
+        return await self._try(STAGE_S["dns"] + GRACE_S, work)
+
+    def _judge_answer(self, tried: _Tried, *, one_is_enough: bool = False) -> list[str]:
+        """Say what an answer is as a failure; return the addresses in it that may be used."""
+        answer: dns.Answer | None = tried.value
+        if not answer:
+            return []
+        tried.ended -= answer.waited_s
+        tried.failure = answer.failure
+        if answer.failure == "dns_no_answer" and one_is_enough:
+            tried.failure = None  # one family is enough: no anomaly
+        usable = [one for one in answer.records if self._may_go(one)]
+        if answer.records and not usable:
+            tried.failure = BOGON
+        return usable
+
+    def _emit_answer(
+        self,
+        tried: _Tried,
+        resolver: dns.Resolver,
+        query: str,
+        **facts: Any,  # noqa: ANN401 - row fields
+    ) -> None:
+        said: dict[str, Any] = {"transport": resolver.transport}
+        if tried.value:
+            said = self._dns_facts(tried.value)
+        if tried.failure and not tried.value and not any(map(_reachable, resolver.hosts)):
+            tried.local, said["reason"] = True, "no_route"
+        self._emit("dns", tried, query=query, resolver=resolver.label, **said, **facts)
 
     def _dns_facts(self, answer: dns.Answer) -> dict[str, Any]:
         """Say what is kept of an answer."""
@@ -321,6 +369,7 @@ class Chain:
             "transport": answer.transport,
             "rcode": answer.rcode,
             "answers": answer.records,
+            "referral": answer.referral or None,
             "flags": answer.flags or None,
             "cnames": answer.cnames or None,
             "ttl": answer.ttl,
@@ -347,7 +396,10 @@ class Chain:
         if own is None:
             failure = "network_unreachable"
             return self._emit(
-                stage, _Tried(self._now(), failure=failure, local=True), reason="no_route", **where
+                stage,
+                _Tried(self._now(), self.attempt, failure=failure, local=True),
+                reason="no_route",
+                **where,
             )
         if not net.is_loopback(end.address):
             self.world.own.add(own)

@@ -4,7 +4,7 @@ import asyncio
 import random
 import statistics
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from keepiton.bogons import is_bogon
 from keepiton.line import Tally, masks, verdict
 from keepiton.model import Line, Measurement, Perspective, Reason, State, Target
-from keepiton.probe import certificate, net
+from keepiton.probe import certificate, dns, net
 from keepiton.probe.chain import Chain
 from keepiton.probe.world import Seen, Settings, skipped
 
@@ -112,6 +112,9 @@ class Runner:
         self.elsewhere = [one for one in targets if one.perspective not in ("any", perspective)]
         self.controls = [one for one in fitting if one.control]
         self.targets = [one for one in fitting if not one.control]
+        self._servers = [one for one in fitting if one.serves and settings.compare]
+        self._asked: Counter[str] = Counter()
+        """Questions that each server of a zone has been given."""
         self.own: set[str] = set()
         self.progress = Progress(planned=len(self.targets))
         self._store = store
@@ -190,11 +193,29 @@ class Runner:
             self.stop("interrupted")
         return row.state
 
+    def authorities(self, name: str) -> list[dns.Resolver]:
+        """Name the servers to ask of the zone that a name lies in: one of each role.
+
+        The one that has been asked least, so that all are asked alike.
+        """
+        least: dict[str, str] = {}
+        for one in random.sample(self._servers, len(self._servers)):
+            address = one.addresses[0]
+            if f".{name}".endswith(f".{one.serves}") and not self.settings.refused(address):
+                before = least.setdefault(one.role, address)
+                least[one.role] = min(before, address, key=self._asked.__getitem__)
+        self._asked.update(least.values())
+        return [dns.Resolver(role, "udp", (address,)) for role, address in least.items()]
+
     def took(self, received: int) -> None:
         """Count bytes towards the run's cap; over it, the run ends."""
         self.progress.bytes_received += received
         if self.progress.bytes_received > self.settings.max_bytes:
             self.stop("byte_cap")
+
+    async def turn(self) -> None:
+        """Wait for a turn to open a connection to a resolver."""
+        await self._connections.turn()
 
     def lookup(self) -> AbstractAsyncContextManager[None]:
         """Wait for a turn to look a name up."""
@@ -269,7 +290,8 @@ class Runner:
         await self._look_at_line()
 
     async def _one(self, target: Target, step: Callable[[Progress], None]) -> None:
-        seen = await Chain(self, target, 1 + self.settings.confirm).run()
+        chain = Chain(self, target, 1 + self.settings.confirm)
+        seen = await chain.run()
         self.progress.done.append(seen)
         self._latest.append(seen.state in ("fail", "inconclusive"))
         step(self.progress)
@@ -277,6 +299,8 @@ class Runner:
         due = time.monotonic() - self._checked_at > RECHECK_S
         if burst and due and not self._checking:
             await self._look_at_line()
+        if not self.line_lost:
+            await chain.ask_authorities()
 
     async def _look_at_line(self) -> None:
         """Probe the controls once and judge the own line."""

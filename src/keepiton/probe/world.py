@@ -24,6 +24,9 @@ NEUTRAL = "example.net"
 a name kept free of any content by RFC 2606."""
 SAMPLE_BYTES = 1_000_000
 """Most that a throughput sample takes."""
+PATIENCE_S = 45.0
+"""Longest wait for a turn at a server of a zone: the names of the default lists get theirs in it,
+and a long list does not hold up a run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +88,14 @@ class World(Protocol):
 
     def lookup(self) -> AbstractAsyncContextManager[None]:
         """Wait for a turn to look a name up."""
+        ...
+
+    async def turn(self) -> None:
+        """Wait for a turn to open a connection to a resolver."""
+        ...
+
+    def authorities(self, name: str) -> list[dns.Resolver]:
+        """Name the servers to ask of the zone that a name lies in: one at home, one abroad."""
         ...
 
     def took(self, received: int) -> None:

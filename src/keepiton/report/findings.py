@@ -27,7 +27,8 @@ def table(found: Sequence[tuple[str, Finding]], *, show_all: bool, defang: bool)
         by = f": {clean(one.artefact)}" if one.artefact else ""
         lines = ", ".join(map(str, one.rows[:6])) + (" ..." if len(one.rows) > 6 else "")  # noqa: PLR2004
         out.append(f"{at}  {one.kind.replace('_', ' ')}{by}")
-        out.append(f"  {clean(one.detail) or 'answered'} (rule {one.rule})")
+        differ = f"; names {one.names}" if one.names in ("plausible", "inconsistent") else ""
+        out.append(f"  {clean(one.detail) or 'answered'} (rule {one.rule}{differ})")
         out.append(f"  {clean(file)}, line{'s' if len(one.rows) > 1 else ''} {lines}")
     if left:
         out.append(f"{left} reached, with nothing to say of them")
@@ -48,6 +49,7 @@ def json(found: Sequence[tuple[str, Finding]], *, defang: bool) -> str:
             "artefact": one.artefact and clean(one.artefact),
             "rule": one.rule,
             "rows": one.rows,
+            "names": one.names,
             "detail": clean(one.detail),
         }
         for file, one in found
