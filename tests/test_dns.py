@@ -181,7 +181,7 @@ def test_a_second_answer_that_differs_is_kept_beside_the_first(first: str, then:
     )
     assert (answer.records, answer.also, answer.also_rcode) == ((first,), (then,), "NOERROR")
     assert answer.failure is None
-    assert 0 < answer.waited_s < stage.LISTEN_S, "it stops at the answer that differs"
+    assert stage.LISTEN_S <= answer.waited_s < 2 * stage.LISTEN_S, "it says how long it listened"
 
 
 @pytest.mark.parametrize("forged_first", [True, False])

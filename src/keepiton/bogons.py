@@ -1,5 +1,6 @@
 """Addresses that no public name has any business with."""
 
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 # IANA special-purpose registries (RFC 6890 and successors), as OONI's bogon list has them;
@@ -16,6 +17,7 @@ BOGONS: tuple[IPv4Network | IPv6Network, ...] = tuple(
 )
 
 
+@lru_cache(maxsize=1024)
 def is_bogon(text: str) -> bool:
     """Whether an address is private, local, reserved or a wrapping of such a one.
 

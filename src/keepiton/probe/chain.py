@@ -8,11 +8,12 @@ question each: what other resolvers say, whether another name gets through to th
 
 import asyncio
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Coroutine, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import lru_cache
 from ipaddress import ip_address
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from keepiton.bogons import is_bogon
@@ -33,6 +34,8 @@ from keepiton.probe.world import (
     skipped,
 )
 
+T = TypeVar("T")
+
 SUSPECT = frozenset({"connection_reset", EOF, TIMEOUT})
 """Ways in which a handshake or a request breaks off that a name in it may have caused."""
 
@@ -44,7 +47,9 @@ class Endpoint:
     address: str
     port: int
     transport: str
-    url: str | None = None
+    url: str = ""
+    host: str = ""
+    """The URL's."""
     aside: Aside | None = None
 
 
@@ -139,34 +144,40 @@ class Chain:
         if literal:
             addresses.append(literal)
         name = None if literal else host
-        if name:
-            self.names.append((self.hop, self.host, name))
-        settled: dict[Endpoint, State] = {}
+        if not name or not self.world.settings.compare or self.target.control:
+            return await self._attempts(url, name, addresses)
+        self.names.append((self.hop, self.host, name))
         async with asyncio.TaskGroup() as beside:
             told = beside.create_task(self._compare(name))
-            for attempt in range(1, self.attempts + 1):
-                self.attempt = attempt
-                if attempt > 1:
-                    await asyncio.sleep(self.world.settings.pause_s * 2 ** (attempt - 2))
-                self.looked_up_s = 0.0
-                if name:
-                    found = await self._resolve(name)
-                    if found:
-                        addresses += [one for one in found if one not in addresses]
-                        name = None
-                ends = self._endpoints(url, addresses)
-                todo = [one for one in ends if settled.get(one, "fail") == "fail"]
-                async with asyncio.TaskGroup() as group:
-                    tried = [(one, group.create_task(self._endpoint(one))) for one in todo]
-                settled |= {one: task.result() for one, task in tried}
-                again = (name and self.seen.state == "fail") or "fail" in settled.values()
-                if not again or self.world.line_lost:
-                    break
+            reached = await self._attempts(url, name, addresses)
         other = [] if set(told.result()) & set(addresses) else told.result()
         if other and not self.world.line_lost:  # shows whether only the name was in the way
             kept = self.seen.state, self.seen.stage, self.seen.failure, self.next_url
             await self._endpoint(self._endpoints(url, other[:1], aside="compare")[0])
             self.seen.state, self.seen.stage, self.seen.failure, self.next_url = kept
+        return reached
+
+    async def _attempts(
+        self, url: str | None, name: str | None, addresses: list[str]
+    ) -> tuple[dict[Endpoint, State], bool]:
+        """Look up and try, again what failed; add the addresses that are found to the list."""
+        settled: dict[Endpoint, State] = {}
+        for attempt in range(1, self.attempts + 1):
+            self.attempt = attempt
+            if attempt > 1:
+                await asyncio.sleep(self.world.settings.pause_s * 2 ** (attempt - 2))
+            self.looked_up_s = 0.0
+            if name:
+                found = await self._resolve(name)
+                if found:
+                    addresses += [one for one in found if one not in addresses]
+                    name = None
+            ends = self._endpoints(url, addresses)
+            todo = [one for one in ends if settled.get(one, "fail") == "fail"]
+            settled |= zip(todo, await _together(map(self._endpoint, todo)), strict=True)
+            again = (name and self.seen.state == "fail") or "fail" in settled.values()
+            if not again or self.world.line_lost:
+                break
         return settled, bool(name)
 
     def _conclude(self, settled: dict[Endpoint, State], *, unresolved: bool) -> None:
@@ -182,14 +193,16 @@ class Chain:
     def _endpoints(
         self, url: str | None, addresses: list[str], aside: Aside | None = None
     ) -> list[Endpoint]:
+        host = ""
         if url:
             parts = urlsplit(url)
+            host = parts.hostname or ""
             ports = [(parts.port or (443 if parts.scheme == "https" else 80), "tcp")]
         else:
             split = (port.split("/") for port in self.target.ports)
             ports = [(int(number), transport) for number, transport in split]
         return [
-            Endpoint(one, port, transport, url, aside)
+            Endpoint(one, port, transport, url or "", host, aside)
             for one in addresses
             for port, transport in ports
         ]
@@ -204,7 +217,7 @@ class Chain:
         own, mine = frozenset(self.world.own), (facts.get("address") or "", *target.addresses)
         facts = {
             key: one
-            if one is None
+            if one is None or isinstance(one, int | float)
             else scrub.value(one, own, mine, "followed" if self.hop and key == "query" else key)
             for key, one in facts.items()
         }
@@ -272,11 +285,9 @@ class Chain:
             self._emit_answer(tried, resolver, f"{name} {kind}", capped=left or None)
         return list(given)
 
-    async def _compare(self, name: str | None) -> list[str]:
+    async def _compare(self, name: str) -> list[str]:
         """Ask resolvers that stand beside the own ones; return usable addresses that they give."""
         resolvers = self.world.settings.compare
-        if not name or not resolvers or self.target.control:
-            return []
         told: list[str] = []
         tries = await self._ask_all([(one, "A") for one in resolvers], name)
         for resolver, tried in zip(resolvers, tries, strict=True):
@@ -293,9 +304,8 @@ class Chain:
         self.attempt = 1
         for hop, host, name in self.names:
             self.hop, self.host = hop, host
-            async with asyncio.TaskGroup() as group:
-                for server in self.world.authorities(name):
-                    group.create_task(self._ask_authority(server, name))
+            servers = self.world.authorities(name)
+            await _together(self._ask_authority(one, name) for one in servers)
 
     async def _ask_authority(self, server: dns.Resolver, name: str) -> None:
         """Ask over UDP, and over TCP too when that gave anything but the servers to ask instead."""
@@ -319,9 +329,8 @@ class Chain:
 
     async def _ask_all(self, questions: list[tuple[dns.Resolver, str]], name: str) -> list[_Tried]:
         """Put questions, each to a resolver and for a type, at the same time."""
-        async with self.world.lookup(), asyncio.TaskGroup() as group:
-            tasks = [group.create_task(self._ask(one, name, kind)) for one, kind in questions]
-        return [task.result() for task in tasks]
+        async with self.world.lookup():
+            return await _together(self._ask(one, name, kind) for one, kind in questions)
 
     async def _ask(self, resolver: dns.Resolver, name: str, kind: str) -> _Tried:
         if resolver.transport in ("tcp", "dot", "doh"):  # a new connection, and one of so many
@@ -420,12 +429,12 @@ class Chain:
                     return await self._ask_target(end, where, connection)
                 if end.url:
                     spent_s = self.looked_up_s + tried.seconds
-                    state, broke = await self._web(end.url, connection, where, spent_s)
+                    state, broke = await self._web(end, connection, where, spent_s)
             finally:
                 connection.close()
                 self.world.took(connection.received)
         if not self.target.control and end.aside is None and end.url:
-            await self._beside(end, end.url, state, broke)
+            await self._beside(end, state, broke)
         return state
 
     def _skip(self, stage: Stage, reason: str) -> State:
@@ -461,13 +470,13 @@ class Chain:
         )
 
     async def _web(
-        self, url: str, connection: net.Connection, where: dict[str, Any], spent_s: float
+        self, end: Endpoint, connection: net.Connection, where: dict[str, Any], spent_s: float
     ) -> tuple[State, tuple[Stage, str] | None]:
         """Do tls where the URL asks for it, and http, on the connection there is.
 
         Returns the state, and the stage and failure that a name in it may have caused.
         """
-        host = urlsplit(url).hostname or ""
+        url, host = end.url, end.host
         unverified = alpn = None
         worst: State = "ok"
         if url.startswith("https:"):
@@ -579,26 +588,24 @@ class Chain:
             "date_offset_ms": offset_ms,
         }
 
-    async def _beside(
-        self, end: Endpoint, url: str, state: State, broke: tuple[Stage, str] | None
-    ) -> None:
+    async def _beside(self, end: Endpoint, state: State, broke: tuple[Stage, str] | None) -> None:
         """Ask what the end of a chain calls for, once, on connections of its own."""
         settings = self.world.settings
         last = self.attempt == self.attempts
         if state == "fail" and broke and broke[1] in SUSPECT and last:
             await self._ask_neutral(end, broke[0])
         if state == "ok" and settings.throughput and self.target.throughput and self.hop is None:
-            await self._sample(end, url)
-        if settings.quic and self.hop is None and url.startswith("https:") and self.attempt == 1:
-            host = urlsplit(url).hostname or ""
-            work = quic.handshake(end.address, end.port, host, settings.roots, STAGE_S["tls"])
+            await self._sample(end)
+        secure = end.url.startswith("https:")
+        if settings.quic and self.hop is None and secure and self.attempt == 1:
+            work = quic.handshake(end.address, end.port, end.host, settings.roots, STAGE_S["tls"])
             async with self.world.slot(end.address):
                 tried = await self._try(STAGE_S["tls"] + GRACE_S, work)
             shake: quic.QuicHandshake | None = tried.value
             facts: dict[str, Any] = {}
             if shake:
                 tried.failure = shake.verdict.failure
-                facts = self._tls_facts(shake, host, tried.failure)
+                facts = self._tls_facts(shake, end.host, tried.failure)
                 self.world.took(shake.received)
             self._emit("tls", tried, aside="quic", transport="udp", **facts, **_where(end))
 
@@ -629,15 +636,14 @@ class Chain:
                 facts["phases"] = watch.phases(tried.began, tried.ended, failed=failed)
             self._emit(stage, tried, **facts)
 
-    async def _sample(self, end: Endpoint, url: str) -> None:
+    async def _sample(self, end: Endpoint) -> None:
         """Take a sample of the rate at which a target gives its page."""
-        host = urlsplit(url).hostname or ""
-        watch = http.Watch()
+        url, watch = end.url, http.Watch()
 
         async def work() -> http.Reply:
             connection = await tcp.connect(end.address, end.port)
             try:
-                shake = await tls.handshake(connection, host) if url[:6] == "https:" else None
+                shake = await tls.handshake(connection, end.host) if url[:6] == "https:" else None
                 alpn = shake.alpn if shake else None
                 headers = self.world.settings.headers
                 return await http.fetch(
@@ -659,6 +665,16 @@ class Chain:
         )
 
 
+async def _together(works: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
+    """Do works at the same time. One alone is no task of its own: long lists have very many."""
+    given = list(works)
+    if len(given) == 1:
+        return [await given[0]]
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(one) for one in given]
+    return [task.result() for task in tasks]
+
+
 def _where(end: Endpoint) -> dict[str, Any]:
     return {"family": 6 if ":" in end.address else 4, "address": end.address, "port": end.port}
 
@@ -667,6 +683,7 @@ def _middle_ms(tried: _Tried) -> int:
     return round(tried.at.timestamp() * 1000 + tried.seconds * 500)
 
 
+@lru_cache(maxsize=1024)
 def _literal(host: str) -> str | None:
     try:
         return str(ip_address(host))

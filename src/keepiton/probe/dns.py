@@ -11,7 +11,7 @@ import socket
 import struct
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
@@ -40,6 +40,8 @@ RESEND_S = 2.0
 LISTEN_S = 0.3
 """How long an answer over UDP may be followed by another: a forged one outruns the true one, which
 then comes a round trip later."""
+MAX_LATER = 256
+"""Datagrams after an answer that are looked at: more than a socket's buffer holds of real ones."""
 MAX_ANSWERS = 64
 MAX_CNAMES = 16
 MAX_EDE = 8
@@ -148,18 +150,25 @@ class Question:
         return replace(self, wire=self.wire[:10] + bytes(2) + self.wire[12 : -len(EDNS)])
 
 
+@lru_cache(maxsize=1024)
+def _owner(name: str) -> tuple[dns.name.Name, bytes]:
+    """Read a name, and write it as it goes over the wire."""
+    owner = dns.name.from_text(name)
+    return owner, owner.to_digestable()
+
+
 def question(name: str, kind: str, *, recurse: bool) -> Question:
     """Write a question with EDNS (RFC 1035, section 4.1; RFC 6891).
 
     By hand: a quarter of a measurement's CPU time went into the library's message of two fields.
     Raises dns.exception.DNSException for what is no name.
     """
-    owner = dns.name.from_text(name)
+    owner, written = _owner(name)
     number = dns.rdatatype.from_text(kind)
     flags = int(dns.flags.RD) if recurse else 0
     head = struct.pack("!6H", secrets.randbits(16), flags, 1, 0, 0, 1)
     asked = struct.pack("!2H", number, dns.rdataclass.IN)
-    return Question(owner, number, recurse, b"".join((head, owner.to_digestable(), asked, EDNS)))
+    return Question(owner, number, recurse, b"".join((head, written, asked, EDNS)))
 
 
 @dataclass(slots=True)
@@ -258,17 +267,27 @@ async def _udp(query: Question, host: str, port: int, ends_at: float) -> _Heard:
                 until, resent = ends_at, True
                 await loop.sock_sendall(sock, wire)
         heard, heard_at = _Heard(first, "udp"), loop.time()
-        while not (resent or heard.second):
-            try:
-                reply = _parse(query, await _datagram(sock, heard_at + LISTEN_S))
-            except Failed:
-                continue
-            except OSError:  # time is up, or a refusal follows, which takes nothing back
-                break
-            if _said(query, reply) != _said(query, first):
-                heard.second = reply
+        if not resent:
+            await asyncio.sleep(LISTEN_S)
+            heard.second = _later(query, sock, first)
         heard.waited_s = loop.time() - heard_at
     return heard
+
+
+def _later(
+    query: Question, sock: socket.socket, first: dns.message.Message
+) -> dns.message.Message | None:
+    """Return a reply that has come since the first and says something else, or None."""
+    for _ in range(MAX_LATER):
+        try:
+            reply = _parse(query, sock.recv(MAX_WIRE))
+        except Failed:
+            continue
+        except OSError:  # nothing more, or a refusal, which takes nothing back
+            break
+        if _said(query, reply) != _said(query, first):
+            return reply
+    return None
 
 
 async def _datagram(sock: socket.socket, until: float) -> bytes:
@@ -396,6 +415,10 @@ def _records(mine: list[dns.rrset.RRset]) -> tuple[str, ...]:
     return tuple(clean(record.to_text()) for rrset in mine for record in rrset)[:MAX_ANSWERS]
 
 
+_flags = lru_cache(maxsize=256)(dns.flags.to_text)
+_rcode = lru_cache(maxsize=256)(dns.rcode.to_text)
+
+
 def _answer(query: Question, heard: _Heard) -> Answer:
     """Read what came as the answer to the question."""
     reply = heard.reply
@@ -407,10 +430,10 @@ def _answer(query: Question, heard: _Heard) -> Answer:
     if second and _said(query, second) == _said(query, reply):  # as TCP has it, too
         second = None
     return Answer(
-        rcode=dns.rcode.to_text(reply.rcode()),
+        rcode=_rcode(reply.rcode()),
         records=_records(mine),
         transport=heard.transport,
-        flags=dns.flags.to_text(reply.flags),
+        flags=_flags(reply.flags),
         cnames=tuple(clean(one.to_text(omit_final_dot=True), MAX_NAME) for one in cnames),
         looped=looped,
         ttl=min((one.ttl for one in mine), default=None),
@@ -419,7 +442,7 @@ def _answer(query: Question, heard: _Heard) -> Answer:
         lame=unknowing and not referral and reply.rcode() in NOT_MINE,
         referral=referral,
         also=_records(_found(query, second)[2]) if second else None,
-        also_rcode=dns.rcode.to_text(second.rcode()) if second else None,
+        also_rcode=_rcode(second.rcode()) if second else None,
         waited_s=heard.waited_s,
     )
 
