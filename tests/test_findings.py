@@ -7,6 +7,7 @@ import pytest
 
 from keepiton.findings import NOTHING, Known, Numbered, findings, legs, names_agree, vouched
 from keepiton.model import End, Finding, Measurement, Run
+from keepiton.probe.failures import NOT_TLS
 from keepiton.targets.networks import origin
 
 AT = datetime(2026, 11, 24, 8, tzinfo=UTC)
@@ -206,6 +207,32 @@ CASES: dict[str, tuple[list[Measurement], set[tuple[str, str, str | None]]]] = {
     "a zone's server is silent": (
         [*WELL, asked_of("tld-ns-abroad"), asked_of("tld-ns-domestic", "generic_timeout_error")],
         {("reached", "answered", None)},
+    ),
+    "only the resolver's address is dead": (
+        [
+            dns(THERE),
+            doh(HERE),
+            row("tcp", "connection_refused", address=THERE),
+            *(row(stage, aside="compare") for stage in ("tcp", "tls", "http")),
+        ],
+        {("disruption", "other_address_answers", None)},
+    ),
+    "both addresses are dead": (
+        [
+            dns(THERE),
+            doh(HERE),
+            row("tcp", "connection_refused", address=THERE),
+            row("tcp", "connection_refused", aside="compare"),
+        ],
+        {("insufficient", "nothing_to_compare", None)},
+    ),
+    "another protocol for this name only": (
+        [dns(HERE), row("tcp"), row("tls", NOT_TLS), row("tls", aside="neutral", sni="x")],
+        {("interference", "sni_only", "sni page")},
+    ),
+    "another protocol for every name": (
+        [dns(HERE), row("tcp"), row("tls", NOT_TLS), row("tls", NOT_TLS, aside="neutral")],
+        {("insufficient", "nothing_to_compare", None)},
     ),
     "dead after the name": (
         [RESET[-1], row("tcp", "generic_timeout_error", attempt=2, at=AT + timedelta(seconds=9))],

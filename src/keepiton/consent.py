@@ -5,8 +5,9 @@ keepiton, before the first run (said once):
 - Your provider can see which targets you contact. Some lists may be illegal
   to visit where you are; the default one holds telcos, state and neutral
   sites. See: keepiton probe --dry-run
-- Names are also asked of a resolver abroad (DNS over HTTPS), to compare the
-  answers. That is visible, and unwelcome in some places: --no-doh leaves it out
+- Names are also asked of a resolver abroad (DNS over HTTPS) and of their
+  zone's own servers, to compare the answers. That is visible, and unwelcome in
+  some places: --no-doh leaves it out
 - Result files are evidence, and they lie on your disk: {data}
   To remove them all: keepiton wipe
 - Nothing is sent but the probes. If you may be in danger, talk to a lawyer
@@ -16,8 +17,8 @@ keepiton, перад першым запускам (паказваецца ад�
 - Ваш правайдар бачыць, да якіх адрасоў вы звяртаецеся. Некаторыя спісы могуць
   быць незаконнымі там, дзе вы знаходзіцеся; у звычайным спісе — аператары
   сувязі, дзяржаўныя і нейтральныя сайты.
-- Імёны правяраюцца яшчэ і праз замежны сервер DNS (DNS праз HTTPS), каб
-  параўнаць адказы. Гэта бачна; адключыць: --no-doh
+- Імёны правяраюцца яшчэ і праз замежны сервер DNS (DNS праз HTTPS) і праз
+  серверы іх зоны, каб параўнаць адказы. Гэта бачна; адключыць: --no-doh
 - Файлы з вынікамі — гэта доказы, і яны ляжаць на вашым дыску. Выдаліць усё:
   keepiton wipe
 - Нічога не адпраўляецца, акрамя саміх праверак. Калі вам можа пагражаць
@@ -27,8 +28,8 @@ keepiton, перед первым запуском (показывается о�
 - Ваш провайдер видит, к каким адресам вы обращаетесь. Некоторые списки могут
   быть незаконными там, где вы находитесь; в обычном списке — операторы связи,
   государственные и нейтральные сайты.
-- Имена проверяются ещё и через зарубежный сервер DNS (DNS по HTTPS), чтобы
-  сравнить ответы. Это видно; отключить: --no-doh
+- Имена проверяются ещё и через зарубежный сервер DNS (DNS по HTTPS) и через
+  серверы их зоны, чтобы сравнить ответы. Это видно; отключить: --no-doh
 - Файлы с результатами — это доказательства, и они лежат на вашем диске.
   Удалить всё: keepiton wipe
 - Ничего не отправляется, кроме самих проверок. Если вам может грозить

@@ -19,6 +19,7 @@ SUSPECT = {
     "connection_reset": "reset",
     "eof_error": "eof",
     "generic_timeout_error": "drop",
+    "unknown_failure: tls: first record does not look like a TLS handshake": "page",
 }
 """How a connection breaks off when somebody in between does not like what it asked for."""
 BROKEN_OFF = frozenset({*SUSPECT, "connection_refused"})
@@ -620,6 +621,12 @@ def _failed(leg: Leg, other: Leg | None) -> _Said:
             detail = f"{what}, from every resolver"
             rule = "no_such_name" if row.failure in DENIED else "every_resolver"
             return _Said("broken_site", rule, (*rows, *compared), detail)
+    elsewhere = [one for one in leg.rows if one.row.aside == "compare" and one.row.address]
+    if elsewhere and elsewhere[-1].row.stage == "http" and elsewhere[-1].row.state == "ok":
+        detail = f"{what}; the target answers at an address that another resolver gives"
+        asked = [one for one in leg.of("dns") if one.row.address is None]
+        rows = (*asked, *compared, *rows, elsewhere[-1])
+        return _Said("disruption", "other_address_answers", rows, detail)
     if other and other.answered:
         if not (other.answered.row.unverified or other.answered.row.fingerprint):
             return _Said("disruption", "reference_answered", rows, f"{what}, here only")

@@ -89,7 +89,7 @@ class Case:
             return "on loopback every address looks forged"
         if self.six:
             return "loopback has only one address of the other family"
-        subtle = any(rule.keys() & {"race", "seconds"} for rule in self.rules)
+        subtle = any(rule.keys() & {"race", "seconds", "port"} for rule in self.rules)
         if subtle or dos - RELAYED:
             return "a socket cannot do to packets what a router can"
         return None
@@ -338,7 +338,7 @@ CASES: dict[str, Case] = {
     "silence after the first kB of a handshake": Case(
         "ours", ("tls", TIMEOUT), DISRUPTION, UNCLEAR, at("freeze", nth_byte=500)
     ),
-    "a third of all packets lost": Case("ours", rules=at("loss", share=0.3)),
+    "a sixth of all packets lost": Case("ours", rules=at("loss", share=0.16)),
     "400 ms late": Case("ours", rules=at("delay", ms=200)),
     # Names in handshakes and requests.
     "reset on the name in the handshake": Case(
@@ -365,9 +365,8 @@ CASES: dict[str, Case] = {
     "page instead of a handshake": Case(
         "ours",
         ("tls", "unknown_failure: tls: first record does not look like a TLS handshake"),
-        DISRUPTION,
-        UNCLEAR,
-        on_name("page", page=BLOCK_PAGE),
+        interference("sni page"),
+        rules=on_name("page", page=BLOCK_PAGE),
     ),
     "reset of every handshake": Case(
         "ours",
@@ -572,5 +571,233 @@ CASES: dict[str, Case] = {
         says(("own_line", None)),
         rules=({"do": "drop"},),
         line="down",
+    ),
+    # More combinations.
+    "reset on the name in one family only": Case(
+        "ours",
+        ("tls", RESET),
+        interference("sni reset", ("reached", None)),
+        rules=on_name("reset", to="AT6"),
+        six=True,
+    ),
+    "answers refused everywhere over UDP": Case(
+        "ours",
+        ("dns", "dns_refused_error"),
+        interference("injected answer"),
+        rules=forged(rcode="REFUSED"),
+    ),
+    "resolver refuses the name": Case(
+        "ours",
+        ("dns", "dns_refused_error"),
+        says(("resolver_trouble", None)),
+        rules=forged(rcode="REFUSED", to="RESOLVER"),
+    ),
+    "forged address that is dead, from the resolver only": Case(
+        "ours",
+        ("tcp", "connection_refused"),
+        DISRUPTION,
+        rule="other_address_answers",
+        rules=(*forged("THERE", to="RESOLVER"), *at("refuse", "THERE")),
+    ),
+    "forged address that is silent, over HTTP": Case(
+        "ours",
+        ("tcp", TIMEOUT),
+        DISRUPTION,
+        url=HTTP,
+        rule="other_address_answers",
+        rules=(*forged("THERE", to="RESOLVER"), *at("drop", "THERE")),
+    ),
+    "another's address that passes TLS on": Case(
+        "ours",
+        found=REACHED,
+        rules=(*forged("THERE", to="RESOLVER"), {"do": "instead", "to": "THERE", "instead": "AT"}),
+    ),
+    "known block page behind a forged certificate": Case(
+        "ours",
+        found=says(
+            ("interference", "fingerprint:a1-mininfo"), ("interference", "forged certificate")
+        ),
+        alone=says(("interference", "fingerprint:a1-mininfo")),
+        rules=at("instead", instead="THERE"),
+        other="return 302 https://www.a1.by/mininfo/x;",
+    ),
+    "reset in the middle of the handshake": Case(
+        "ours",
+        ("tls", RESET),
+        DISRUPTION,
+        UNCLEAR,
+        at("cut", nth_byte=500),
+    ),
+    "reset in the first bytes of the answer": Case(
+        "ours",
+        ("http", RESET),
+        DISRUPTION,
+        UNCLEAR,
+        at("cut", nth_byte=20),
+        url=HTTP,
+    ),
+    "an alert instead of a handshake": Case(
+        "ours",
+        ("tls", "unknown_failure: remote error: tls: handshake failure"),
+        DISRUPTION,
+        UNCLEAR,
+        on_name("page", page="\x15\x03\x03\x00\x02\x02\x28"),
+    ),
+    "upgrade to HTTPS, then reset on the name": Case(
+        "ours",
+        found=interference("sni reset"),
+        url=HTTP,
+        page='if ($scheme = http) { return 302 https://SITE/; } return 200 "well\\n";',
+        rules=on_name("reset", port=443),
+        hops=True,
+    ),
+    "upgrade to HTTPS, then dropped": Case(
+        "ours",
+        found=DISRUPTION,
+        alone=UNCLEAR,
+        url=HTTP,
+        page='if ($scheme = http) { return 302 https://SITE/; } return 200 "well\\n";',
+        rules=at("drop", port=443),
+        hops=True,
+    ),
+    "close on the name, original goes on": Case(
+        "ours",
+        ("tls", EOF),
+        interference("sni eof"),
+        rules=on_name("eof", race=True),
+    ),
+    "dead for a while after the Host": Case(
+        "A12",
+        ("tcp", TIMEOUT),
+        DISRUPTION,
+        UNCLEAR,
+        on_name("reset", seconds=60),
+        url=HTTP,
+        rule="residual",
+    ),
+    "silence after the name, then dead for a while": Case(
+        "A12",
+        ("tcp", TIMEOUT),
+        DISRUPTION,
+        UNCLEAR,
+        on_name("hole", seconds=60),
+        rule="residual",
+    ),
+    "handshake at 200 bytes a second": Case(
+        "ours",
+        ("tls", TIMEOUT),
+        DISRUPTION,
+        UNCLEAR,
+        at("rate", bytes_s=200),
+    ),
+    "frozen after 8 kB, both families": Case(
+        "ours",
+        ("http", TIMEOUT),
+        interference("frozen"),
+        rules=(*at("freeze", nth_byte=8192), *at("freeze", "AT6", nth_byte=8192)),
+        page=BIG,
+        six=True,
+    ),
+    "redirect, then frozen": Case(
+        "ours",
+        found=interference("frozen"),
+        page=TO_HTTPS,
+        rules=at("freeze", "THERE", nth_byte=16_384),
+        other=BIG,
+        hops=True,
+    ),
+    "unknown block page over HTTPS by a forged certificate": Case(
+        "ours",
+        found=interference("forged certificate"),
+        alone=UNCLEAR,
+        rules=at("instead", instead="THERE"),
+        other='return 200 "<title>Access Denied</title>";',
+    ),
+    "451 by a box, over HTTP": Case(
+        "ours",
+        found=DISRUPTION,
+        alone=REFUSES,
+        url=HTTP,
+        rules=on_name("page", page="HTTP/1.1 451 No\r\nContent-Length: 0\r\n\r\n"),
+    ),
+    "questions over TCP dropped": Case(
+        "ours",
+        rules=({"do": "drop", "to": "DNS", "port": 53, "protocol": "tcp"},),
+        words=("--confirm", "1"),
+    ),
+    "captive portal by redirect": Case(
+        "A2",
+        found=says(("captive_portal", None)),
+        url=HTTP,
+        rules=(
+            {
+                "do": "page",
+                "text": "",
+                "port": 80,
+                "page": MININFO.replace("www.a1.by", "login.test"),
+            },
+            {"do": "refuse", "port": 443, "protocol": "tcp"},
+        ),
+        line="portal",
+    ),
+    "captive portal by names": Case(
+        "A2",
+        found=says(("captive_portal", None)),
+        url=HTTP,
+        rules=(
+            {"do": "forge", "query": "*", "answers": ("THERE",)},
+            {"do": "page", "text": "", "port": 80, "page": LOGIN},
+            {"do": "refuse", "port": 443, "protocol": "tcp"},
+        ),
+        line="portal",
+    ),
+    "everything abroad rejected": Case(
+        "A3",
+        ("tcp", "host_unreachable"),
+        DISRUPTION,
+        UNCLEAR,
+        tuple(
+            {"do": "prohibited", "to": to}
+            for to in ("AT", "FOREIGN1", "FOREIGN2", "FOREIGN3", "DNS")
+        ),
+        line="border",
+    ),
+    "everything rejected": Case(
+        "A4",
+        ("dns", "network_unreachable"),
+        says(("own_line", None)),
+        rules=({"do": "network"},),
+        line="down",
+    ),
+    "resolver prohibited": Case(
+        "A7",
+        ("dns", "host_unreachable"),
+        says(("resolver_trouble", None)),
+        rules=({"do": "prohibited", "to": "RESOLVER", "port": 53},),
+        line="resolver",
+    ),
+    "resolver denies every name": Case(
+        "A7",
+        ("dns", "dns_nxdomain_error"),
+        says(("resolver_trouble", None)),
+        rules=({"do": "forge", "query": "*", "to": "RESOLVER"},),
+        line="resolver",
+    ),
+    "resolver gives one address for every name": Case(
+        "A7",
+        ("tcp", "connection_refused"),
+        DISRUPTION,
+        rules=(
+            {"do": "forge", "query": "*", "to": "RESOLVER", "answers": ("THERE",)},
+            *at("refuse", "THERE"),
+        ),
+        words=("--confirm", "1"),
+    ),
+    "resolver gives loopback for every name": Case(
+        "A7",
+        ("dns", "dns_bogon_error"),
+        says(("resolver_trouble", None)),
+        rules=({"do": "forge", "query": "*", "to": "RESOLVER", "answers": ("127.0.0.1",)},),
+        line="resolver",
     ),
 }

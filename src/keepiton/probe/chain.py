@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 from keepiton.bogons import is_bogon
 from keepiton.model import Aside, Measurement, Stage, State, Target, clean
 from keepiton.probe import certificate, dns, http, net, quic, scrub, tcp, tls
-from keepiton.probe.failures import BOGON, EOF, TIMEOUT, Failed, classify, is_local
+from keepiton.probe.failures import BOGON, EOF, NOT_TLS, TIMEOUT, Failed, classify, is_local
 from keepiton.probe.world import (
     ADDRESSES_PER_FAMILY,
     BUDGET_S,
@@ -36,7 +36,7 @@ from keepiton.probe.world import (
 
 T = TypeVar("T")
 
-SUSPECT = frozenset({"connection_reset", EOF, TIMEOUT})
+SUSPECT = frozenset({"connection_reset", EOF, TIMEOUT, NOT_TLS})
 """Ways in which a handshake or a request breaks off that a name in it may have caused."""
 
 

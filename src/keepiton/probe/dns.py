@@ -6,10 +6,13 @@ UDP sockets are connected, so that a port-unreachable is a refusal and not a sil
 
 import asyncio
 import base64
+import errno
 import secrets
 import socket
 import struct
+import sys
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
@@ -40,6 +43,13 @@ RESEND_S = 2.0
 LISTEN_S = 0.3
 """How long an answer over UDP may be followed by another: a forged one outruns the true one, which
 then comes a round trip later."""
+SOFT = {
+    errno.EHOSTUNREACH: "host_unreachable",
+    errno.ENETUNREACH: "network_unreachable",
+    errno.EACCES: "host_unreachable",
+}
+"""What a router on the way says (ICMP), as sockets of Linux show it; the last one is an
+"administratively prohibited" over IPv6."""
 MAX_LATER = 256
 """Datagrams after an answer that are looked at: more than a socket's buffer holds of real ones."""
 MAX_ANSWERS = 64
@@ -243,13 +253,15 @@ async def _udp(query: Question, host: str, port: int, ends_at: float) -> _Heard:
     """Ask over UDP until an instant of the loop's clock, and listen a little longer.
 
     What does not fit the question is passed over, and named if nothing else came: a stranger can
-    always send such a datagram, so it must not end the wait for the true one. Where the question
+    always send such a datagram, so it must not end the wait for the true one. Nor does a router
+    that says it knows no way: there may be another. Where the question
     was sent twice, two answers are no wonder, and nobody listens.
     """
     loop = asyncio.get_running_loop()
     odd: Failed | None = None
     with socket.socket(family(host), socket.SOCK_DGRAM) as sock:
         sock.setblocking(False)
+        _hear_errors(sock)
         sock.connect((host, port))
         wire = query.wire
         await loop.sock_sendall(sock, wire)
@@ -266,12 +278,31 @@ async def _udp(query: Question, host: str, port: int, ends_at: float) -> _Heard:
                     raise odd or TimeoutError from None
                 until, resent = ends_at, True
                 await loop.sock_sendall(sock, wire)
+            except OSError as exc:
+                if exc.errno not in SOFT:
+                    raise
+                odd = Failed(SOFT[exc.errno])
+                _forget_errors(sock)
         heard, heard_at = _Heard(first, "udp"), loop.time()
         if not resent:
             await asyncio.sleep(LISTEN_S)
             heard.second = _later(query, sock, first)
         heard.waited_s = loop.time() - heard_at
     return heard
+
+
+def _hear_errors(sock: socket.socket) -> None:
+    """Ask Linux to tell of unreachable hosts and networks too, and not of closed ports alone."""
+    if sys.platform == "linux":
+        v6 = sock.family == socket.AF_INET6
+        sock.setsockopt(*((socket.IPPROTO_IPV6, 25, 1) if v6 else (socket.IPPROTO_IP, 11, 1)))
+
+
+def _forget_errors(sock: socket.socket) -> None:
+    """Empty the queue of errors: while one is in it, the socket counts as ready."""
+    with suppress(OSError):
+        while sys.platform == "linux":
+            sock.recvmsg(0, 1024, socket.MSG_ERRQUEUE)
 
 
 def _later(
