@@ -36,7 +36,7 @@ from keepiton.probe.runner import Runner
 from keepiton.probe.world import Settings
 from keepiton.results.write import Writer
 
-COUNT, ROUNDS = 400, 5
+COUNT, ROUNDS = 400, 9
 QUESTIONS = 1000
 TARGET = f"https://{world.NAME}:{world.HTTPS}/"
 SLOW_PORT = 8050

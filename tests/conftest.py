@@ -1,6 +1,9 @@
 """The guard, the lab, and a way to run the installed command."""
 
+import getpass
 import os
+import re
+import socket
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -42,6 +45,17 @@ def open_lab(lab: lab_module.Lab) -> Iterator[lab_module.Lab]:
     yield lab
     lab.link("up")
     lab.nft("")
+
+
+def traces(text: str, *addresses: str) -> list[str]:
+    """Return what in a text names this machine: its host or user name, home, or such an address.
+
+    As a word: a host may be called "vm", and random names hold that too.
+    """
+    names = [socket.gethostname(), str(Path.home()), *addresses]
+    if getpass.getuser() != "root":
+        names.append(getpass.getuser())
+    return [one for one in names if re.search(rf"(?<![\w.-]){re.escape(one)}(?![\w-]|\.\w)", text)]
 
 
 Command = Callable[..., subprocess.CompletedProcess[str]]

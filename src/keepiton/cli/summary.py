@@ -33,6 +33,8 @@ def bar(*, quiet: bool) -> "Iterator[Callable[[Progress], None]]":
             counts = Counter(one.state for one in progress.done)
             said = ", ".join(f"{count} {state}" for state, count in sorted(counts.items()))
             done = len(progress.done)
+            if done == progress.planned:
+                said += "; last questions"
             shown.update(task, total=progress.planned, completed=done, description=said)
 
         yield step

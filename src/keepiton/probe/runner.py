@@ -286,7 +286,8 @@ class Runner:
                 for target in order:
                     group.create_task(self._one(target, step))
         except TimeoutError:
-            self.progress.reason = "deadline"
+            if len(self.progress.done) < len(self.targets):  # else only servers of a zone were left
+                self.progress.reason = "deadline"
         await self._look_at_line()
 
     async def _one(self, target: Target, step: Callable[[Progress], None]) -> None:
