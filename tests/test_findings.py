@@ -204,6 +204,15 @@ CASES: dict[str, tuple[list[Measurement], set[tuple[str, str, str | None]]]] = {
         [*WELL, asked_of("tld-ns-abroad"), asked_of("tld-ns-domestic", "dns_nxdomain_error")],
         {("reached", "answered", None), ("disruption", "authorities_differ", None)},
     ),
+    "a denial at home that the server itself takes back": (
+        [
+            *WELL,
+            asked_of("tld-ns-abroad"),
+            asked_of("tld-ns-domestic", "dns_nxdomain_error"),
+            asked_of("tld-ns-domestic", over="tcp"),
+        ],
+        {("reached", "answered", None), ("interference", "authority", "injected answer")},
+    ),
     "a zone's server is silent": (
         [*WELL, asked_of("tld-ns-abroad"), asked_of("tld-ns-domestic", "generic_timeout_error")],
         {("reached", "answered", None)},
@@ -360,6 +369,9 @@ def test_addresses_of_one_network_are_plausible() -> None:
     """The shipped prefixes know the operators' own; of all others nothing is said."""
     known = Known(origin=origin)
     assert (origin("178.120.0.1"), origin("2a00:c827:a:2::2"), origin(HERE)) == (6697, 60330, None)
+    assert (origin("2a02:e300::1"), origin("2a02:e300:1::1")) == (60280, 35647), (
+        "the longest prefix"
+    )
     assert agree(dns("178.120.0.1"), doh("37.44.64.1"), known=known) == "plausible"
     assert agree(dns("178.120.0.1"), doh("93.125.25.72"), known=known) == "inconsistent"
     assert agree(dns(THERE), doh(HERE), known=known) == "inconsistent"
