@@ -106,6 +106,12 @@ def bomb() -> bytes:
     return gzip.compress(bytes(64 << 20), 9, mtime=0)
 
 
+def zstd_bomb() -> bytes:
+    """Write the same by hand (RFC 8878): 512 blocks that each repeat one byte 128 Ki times."""
+    blocks = [((128 << 10) << 3 | 1 << 1 | last).to_bytes(3, "little") + b"\0" for last in (0, 1)]
+    return b"\x28\xb5\x2f\xfd\x00\x58" + blocks[0] * 511 + blocks[1]
+
+
 # HTTP/2 by hand.
 
 
@@ -233,6 +239,7 @@ WEB: dict[str, Web] = {
         once(head("Date: Mon, 01 Jan 99999 00:00:00 GMT", "Content-Length: 0")), None
     ),
     "gzip bomb": Web(sending(lambda: [page(bomb(), extra="Content-Encoding: gzip\r\n")]), None),
+    "zstd bomb": Web(once(page(zstd_bomb(), extra="Content-Encoding: zstd\r\n")), None),
     "zstd that is none": Web(
         once(page(b"\x28\xb5\x2f\xfd" + bytes(99), extra="Content-Encoding: zstd\r\n")), None
     ),
