@@ -213,6 +213,14 @@ CASES: dict[str, tuple[list[Measurement], set[tuple[str, str, str | None]]]] = {
         ],
         {("reached", "answered", None), ("interference", "authority", "injected answer")},
     ),
+    "a zone's server refuses over UDP only": (
+        [
+            *WELL,
+            asked_of("tld-ns-abroad", "dns_refused_error"),
+            asked_of("tld-ns-abroad", over="tcp"),
+        ],
+        {("reached", "answered", None)},
+    ),
     "a zone's server is silent": (
         [*WELL, asked_of("tld-ns-abroad"), asked_of("tld-ns-domestic", "generic_timeout_error")],
         {("reached", "answered", None)},

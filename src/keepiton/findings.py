@@ -362,14 +362,17 @@ def _of_one_family(one: Numbered) -> bool:
 
 
 def _forged(leg: Leg) -> tuple[Numbered, ...]:
-    """Return what a server of the zone said over UDP and takes back over TCP, both rows."""
+    """Return what a server of the zone said over UDP and takes back over TCP, both rows.
+
+    An address or a denial; a server that refuses or fails over UDP may just be tired.
+    """
     servers = leg.of("dns", "authority")
     refers = {one.row.address: one for one in servers if one.row.transport == "tcp"}
     refers = {address: one for address, one in refers.items() if one.row.referral}
     spoke = [
         one
         for one in servers
-        if one.row.transport == "udp" and one.row.rcode and not one.row.referral
+        if one.row.transport == "udp" and (one.row.answers or one.row.failure in DENIED)
     ]
     forged = [one for one in spoke if one.row.address in refers]
     return (*forged, *(refers[one.row.address] for one in forged))

@@ -583,7 +583,7 @@ CASES: dict[str, Case] = {
     "answers refused everywhere over UDP": Case(
         "ours",
         ("dns", "dns_refused_error"),
-        interference("injected answer"),
+        says(("resolver_trouble", None)),
         rules=forged(rcode="REFUSED"),
     ),
     "resolver refuses the name": Case(
