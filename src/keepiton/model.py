@@ -1,8 +1,7 @@
 """The types that cross borders: what a target, a line of a result file and a window are."""
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from ipaddress import ip_address
 from typing import Annotated, Literal
@@ -23,6 +22,7 @@ Perspective = Literal["inside", "outside"]
 Risk = Literal["low", "medium", "high"]
 Line = Literal["up", "border", "resolver", "portal", "down", "mixed", "unknown"]
 Aside = Literal["compare", "authority", "neutral", "quic", "throughput"]
+LINES: tuple[Line, ...] = ("up", "border", "resolver", "portal", "down", "mixed", "unknown")
 RISKS: tuple[Risk, ...] = ("low", "medium", "high")
 AUTHORITIES = frozenset({"tld-ns-domestic", "tld-ns-abroad"})
 """Roles of a zone's own servers, at home and abroad; their query names the zone."""
@@ -224,6 +224,9 @@ class Run(Stored):
     software: dict[str, str] = Field(description="versions of keepiton, Python and libraries")
     vantage: Token
     perspective: Perspective
+    country: str | None = Field(
+        None, pattern=r"^[a-z]{2}$", description="of the lists, where they agree on one"
+    )
     lists: tuple[ListUsed, ...]
     targets: int = Field(ge=0)
     settings: dict[str, bool | int | float | str | list[str]]
@@ -348,64 +351,72 @@ class End(Stored):
     previous: Sha256 | None = Field(None, description="of this vantage's previous whole file")
 
 
-@dataclass(frozen=True, slots=True)
-class Round:
-    """One target in one run: the unit that detection weighs."""
+Scope = Literal["own_line", "country", "operator", "target"]
+Seen = Literal["inside", "outside", "both"]
+Severity = Literal["full", "partial", "degraded"]
 
+
+@dataclass(frozen=True, slots=True)
+class Witness:
+    """Where a failure of a window can be read."""
+
+    file: str
     run: str
-    vantage: str
-    perspective: Perspective
     target: str
-    operator: str | None
-    control: str | None
-    at: datetime
-    reached: bool | None
-    """None: this vantage could not have known."""
-    stage: str | None = None
-    failure: str | None = None
-    file: str = ""
-    role: str = "other"
-
-
-@dataclass(frozen=True, slots=True)
-class LineState:
-    """One run's verdict on its own line, from one vantage."""
-
-    run: str
-    vantage: str
-    perspective: Perspective
-    at: datetime
-    line: Line
+    line: int | None = None
+    """Counted from 1; None until somebody has looked it up, or where the file is elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A time during which a scope did not answer. Edges are intervals, never single instants."""
+    """A time during which a scope did not answer as it does. Edges are intervals."""
 
     id: str
-    scope: Literal["operator", "target"]
+    """Made of scope, subject and a coarse time: it stays when more data moves an edge a little."""
+    scope: Scope
     subject: str
-    perspective: Perspective
+    perspective: Seen
+    start: datetime
+    """The likeliest instant; what is known is the interval."""
     start_earliest: datetime | None
-    """Last good observation; None when the first observation of all was bad."""
+    """None when nothing good was seen before."""
     start_latest: datetime
-    """First bad observation."""
+    end: datetime | None
+    """None while it goes on, or when nobody looked afterwards."""
     end_earliest: datetime
-    """Last bad observation."""
     end_latest: datetime | None
-    """First good observation; None while it goes on, or when nobody looked afterwards."""
     ongoing: bool
+    severity: Severity
+    flapping: bool
+    """It came and went: three pieces in two hours, or more (docs/detection.md)."""
+    layer: Stage | None
+    """The first stage that failed in most failures; None where nothing failed (slowness)."""
+    stages: dict[str, int]
+    failures: dict[str, int]
+    """``stage failure`` and in how many rounds."""
     targets: tuple[str, ...]
+    """Those that mostly failed."""
+    operators: tuple[str, ...]
+    share: float
+    """Affected share of the scope's targets, 0 to 1."""
     vantages_for: tuple[str, ...]
+    vantages_against: tuple[str, ...]
     vantages_silent: tuple[str, ...]
     rounds: int
     rounds_bad: int
     coverage: float
     """Observed runs over expected ones inside the window, 0 to 1."""
-    failures: dict[str, int] = field(default_factory=dict)
-    """``stage failure`` and how often."""
-    witness: str = ""
-    """The file whose run first saw it."""
+    gaps: tuple[tuple[datetime, datetime], ...]
+    """Silences inside it, longer than three usual intervals."""
+    confidence: float
+    """Chance that a real disruption of this scope overlaps it, 0 to 1 (docs/detection.md)."""
+    words: str
+    verdict: str
+    impact: float
+    """Bad share times minutes times affected share, to rank by."""
+    on_mark: bool
+    """The start interval holds a full or half hour, when ordered cuts tend to begin."""
+    witnesses: tuple[Witness, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -414,6 +425,8 @@ class Status:
 
     subject: str
     perspective: Perspective
+    confidence: float
+    """Of the window that it is in; 0 without one."""
     state: Literal["up", "partly", "disrupted", "unknown", "no data"]
     since: tuple[datetime | None, datetime] | None
     """The state began after the first instant and not after the second."""
@@ -481,6 +494,8 @@ class Detected:
     """What detection makes of the rounds: all that a report or a status may say."""
 
     windows: tuple[Window, ...]
+    own_lines: tuple[Window, ...]
+    """Times in which a vantage's own line was down; no evidence about anything else."""
     lines: tuple[LinePeriod, ...]
     operators: tuple[Status, ...]
     targets: tuple[Status, ...]
@@ -490,20 +505,3 @@ class Detected:
     rounds: int
     first_at: datetime | None
     last_at: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class Rows:
-    """What reading result files gave, with what was wrong with them."""
-
-    rounds: list[Round]
-    lines: list[LineState]
-    files: int
-    unsealed: int
-    bad_lines: dict[str, int]
-    """File and how many of its lines could not be read."""
-
-    def complaints(self) -> Iterator[str]:
-        """Say in words what could not be read."""
-        for file, count in sorted(self.bad_lines.items()):
-            yield f"{clean(file)}: {count} unreadable line(s) left out"

@@ -82,6 +82,7 @@ def describe(plan: Plan, started_at: datetime) -> Run:
         },
         vantage=plan.vantage,
         perspective=plan.perspective,
+        country=plan.loaded.country,
         lists=tuple(plan.loaded.lists),
         targets=len(plan.loaded.targets),
         settings={

@@ -67,12 +67,12 @@ def findings(
     from keepiton.findings import Known, legs, vouched  # noqa: PLC0415
     from keepiton.findings import findings as judge  # noqa: PLC0415
     from keepiton.report import findings as render  # noqa: PLC0415
-    from keepiton.results.read import find  # noqa: PLC0415
+    from keepiton.results.read import PLAIN, find  # noqa: PLC0415
     from keepiton.targets.networks import origin  # noqa: PLC0415
 
     reference: Reference = {}
     told: list[tuple[str, str]] = []
-    for name in find(references):
+    for name in find(references, PLAIN):
         _, rows, _ = _whole(Path(name))
         reference |= legs(rows)
         told += vouched(rows, reference=True)
@@ -80,7 +80,7 @@ def findings(
     if not places and not given[0].is_dir():
         text = f"no results in {given[0]}; begin with: keepiton probe"
         sys.exit(common.complain(text, common.NO_DATA))
-    files = sorted(map(Path, find(given)), key=lambda one: one.name)
+    files = sorted(map(Path, find(given, PLAIN)), key=lambda one: one.name)
     if not places:
         files = files[-LATELY - 1 :]
     made: list[tuple[str, Finding]] = []

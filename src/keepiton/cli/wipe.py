@@ -7,7 +7,7 @@ import click
 
 from keepiton.cli import common
 
-OURS = ("results", "state.json", "state.json.new", "lock", "keepiton.log")
+OURS = ("results", "cache", "state.json", "state.json.new", "lock", "keepiton.log")
 """What keepiton makes in its data folder; nothing else there is touched."""
 
 

@@ -2,12 +2,16 @@
 
 from datetime import datetime, tzinfo
 
+import numpy as np
+
 from keepiton.detect import Policy, detect
-from keepiton.model import Rows
+from keepiton.model import Window
 from keepiton.report.common import Report
+from keepiton.rounds import Rounds, Rows
 
 Span = tuple[datetime | None, datetime | None]
 ALWAYS: Span = (None, None)
+USUAL = Policy()
 
 
 def build(
@@ -18,6 +22,7 @@ def build(
     targets: tuple[str, ...] = (),
     operators: tuple[str, ...] = (),
     span: Span = ALWAYS,
+    policy: Policy = USUAL,
 ) -> Report | None:
     """Make a report of the named targets and operators (all, where none is named).
 
@@ -25,26 +30,16 @@ def build(
     Returns None when there is no data in what was asked for.
     """
     since, until = span
-    policy = Policy()
-    kept = [
-        one
-        for one in rows.rounds
-        if (not targets or one.target in targets) and (not operators or one.operator in operators)
-    ]
-    seen = [one.at for one in kept]
-    if not (targets or operators):
-        seen += [one.at for one in rows.lines]
-    if not any((not since or at >= since) and (not until or at <= until) for at in seen):
+    kept = rows.rounds
+    if targets or operators:
+        kept = _only(kept, targets, operators)
+    found = detect(kept, policy, now)
+    if not _any(kept, span, whole=not (targets or operators)):
         return None
-    found = detect(kept, rows.lines, policy, now)
     return Report(
         findings=found,
-        windows=tuple(
-            one
-            for one in found.windows
-            if (not until or one.start_latest <= until)
-            and (not since or one.ongoing or (one.end_latest or one.end_earliest) >= since)
-        ),
+        windows=tuple(one for one in found.windows if _touches(one, since, until)),
+        own_lines=tuple(one for one in found.own_lines if _touches(one, since, until)),
         lines=tuple(
             one
             for one in found.lines
@@ -60,3 +55,31 @@ def build(
         unsealed=rows.unsealed,
         complaints=tuple(rows.complaints()),
     )
+
+
+def _touches(one: Window, since: datetime | None, until: datetime | None) -> bool:
+    return (not until or one.start_latest <= until) and bool(
+        not since or one.ongoing or (one.end_latest or one.end_earliest) >= since
+    )
+
+
+def _only(rounds: Rounds, targets: tuple[str, ...], operators: tuple[str, ...]) -> Rounds:
+    """Keep what was asked for, and the controls that tell of the own line."""
+    chosen = rounds.control != ""
+    if targets and operators:
+        chosen |= np.isin(rounds.target, targets) & np.isin(rounds.operator, operators)
+    else:
+        chosen |= np.isin(rounds.target, targets) | np.isin(rounds.operator, operators)
+    return rounds.of(chosen[rounds.subject])
+
+
+def _any(rounds: Rounds, span: Span, *, whole: bool) -> bool:
+    """Whether there is data of what was asked for in a span of time."""
+    counted = rounds if whole else rounds.of((rounds.control == "")[rounds.subject])
+    since, until = ((one.timestamp() * 1000 if one else None) for one in span)
+    inside = np.ones(len(counted), bool)
+    if since is not None:
+        inside &= counted.at >= since
+    if until is not None:
+        inside &= counted.at <= until
+    return bool(inside.any())

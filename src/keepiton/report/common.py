@@ -1,6 +1,6 @@
 """What every format says in the same words."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta, tzinfo
 
 from keepiton.detect import Policy
@@ -36,6 +36,7 @@ class Report:
 
     findings: Detected
     windows: tuple[Window, ...]
+    own_lines: tuple[Window, ...]
     lines: tuple[LinePeriod, ...]
     statuses: tuple[Status, ...]
     policy: Policy
@@ -63,7 +64,8 @@ def began(window: Window, zone: tzinfo) -> str:
     first = instant(window.start_latest, zone)
     if window.start_earliest is None:
         return f"before {first} (first observation)"
-    return f"between {instant(window.start_earliest, zone)} and {first}"
+    mark = "; a full or half hour lies in it" if window.on_mark else ""
+    return f"between {instant(window.start_earliest, zone)} and {first}{mark}"
 
 
 def ended(window: Window, zone: tzinfo) -> str:
@@ -93,6 +95,34 @@ def _span(length: timedelta) -> str:
     return f"{minutes // 60} h {minutes % 60:02} min"
 
 
+def heading(window: Window) -> str:
+    """Name a window: what, from where, how sure."""
+    where = {"both": "inside and outside"}.get(window.perspective, window.perspective)
+    return f"{window.subject} ({window.scope}), seen from {where}: {sureness(window)}"
+
+
+def sureness(window: Window) -> str:
+    """Write how sure it is, in words and as a number."""
+    return f"{window.words} ({window.confidence:.2f})"
+
+
+def kind(window: Window) -> str:
+    """Write how severe it was, where it broke and how much of the scope it touched."""
+    layer = f" at {window.layer}" if window.layer else ""
+    pieces = ", came and went" if window.flapping else ""
+    return f"{window.severity}{layer}{pieces}; {window.share:.0%} of the scope's targets affected"
+
+
+def policy(report: Report) -> str:
+    """Write every threshold; those that are not the usual ones first."""
+    usual = asdict(Policy())
+    values = asdict(report.policy)
+    changed = {name: value for name, value in values.items() if value != usual[name]}
+    said = [f"{name}={value:g} (usually {usual[name]:g})" for name, value in changed.items()]
+    said += [f"{name}={value:g}" for name, value in values.items() if name not in changed]
+    return "Thresholds: " + ", ".join(said)
+
+
 def failures(window: Window, most: int = 3) -> str:
     """Write the commonest failures with their counts."""
     shown = [f"{name} ({count})" for name, count in list(window.failures.items())[:most]]
@@ -102,23 +132,44 @@ def failures(window: Window, most: int = 3) -> str:
 
 def evidence(window: Window) -> str:
     """Write how much failed, and how."""
-    return f"{window.rounds_bad} of {window.rounds} rounds failed: {failures(window)}"
+    bad = "slow" if window.severity == "degraded" else "failed"
+    how = f": {failures(window)}" if window.failures else ""
+    return f"{window.rounds_bad} of {window.rounds} rounds {bad}{how}"
 
 
 def vantages(window: Window) -> str:
     """Write who saw it, who did not speak, and how much of the time was observed."""
     return (
         f"{len(window.vantages_for)} saw it ({', '.join(window.vantages_for)}),"
-        f" {len(window.vantages_silent)} silent; {window.coverage:.0%} of the time observed"
+        f" {len(window.vantages_against)} saw the opposite, {len(window.vantages_silent)} silent;"
+        f" {window.coverage:.0%} of the time observed"
+        + (f", {len(window.gaps)} gap(s)" if window.gaps else "")
     )
+
+
+def sides(window: Window) -> str:
+    """Count who saw it, who saw the opposite and who was silent."""
+    return (
+        f"{len(window.vantages_for)} for, {len(window.vantages_against)} against,"
+        f" {len(window.vantages_silent)} silent"
+    )
+
+
+def witnesses(window: Window) -> list[str]:
+    """Write where failures can be read: file, line, target."""
+    return [
+        f"{one.file}{f':{one.line}' if one.line else ''} ({one.target})" for one in window.witnesses
+    ]
 
 
 def refuted_by(window: Window) -> str:
     """Say what would show the window to be wrong."""
-    return (
-        f"an answer of {'any of these targets' if len(window.targets) > 1 else window.targets[0]}"
-        f" to anyone {window.perspective} in that time"
-    )
+    whom = "anyone" if window.perspective == "both" else f"anyone {window.perspective}"
+    if window.severity == "degraded":
+        return f"answers as fast as usual to {whom} in that time"
+    if window.severity == "partial" or len(window.targets) > 1:
+        return f"answers of most of these targets to {whom} in that time"
+    return f"an answer of {window.targets[0]} to {whom} in that time"
 
 
 def since(status: Status, report: Report) -> str:

@@ -5,12 +5,15 @@ import io
 from datetime import datetime
 
 from keepiton.model import utc
+from keepiton.report import common
 from keepiton.report.common import Report
 
 HEADER = (
-    *("id", "scope", "subject", "perspective", "start_earliest", "start_latest", "end_earliest"),
-    *("end_latest", "ongoing", "rounds", "rounds_bad", "coverage", "vantages_for"),
-    *("vantages_silent", "targets", "failures", "witness"),
+    *("id", "scope", "subject", "perspective", "confidence", "words", "verdict", "start"),
+    *("start_earliest", "start_latest", "end", "end_earliest", "end_latest", "ongoing"),
+    *("severity", "flapping", "layer", "share", "impact", "rounds", "rounds_bad", "coverage"),
+    *("vantages_for", "vantages_against", "vantages_silent", "targets", "operators", "stages"),
+    *("failures", "on_mark", "witnesses"),
 )
 
 
@@ -21,7 +24,7 @@ def cell(value: object) -> str:
     if isinstance(value, dict):
         value = "; ".join(f"{name} ({count})" for name, count in value.items())
     if isinstance(value, tuple):
-        value = "; ".join(value)
+        value = "; ".join(map(str, value))
     text = "" if value is None else str(value)
     return "'" + text if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
 
@@ -32,5 +35,7 @@ def render(report: Report) -> str:
     writer = csv.writer(out, lineterminator="\r\n")
     writer.writerow(HEADER)
     for window in report.windows:
-        writer.writerow([cell(getattr(window, name)) for name in HEADER])
+        told = {name: getattr(window, name) for name in HEADER}
+        told["witnesses"] = tuple(common.witnesses(window))
+        writer.writerow([cell(value) for value in told.values()])
     return out.getvalue()

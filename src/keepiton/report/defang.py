@@ -16,7 +16,10 @@ def defang(report: Report) -> Report:
 
     def window(one: Window) -> Window:
         return replace(
-            one, subject=name(one.subject), targets=tuple(name(target) for target in one.targets)
+            one,
+            subject=name(one.subject),
+            targets=tuple(map(name, one.targets)),
+            witnesses=tuple(replace(seen, target=name(seen.target)) for seen in one.witnesses),
         )
 
     def status(one: Status) -> Status:

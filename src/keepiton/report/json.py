@@ -20,7 +20,7 @@ def _plain(value: Any) -> Any:  # noqa: ANN401 - whatever a report holds
 def render(report: Report) -> str:
     """Write everything the report holds."""
     findings = asdict(report.findings)
-    for name in ("windows", "lines", "operators", "targets"):
+    for name in ("windows", "own_lines", "lines", "operators", "targets"):
         del findings[name]
     whole = {
         "report": 1,
@@ -29,7 +29,8 @@ def render(report: Report) -> str:
         "now": report.now,
         "basis": findings,
         "windows": [asdict(one) for one in report.windows],
-        "own_lines": [asdict(one) for one in report.lines],
+        "own_lines": [asdict(one) for one in report.own_lines],
+        "looks": [asdict(one) for one in report.lines],
         "status": [asdict(one) for one in report.statuses],
         "policy": asdict(report.policy),
         "files": report.files,

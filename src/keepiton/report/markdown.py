@@ -5,6 +5,10 @@ import re
 from keepiton.report import common
 from keepiton.report.common import Report
 
+HEADER = (
+    *("what", "seen from", "how sure", "began", "ended", "lasted", "verdict", "failed"),
+    *("vantages", "observed", "how"),
+)
 _SPECIAL = re.compile(r"([\\`*_\[\]<>|~&])")
 
 
@@ -21,18 +25,20 @@ def render(report: Report) -> str:
     if report.windows:
         out += [
             "",
-            "| what | seen from | began | ended | lasted | failed | vantages | observed | how |",
-            "|---|---|---|---|---|---|---|---|---|",
+            f"| {' | '.join(HEADER)} |",
+            "|---" * len(HEADER) + "|",
         ]
         for window in report.windows:
             cells = [
                 f"{window.subject} ({window.scope})",
                 window.perspective,
+                common.sureness(window),
                 common.began(window, zone),
                 common.ended(window, zone),
                 common.duration(window),
+                f"{window.verdict}; {common.kind(window)}",
                 f"{window.rounds_bad} of {window.rounds}",
-                f"{len(window.vantages_for)}, {len(window.vantages_silent)} silent",
+                common.sides(window),
                 f"{window.coverage:.0%}",
                 common.failures(window),
             ]
@@ -45,5 +51,5 @@ def render(report: Report) -> str:
         for period in report.lines
     ]
     out += ["", *(f"- {escape(note)}" for note in [*notes, *common.remarks(report)])]
-    out += ["", common.CAVEAT]
+    out += ["", common.CAVEAT, "", escape(common.policy(report))]
     return "\n".join(out) + "\n"

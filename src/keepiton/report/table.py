@@ -1,6 +1,7 @@
 """Plain text for a terminal, a mail or a chat."""
 
 import io
+import textwrap
 
 from rich.console import Console
 from rich.table import Table
@@ -28,15 +29,18 @@ def render(report: Report) -> str:
         out += ["No disruption found in this data.", ""]
     for window in report.windows:
         out += [
-            f"{window.subject} ({window.scope}), seen from {window.perspective}",
+            common.heading(window),
             f"  began      {common.began(window, zone)}",
             f"  ended      {common.ended(window, zone)}",
             f"  lasted     {common.duration(window)}",
+            f"  verdict    {window.verdict}",
+            f"  kind       {common.kind(window)}",
             f"  evidence   {common.evidence(window)}",
             f"  vantages   {common.vantages(window)}",
             f"  targets    {', '.join(window.targets)}",
+            *([f"  operators  {', '.join(window.operators)}"] if window.operators else []),
             f"  refuted by {common.refuted_by(window)}",
-            f"  witness    {window.witness}",
+            *(f"  witness    {one}" for one in common.witnesses(window)),
             f"  id         {window.id}",
             "",
         ]
@@ -49,7 +53,7 @@ def render(report: Report) -> str:
             )
         out.append("")
     out += [f"Note: {one}" for one in common.remarks(report)]
-    out.append(common.CAVEAT)
+    out += [common.CAVEAT, "", *textwrap.wrap(common.policy(report), 100)]
     return "\n".join(out) + "\n"
 
 

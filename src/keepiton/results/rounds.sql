@@ -1,75 +1,123 @@
--- Folds raw rows into rounds: one target in one run, reached or not.
+-- Folds raw rows into rounds: one target in one run (of a control: in one look), and what became of it.
+-- Every aggregate is a least or a greatest one, so order, copies and splits of files cannot matter.
 -- An end (address and port) is judged by its last attempt; a target is reached when any end is.
--- A certificate that does not verify leaves open who answered: neither reached nor not.
-with runs as (
-    select run, any_value(vantage) as vantage, any_value(perspective) as perspective
-    from lines
-    where type = 'run' and regexp_full_match(run, '[0-9a-f]{12}')
-      and regexp_full_match(vantage, '[a-z0-9][a-z0-9-]{0,31}')
-      and perspective in ('inside', 'outside')
-    group by run
-    having count(distinct (vantage, perspective)) = 1
-),
-rows_once as (
+-- Most rounds hold nothing but answers: only the others are folded end by end.
+with told as (
     select
-        run, target, operator, coalesce(role, 'other') as role, control, "check",
-        case when stage in ('dns', 'tcp', 'tls', 'http') then stage end as stage,
-        attempt, "at" as seen_at, state, failure, address, port, transport,
-        min(parse_filename(filename)) as file
+        *,
+        case when type is null or run is null or type not in ('run', 'measurement', 'end')
+               or (type = 'measurement' and (target is null or state is null or "at" is null
+                   or "at" < timestamp '2000-01-01' or "at" >= timestamp '2100-01-01'
+                   or attempt < 1 or attempt > 9))
+             then 1 else 0 end as unreadable
     from lines
-    where type = 'measurement' and target is not null and state is not null
-      and hop is null and aside is null  -- the target's own chain
-      and "at" between timestamp '2000-01-01' and timestamp '2100-01-01'
-    group by all
+),
+measured as (  -- the target's own chain: no redirects, nothing that stands beside it
+    select
+        run, target, coalesce(operator, '') as operator, coalesce(role, 'other') as role,
+        coalesce(control, '') as control,
+        case when control is null then -1 else coalesce("check", -1) end as look,
+        "check" as checked,
+        -- In the order of what tells most: a dead connection says more than a dead lookup beside it.
+        case stage when 'tcp' then '1' when 'dns' then '2' when 'tls' then '3' when 'http' then '4'
+             else '5' end as stage,
+        coalesce(attempt, 1) as attempt, "at" as seen_at, duration_ms, state,
+        coalesce(failure, '') as failure, address, port, transport, file
+    from told
+    where type = 'measurement' and unreadable = 0 and hop is null and aside is null
+),
+groups as (
+    select
+        run, target, operator, role, control, look,
+        max(case when state = 'ok' then 0 else 1 end) as troubled,
+        max(case when address is not null then 1 else 0 end) as answered,
+        max(case when address is null then 1 else 0 end) as named,
+        min(stage) as first_stage, max(stage) as last_stage,
+        max(duration_ms) as took_ms,
+        min(seen_at) as seen_at, min(checked) as first_check, max(checked) as last_check
+    from measured
+    group by run, target, operator, role, control, look
+),
+troubled as (
+    select run as t_run, target as t_target, operator as t_operator, role as t_role,
+           control as t_control, look as t_look
+    from groups where troubled = 1
 ),
 ends as (
     select
-        run, target, operator, role, control,
-        case when control is null then null else "check" end as look,
-        address, coalesce(port, 0) as port,
-        case when address is null then null when stage = 'dns' then transport else 'tcp' end
-            as asked_over,
-        attempt,
-        min(seen_at) as seen_at,
-        min("check") as first_check,
-        max("check") as last_check,
-        bool_or(state = 'ok') and not bool_or(state in ('fail', 'inconclusive')) as ok,
-        bool_or(state = 'fail') as failed,
-        bool_or(state = 'skipped') as skipped,
-        bool_and(state != 'fail' or failure like 'ssl\_%' escape '\') as only_certificate,
-        arg_max(stage, seen_at) filter (where state in ('fail', 'inconclusive')) as stage,
-        arg_max(failure, seen_at) filter (where state in ('fail', 'inconclusive')) as failure,
-        min(file) as file
-    from rows_once
-    group by run, target, operator, role, control, look, address, port, asked_over, attempt
+        run, target, operator, role, control, look, address, port,
+        case when address is not null and stage = '2' then transport end as asked_over,
+        max(attempt) as attempt,
+        max(case when state = 'ok' then attempt else 0 end) as ok,
+        max(case when state in ('fail', 'inconclusive') then attempt else 0 end) as not_ok,
+        max(case when state = 'fail' then attempt else 0 end) as failed,
+        -- A certificate that does not verify leaves open who answered.
+        max(case when state = 'fail' and not starts_with(failure, 'ssl_')
+                 then attempt else 0 end) as dead,
+        max(case when state = 'skipped' then attempt else 0 end) as skipped,
+        min(case when state in ('fail', 'inconclusive')
+                 then cast(9 - attempt as varchar) || stage || failure end) as why,
+        min(case when state = 'fail' then stage end) as first_failed,
+        max(case when state = 'fail' then stage end) as last_failed,
+        max(case when state = 'ok' then duration_ms end) as took_ms,
+        min(stage) as first_stage, max(stage) as last_stage,
+        min(seen_at) as seen_at, min(checked) as first_check, max(checked) as last_check,
+        min(case when state in ('fail', 'inconclusive') then file end) as file
+    from measured
+    join troubled on run = t_run and target = t_target and operator = t_operator
+        and role = t_role and control = t_control and look = t_look
+    group by run, target, operator, role, control, look, address, port,
+        case when address is not null and stage = '2' then transport end
 ),
-last_tries as (
-    select * from ends
-    qualify row_number() over (
-        partition by run, target, look, address, port, asked_over order by attempt desc
-    ) = 1
+sources as (  -- what each file says of each run in it
+    select
+        run, path, min(file) as file,
+        min(vantage) as vantage, max(vantage) as other_vantage,
+        min(perspective) as perspective, max(perspective) as other_perspective,
+        max(format) as format, max(country) as country,
+        max(case when line = 'mixed' then 1 else 0 end) as mixed,
+        max(case when type = 'end' then 1 else 0 end) as sealed,
+        max(clock_offset_ms) as clock_offset_ms,
+        sum(unreadable) as unreadable
+    from told
+    where type <> 'measurement' or unreadable = 1
+    group by run, path
 )
 select
-    t.run, r.vantage, r.perspective, t.target, t.operator, t.role, t.control, t.look,
-    min(t.seen_at) as seen_at,
-    min(t.first_check) as first_check,
-    max(t.last_check) as last_check,
-    case
-        when bool_or(t.ok and t.address is not null) then true
-        when bool_or(t.failed and not t.only_certificate) then false
-    end as reached,
-    coalesce(
-        arg_max(t.stage, t.seen_at) filter (where t.failed and t.address is not null),
-        arg_max(t.stage, t.seen_at) filter (where t.stage is not null)
-    ) as stage,
-    coalesce(
-        arg_max(t.failure, t.seen_at) filter (where t.failed and t.address is not null),
-        arg_max(t.failure, t.seen_at) filter (where t.failure is not null)
-    ) as failure,
-    bool_or(t.address is not null) as resolved,
-    bool_or(t.address is null) as named,  -- a name was looked up
-    min(t.file) as file
-from last_tries t join runs r using (run)
-where not t.skipped
-group by t.run, r.vantage, r.perspective, t.target, t.operator, t.role, t.control, t.look
-order by seen_at, t.run, t.target, t.look
+    'round' as kind, run, target, operator, role, control, look, seen_at, first_check, last_check,
+    answered as reached, 0 as dead, 0 as tried_twice, 0 as no_name, named, answered as resolved,
+    case when first_stage = last_stage then 1 else 0 end as single,
+    took_ms, cast(null as varchar) as why, cast(null as varchar) as file,
+    cast(null as varchar) as path, cast(null as varchar) as vantage,
+    cast(null as varchar) as perspective, cast(null as varchar) as country,
+    cast(null as bigint) as mixed, cast(null as bigint) as sealed,
+    cast(null as bigint) as clock_offset_ms, cast(null as bigint) as unreadable,
+    cast(null as bigint) as format
+from groups where troubled = 0
+union all
+select
+    'round', run, target, operator, role, control, look,
+    min(seen_at), min(first_check), max(last_check),
+    max(case when address is not null and ok = attempt and not_ok < attempt then 1 else 0 end),
+    max(case when dead = attempt then 1 else 0 end),
+    max(case when dead = attempt and (attempt > 1 or first_failed <> last_failed)
+             then 1 else 0 end),
+    max(case when address is null and failed = attempt and ok < attempt then 1 else 0 end),
+    max(case when address is null then 1 else 0 end),
+    max(case when address is not null then 1 else 0 end),
+    case when min(first_stage) = max(last_stage) then 1 else 0 end,
+    min(took_ms),
+    min(case when address is not null or ok < attempt then why end),
+    min(file),
+    null, null, null, null, null, null, null, null, null
+from ends
+where skipped < attempt
+group by run, target, operator, role, control, look
+union all
+select
+    'source', run, null, null, null, null, null, null, null, null, null, null, null, null, null,
+    null, null, null, null, file, path,
+    case when vantage = other_vantage then vantage end,
+    case when perspective = other_perspective then perspective end,
+    country, mixed, sealed, clock_offset_ms, unreadable, format
+from sources

@@ -40,6 +40,8 @@ class Loaded:
 
     targets: list[Target] = field(default_factory=list)
     lists: list[ListUsed] = field(default_factory=list)
+    country: str | None = None
+    """What the lists are about, where all that name one name the same."""
     notes: list[str] = field(default_factory=list)
     risk: Risk = "low"
     whys: list[str] = field(default_factory=list)
@@ -162,6 +164,8 @@ def load(
     if not any(target.control == "foreign" for _, listed in lists for target in listed.target):
         path = SHIPPED / (CONTROLS + ".toml")
         lists += _read_all([(str(path), CONTROLS, _text(path))], loaded, mistakes)
+    countries = {listed.country for _, listed in lists} - {None}
+    loaded.country = countries.pop() if len(countries) == 1 else None
     loaded.fingerprints = _fingerprints({listed.country for _, listed in lists}, mistakes)
     loaded.refused = _do_not_probe(do_not_probe, mistakes)
     _merge(lists, loaded, mistakes, allow_private=allow_private)

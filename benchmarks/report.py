@@ -1,0 +1,218 @@
+"""Times a whole ``keepiton report`` beside DuckDB's bare reading of the same files.
+
+    python benchmarks/report.py [--scratch FOLDER] [--rounds 3] [PART ...]
+
+Parts: parquet, jsonl, recent, growth. Every ratio is of the two in one run, turn about; each figure
+is a whole process, from start to exit. The rows are made by DuckDB: five vantages, 50 targets of
+eight operators and five controls, a run every ten minutes, outages of a target and of an operator.
+"""
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import duckdb
+
+VANTAGES, ROWS_A_RUN = 5, 302
+RUNS_A_DAY = 144
+COLUMNS = (
+    *("type", "format", "run", "vantage", "perspective", "country", "target", "operator", "role"),
+    *("control", "check", "stage", "attempt", "hop", "aside", "at", "duration_ms", "state"),
+    *("failure", "line", "address", "port", "transport", "clock_offset_ms"),
+)
+"""What the fold reads; the bare scan groups the same."""
+LINES = """
+with runs as (
+    select v, i, left(md5(v || '-' || i), 12) as run, 'v' || v as vantage,
+        case when v % 2 = 0 then 'outside' else 'inside' end as perspective,
+        timestamp '{start}' + to_seconds(i * 600 + v * 97 + cast(hash(v, i) % 40 as bigint)) as t0
+    from range({vantages}) x(v), range({first}, {last}) y(i)
+),
+targets as (
+    select k, 'https://site' || k || '.example.by/' as target, 'operator-' || (k % 8) as operator,
+        'site' as role, null::varchar as control, 0::bigint as look from range(50) z(k)
+    union all
+    select 100 + k, 'control-' || k, null, 'control',
+        case when k < 3 then 'foreign' else 'domestic' end, l from range(5) z(k), range(2) w(l)
+),
+stages as (
+    select * from (values (0, 'dns', null), (1, 'dns', null), (2, 'tcp', 443), (3, 'tls', 443),
+        (4, 'http', 443)) s(s, stage, port)
+),
+tries as (
+    select *, hash(v, i, k, 1) % 10000 < 3 or (k = 7 and i % 1000 between 20 and 60)
+        or (k % 8 = 3 and i % 2000 between 300 and 340) as bad
+    from runs, targets
+),
+measured as (
+    select run, t0, target, operator, role, control, look, stage, a.a as attempt,
+        t0 + to_milliseconds((k % 60 + s + 5 * a.a) * 300) as seen_at,
+        20.0 + s * 30 + hash(v, i, k, s) % 10 as duration_ms,
+        case when bad and s > 1 then 'fail' else 'ok' end as state,
+        case when bad and s > 1 then 'generic_timeout_error' end as failure,
+        case when port is not null then '192.0.2.' || (k % 250) end as address, port,
+        case when port is null then 'udp' end as transport
+    from tries, stages, (values (1), (2)) a(a)
+    where (a.a = 1 or bad) and not (bad and s > 2)
+)
+select * from (
+    select 'run' as type, 1::bigint as format, run, vantage, perspective, 'by' as country,
+        null::varchar as target, null::varchar as operator, null::varchar as role,
+        null::varchar as control, null::bigint as "check", null::varchar as stage,
+        null::bigint as attempt, null::bigint as hop, null::varchar as aside,
+        null::timestamp as "at", null::double as duration_ms, null::varchar as state,
+        null::varchar as failure, null::varchar as line, null::varchar as address,
+        null::bigint as port, null::varchar as transport, null::bigint as clock_offset_ms,
+        t0, 0 as o
+    from runs
+    union all
+    select 'measurement', null, run, null, null, null, target, operator, role, control, look, stage,
+        attempt, null, null, seen_at, duration_ms, state, failure, null, address, port, transport,
+        null, t0, 1 from measured
+    union all
+    select 'end', null, run, null, null, null, null, null, null, null, null, null, null, null, null,
+        null, null, null, null, 'up', null, null, null, 20, t0, 2 from runs
+) order by t0, run, o, "at"
+"""
+
+
+def make(folder: Path, millions: float, form: str) -> Path:
+    """Write so many million lines up to now, one file a day; return the folder."""
+    to = folder / f"{form}-{millions:g}"
+    if to.exists():
+        return to
+    days = max(1, round(millions * 1e6 / (VANTAGES * ROWS_A_RUN * RUNS_A_DAY)))
+    start = time.time() - days * 86400
+    to.mkdir(parents=True)
+    database = duckdb.connect()
+    for day in range(days):
+        at = time.gmtime(start + day * 86400)
+        lines = LINES.format(
+            start=time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(start)),
+            vantages=VANTAGES,
+            first=day * RUNS_A_DAY,
+            last=(day + 1) * RUNS_A_DAY,
+        )
+        name = f"{time.strftime('%Y%m%d', at)}T000000Z-all.{form}"
+        how = "format parquet, compression zstd" if form == "parquet" else "format json"
+        columns = ", ".join(f'"{one}"' for one in COLUMNS)
+        query = f"copy (select {columns} from ({lines})) to '{to / name}' ({how})"  # noqa: S608
+        database.execute(query)
+    return to
+
+
+BARE = """
+import duckdb, sys
+names = sys.argv[2].split()
+database = duckdb.connect(config={"preserve_insertion_order": False})
+if sys.argv[1] == "parquet":
+    others = ", ".join(f'max("{n}")' for n in names if n not in ("run", "target"))
+    text = f"select run, target, {others} from read_parquet($files) group by run, target"
+    database.execute(f"create temp table bare as {text}", {"files": sys.argv[3:]})
+else:
+    kinds = dict.fromkeys(names, "VARCHAR")
+    numbers = ("format", "check", "attempt", "hop", "port", "clock_offset_ms")
+    kinds |= dict.fromkeys(numbers, "BIGINT")
+    kinds |= {"at": "TIMESTAMP", "duration_ms": "DOUBLE"}
+    columns = ", ".join(f"'{n}': '{k}'" for n, k in kinds.items())
+    database.execute(
+        f"create temp table bare as select * from read_json($files, columns = {{{columns}}},"
+        " format = 'newline_delimited')", {"files": sys.argv[3:]},
+    )
+"""
+
+
+def bare(folder: Path, form: str) -> list[str]:
+    """Return the command that only reads (JSON), or scans and groups (Parquet)."""
+    files = sorted(map(str, folder.iterdir()))
+    return [sys.executable, "-c", BARE, form, " ".join(COLUMNS), *files]
+
+
+def report(folder: Path, data: Path, *options: str) -> list[str]:
+    """Return the command of a whole report."""
+    command = [sys.executable, "-m", "keepiton", "report", str(folder), "--data", str(data)]
+    return [*command, "--output", os.devnull, *options]
+
+
+def spent(command: list[str]) -> tuple[float, float]:
+    """Return seconds and peak memory (MB) of one process."""
+    begun = time.monotonic()
+    process = subprocess.Popen(command)
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        sys.exit(f"{command[:5]} ended with {process.returncode}")
+    return time.monotonic() - begun, usage.ru_maxrss / 1024
+
+
+def pairs(
+    rounds: int, ours: Callable[[], list[str]], theirs: list[str]
+) -> tuple[float, float, float, float]:
+    """Run both in turn; return the medians in seconds, the ratio's median and our peak, MB."""
+    told = []
+    for _ in range(rounds):
+        mine, peak = spent(ours())
+        other, _ = spent(theirs)
+        told.append((mine, other, mine / other, peak))
+    middle = [statistics.median(one[k] for one in told) for k in range(3)]
+    return middle[0], middle[1], middle[2], max(one[3] for one in told)
+
+
+def compared(scratch: Path, rounds: int, form: str, millions: float) -> None:
+    """Print a cold report beside the bare reading."""
+    folder = make(scratch, millions, form)
+
+    def cold() -> list[str]:
+        return report(folder, Path(tempfile.mkdtemp(dir=scratch)))
+
+    mine, other, ratio, peak = pairs(rounds, cold, bare(folder, form))
+    print(
+        f"| {form}, {millions:g} million lines, whole report | {mine:.1f} s, {peak:.0f} MB |"
+        f" {other:.1f} s | {ratio:.2f} |",
+        flush=True,
+    )
+
+
+def recent(scratch: Path, millions: float) -> None:
+    """Print the last 30 days with what is kept from before."""
+    folder, data = make(scratch, millions, "parquet"), Path(tempfile.mkdtemp(dir=scratch))
+    spent(report(folder, data))
+    told = [spent(report(folder, data, "--since", "30d"))[0] for _ in range(5)]
+    print(
+        f"| last 30 days of {millions:g} million lines, warm | {min(told):.2f} s to"
+        f" {max(told):.2f} s | | |",
+        flush=True,
+    )
+
+
+def main() -> None:
+    """Run the parts asked for."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("parts", nargs="*", default=["parquet", "jsonl", "recent", "growth"])
+    parser.add_argument("--scratch", type=Path)
+    parser.add_argument("--rounds", type=int, default=3)
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory() as made:
+        scratch = asked.scratch or Path(made)
+        print("| what | keepiton | DuckDB alone | ratio |\n|---|---|---|---|")
+        if "parquet" in asked.parts:
+            compared(scratch, asked.rounds, "parquet", 10)
+        if "jsonl" in asked.parts:
+            compared(scratch, asked.rounds, "jsonl", 2)
+        if "recent" in asked.parts:
+            recent(scratch, 10)
+        if "growth" in asked.parts:
+            for millions in (1, 10, 30):
+                compared(scratch, 1, "parquet", millions)
+
+
+if __name__ == "__main__":
+    main()

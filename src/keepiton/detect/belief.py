@@ -1,0 +1,239 @@
+"""A continuous-time hidden Markov model: up, down, partial, slow. Pure.
+
+Trinocular's belief update with transitions added, so that gaps and uneven intervals need no special
+case (shared method, 1.2, 1.3).
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from math import exp
+from typing import Any
+
+import numpy as np
+
+from keepiton.detect.policy import HOUR, Policy
+from keepiton.rounds import Array
+
+MISSING, OK, SLOW, SOFT, HARD, LONE_OK, LONE_SLOW, LONE_FAIL = range(8)
+"""What a round says: the last three where only one stage is ever tried."""
+IS_BAD = np.isin(np.arange(LONE_FAIL + 1), (SOFT, HARD, LONE_FAIL))
+IS_SLOW_OR_BAD = IS_BAD | np.isin(np.arange(LONE_FAIL + 1), (SLOW, LONE_SLOW))
+"""By symbol."""
+SPLIT = (0.60, 0.25, 0.15)
+"""Of what is not up: down, partial, slow (1.3)."""
+CALM = 16
+"""Good observations in a row after which belief is at rest: partial loss gains nothing by 16."""
+LEAST_EVIDENCE = 3.0
+"""Nats for trouble below which no window can come of a stretch: every prior costs more."""
+
+
+def evidence(background: Array, left: float) -> Array:
+    """Return log-likelihood ratios to "up" of down, partial and slow, by background and symbol.
+
+    ``left`` is the share of the scope that keeps working (kappa); the table is section 1.2's.
+    """
+    q = np.clip(background + 0.35, 0.5, 0.85)
+    h = 0.6 * background**2 + 0.0008
+    rows: dict[int, tuple[Any, Any, Any, Any]] = {
+        OK: (0.99 - background - h, 0.01, 0.95 - q, 0.10),
+        SLOW: (0.01, 0.01, 0.05, 0.80),
+        SOFT: (background, 0.17, 0.45 * q, 0.08),
+        HARD: (h, 0.80, 0.55 * q, 0.02),
+        LONE_OK: (0.99 - background, 0.01, 0.50, 0.12),
+        LONE_SLOW: (0.01, 0.01, 0.05, 0.80),
+        LONE_FAIL: (background, 0.97, 0.45, 0.08),
+    }
+    table = np.zeros((len(background), LONE_FAIL + 1, 3))
+    for symbol_kind, (up, *others) in rows.items():
+        for k, p in enumerate(others):
+            table[:, symbol_kind, k] = np.log((1 - left) * p + left * up) - np.log(up)
+    return table
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """What belief makes of a run of steps; ``first`` and ``last`` are the steps that are not up."""
+
+    first: int
+    last: int
+    least_up: float
+    kind: int
+    """0 down, 1 partial, 2 slow: where most belief was."""
+    start: tuple[float | None, float, float]
+    """Earliest, likeliest and latest instant of the change, seconds."""
+    end: tuple[float, float | None, float | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """What belief walks over: instants in seconds, ascending, with a row of evidence each."""
+
+    at: Array
+    first: Array
+    """When the step's first observation was made."""
+    last: Array
+    llr: Array
+
+
+def stretches(steps: Steps, every_s: float, policy: Policy, keep_below: float) -> Iterator[Stretch]:
+    """Find where a scope was not up."""
+    llr = steps.llr
+    gain = llr.max(axis=1)
+    hot = np.flatnonzero(gain > 0)
+    if not len(hot):
+        return
+    cuts = np.flatnonzero(np.diff(hot) > 2 * CALM) + 1
+    for part in np.split(hot, cuts):
+        if gain[part].sum() < LEAST_EVIDENCE:
+            continue
+        low, high = max(0, part[0] - CALM), min(len(llr), part[-1] + CALM + 1)
+        here = Steps(*(one[low:high] for one in (steps.at, steps.first, steps.last, llr)))
+        for one in _smooth(here, every_s, policy, keep_below, from_start=low == 0):
+            yield Stretch(
+                one.first + low, one.last + low, one.least_up, one.kind, one.start, one.end
+            )
+
+
+def _smooth(
+    steps: Steps, every_s: float, policy: Policy, keep_below: float, *, from_start: bool
+) -> list[Stretch]:
+    t, llr = steps.at.tolist(), steps.llr
+    n = len(t)
+    top = np.maximum(llr.max(axis=1), 0)
+    like = np.exp(np.column_stack([-top, llr - top[:, None]])).tolist()
+    fall, rise = 1 / every_s, 1 / policy.recovery_s
+    both = fall + rise
+    rest = fall / both
+    s0, s1, s2 = SPLIT
+    prior = (1 - rest, rest * s0, rest * s1, rest * s2)
+    forward: list[tuple[float, float, float, float]] = []
+    moves: list[tuple[float, float, float]] = []
+    u, d, p, s = prior
+    for i in range(n):
+        if i:
+            dt = max(t[i] - t[i - 1], 1e-3)
+            change = 1 - exp(-both * dt)
+            fell, rose = rest * change, rise / both * change
+            mixed = 1 - exp(-policy.moves_per_hour * dt / HOUR)
+            moves.append((fell, rose, mixed))
+            u, d, p, s = _step(u, d, p, s, fell, rose, mixed)
+        a, b, c, e = like[i]
+        u, d, p, s = u * a, d * b, p * c, s * e
+        total = u + d + p + s
+        u, d, p, s = u / total, d / total, p / total, s / total
+        forward.append((u, d, p, s))
+    up = [0.0] * n
+    started, ended = [0.0] * n, [0.0] * n
+    kinds = [(0.0, 0.0, 0.0)] * n
+    bu = bd = bp = bs = 1.0
+    for i in range(n - 1, -1, -1):
+        fu, fd, fp, fs = forward[i]
+        total = fu * bu + fd * bd + fp * bp + fs * bs
+        up[i] = fu * bu / total
+        kinds[i] = (fd * bd / total, fp * bp / total, fs * bs / total)
+        a, b, c, e = like[i]
+        wu, wd, wp, ws = a * bu, b * bd, c * bp, e * bs
+        if not i:
+            break
+        fell, rose, mixed = moves[i - 1]
+        gu, gd, gp, gs = forward[i - 1]
+        out = fell * (s0 * wd + s1 * wp + s2 * ws)
+        inside = s0 * wd + s1 * wp + s2 * ws
+        bu = (1 - fell) * wu + out
+        bd = rose * wu + (1 - rose) * ((1 - mixed) * wd + mixed * inside)
+        bp = rose * wu + (1 - rose) * ((1 - mixed) * wp + mixed * inside)
+        bs = rose * wu + (1 - rose) * ((1 - mixed) * ws + mixed * inside)
+        total = gu * bu + gd * bd + gp * bp + gs * bs
+        started[i] = gu * out / total
+        ended[i] = (gd + gp + gs) * rose * wu / total
+        scale = max(bu, bd, bp, bs)
+        bu, bd, bp, bs = bu / scale, bd / scale, bp / scale, bs / scale
+    return list(_found(steps, up, kinds, started, ended, policy, keep_below, from_start=from_start))
+
+
+def _step(
+    u: float, d: float, p: float, s: float, fell: float, rose: float, mixed: float
+) -> tuple[float, float, float, float]:
+    down = d + p + s
+    new = fell * u + (1 - rose) * mixed * down
+    stay = (1 - rose) * (1 - mixed)
+    return (
+        (1 - fell) * u + rose * down,
+        stay * d + SPLIT[0] * new,
+        stay * p + SPLIT[1] * new,
+        stay * s + SPLIT[2] * new,
+    )
+
+
+def _found(
+    steps: Steps,
+    up: Sequence[float],
+    kinds: Sequence[tuple[float, float, float]],
+    started: Sequence[float],
+    ended: Sequence[float],
+    policy: Policy,
+    keep_below: float,
+    *,
+    from_start: bool,
+) -> Iterator[Stretch]:
+    t = steps.at.tolist()
+    n = len(t)
+    i = 0
+    before = 0
+    while i < n:
+        if up[i] >= policy.open_below:
+            i += 1
+            continue
+        j = i
+        while j + 1 < n and up[j + 1] < policy.open_below and t[j + 1] - t[j] <= policy.join_gap_s:
+            j += 1
+        least = min(up[i : j + 1])
+        if least < keep_below:
+            after = j + 1
+            while after < n and up[after] >= policy.open_below:
+                after += 1
+            sure = min(range(i, j + 1), key=up.__getitem__)
+            weights = [sum(kinds[k][state] for k in range(i, j + 1)) for state in range(3)]
+            open_start = i == 0 and from_start
+            broken = j + 1 == n or t[j + 1] - t[j] > policy.join_gap_s
+            yield Stretch(
+                i,
+                j,
+                least,
+                weights.index(max(weights)),
+                (None, t[i], t[i])
+                if open_start
+                else _edge(steps, started, before + 1, sure, i, policy.edge_mass),
+                (t[j], None, None)
+                if broken
+                else _edge(steps, ended, sure + 1, min(after, n) - 1, j + 1, policy.edge_mass),
+            )
+        before = j
+        i = j + 1
+
+
+def _edge(
+    steps: Steps, change: Sequence[float], low: int, high: int, likely: int, mass: float
+) -> tuple[float, float, float]:
+    """Return earliest, likeliest and latest instant of a change.
+
+    Its chance to lie between steps k-1 and k is ``change[k]``, uniform in between. The interval
+    holds whole steps, since cuts begin at full hours and so do runs.
+    """
+    t, first, last = steps.at, steps.first, steps.last
+    among = range(max(low, 1), max(high, likely, 1) + 1)
+    total = sum(change[k] for k in among)
+    if total <= 0:
+        before, after = t[max(likely - 1, 0)], t[likely]
+        return float(first[max(likely - 1, 0)]), float(before + after) / 2, float(last[likely])
+    found = []
+    for share in (mass, 0.5, 1 - mass):
+        left = share * total
+        for k in among:
+            if left <= change[k] or k == among[-1]:
+                found.append((k, min(1.0, left / change[k]) if change[k] > 0 else 1.0))
+                break
+            left -= change[k]
+    (early, _), (middle, part), (late, _) = found
+    likeliest = t[middle - 1] + part * (t[middle] - t[middle - 1])
+    return float(first[early - 1]), float(likeliest), float(last[late])

@@ -1,0 +1,147 @@
+"""What is known now of each operator and target, and of the vantages' own lines. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+import numpy as np
+
+from keepiton.detect.belief import IS_BAD, MISSING
+from keepiton.detect.levels import SIDES
+from keepiton.detect.observe import Looks, Seen
+from keepiton.detect.policy import Policy
+from keepiton.detect.windows import EPOCH, instant
+from keepiton.model import LINES, LinePeriod, Perspective, Status, Window
+from keepiton.rounds import Array, Rounds
+
+State = Literal["up", "partly", "disrupted", "unknown", "no data"]
+
+
+def line_periods(rounds: Rounds, looks: Looks) -> list[LinePeriod]:
+    """Join looks of one vantage that found the same trouble with its own line."""
+    if not len(looks.run):
+        return []
+    vantage = rounds.run_vantage[looks.run]
+    order = np.lexsort((looks.number, looks.run, looks.at, vantage))
+    vantage, line, at, run = vantage[order], looks.line[order], looks.at[order], looks.run[order]
+    change = np.flatnonzero((np.diff(vantage) != 0) | (np.diff(line) != 0)) + 1
+    periods = []
+    for part in np.split(np.arange(len(order)), change):
+        kind = LINES[line[part[0]]]
+        if kind != "up":
+            periods.append(
+                LinePeriod(
+                    str(rounds.vantages[vantage[part[0]]]),
+                    kind,
+                    instant(at[part[0]] / 1000),
+                    instant(at[part[-1]] / 1000),
+                    len(np.unique(run[part])),
+                )
+            )
+    return sorted(periods, key=lambda one: (one.start, one.vantage))
+
+
+def statuses(
+    seen: Seen, truth: Array, windows: Sequence[Window], policy: Policy, now: datetime
+) -> tuple[list[Status], list[Status]]:
+    """Return the state of every operator (or role, of what has none) and of every target."""
+    rounds = seen.rounds
+    good = (truth != MISSING) & ~IS_BAD[truth]
+    count = len(seen.series_subject)
+    first = np.full(count, np.inf)
+    last = np.full(count, -np.inf)
+    np.minimum.at(first, seen.series[good], seen.at[good])
+    np.maximum.at(last, seen.series[good], seen.at[good])
+    # The newest row of each series that is fresh enough; rows are in order of series and time.
+    newest = np.cumsum(np.bincount(seen.series, minlength=count)) - 1
+    fresh = seen.at[newest] >= (now - EPOCH).total_seconds() - policy.fresh_s
+    latest = np.where(fresh, truth[newest] if count else 0, -1)
+    vantage_inside = np.zeros(len(rounds.vantages), bool)
+    vantage_inside[rounds.run_vantage] = rounds.run_inside
+    inside = vantage_inside[seen.series_vantage]
+    labels = np.where(rounds.operator != "", rounds.operator, rounds.role)
+    wanted = (rounds.control != "foreign")[seen.series_subject]
+    made: list[list[Status]] = []
+    for names in (labels, rounds.target):
+        theirs = names[seen.series_subject]
+        keys = sorted({(str(theirs[one]), bool(inside[one])) for one in np.flatnonzero(wanted)})
+        made.append([])
+        for subject, within in keys:
+            mine = np.flatnonzero(wanted & (theirs == subject) & (inside == within))
+            look = _Look(
+                seen, mine, latest[mine], float(first[mine].min()), float(last[mine].max())
+            )
+            made[-1].append(_status(subject, SIDES[within], look, windows))
+    return made[0], made[1]
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """The series of one subject from one side, and the newest that each of them says."""
+
+    seen: Seen
+    series: Array
+    latest: Array
+    """Symbols; -1 where nothing is fresh."""
+    first_good: float
+    last_good: float
+
+    def targets(self, chosen: Array) -> set[str]:
+        """Name the targets of some of the series."""
+        subjects = np.unique(self.seen.series_subject[self.series[chosen]])
+        return {str(self.seen.rounds.target[one]) for one in subjects}
+
+
+def _status(subject: str, side: Perspective, look: _Look, windows: Sequence[Window]) -> Status:
+    seen = look.seen
+    fresh = look.latest >= 0
+    told = look.latest > MISSING
+    up = told & ~IS_BAD[look.latest]
+    targets = look.targets(np.ones(len(fresh), bool))
+    answering = look.targets(up)
+    could = look.targets(told & seen.answered[seen.series_subject[look.series]])
+    vantage = seen.series_vantage[look.series]
+    looking = np.unique(vantage[fresh])
+    agree = sum(bool(up[vantage == one].any()) == bool(up.any()) for one in looking)
+    touching = [
+        one
+        for one in windows
+        if one.perspective in (side, "both")
+        and (one.subject == subject or targets & set(one.targets))
+    ]
+    current = [one for one in touching if one.ongoing]
+    state: State
+    since: tuple[datetime | None, datetime] | None = None
+    if not fresh.any():
+        state = "no data"
+    elif not told.any():
+        state = "unknown"
+    elif could <= answering and answering:
+        state = "up"
+        ended = max(touching, key=lambda one: one.end_earliest, default=None)
+        if ended:
+            since = (ended.end_earliest, ended.end_latest or ended.end_earliest)
+        else:
+            since = (None, instant(look.first_good))
+    elif current and not answering:
+        state = "disrupted"
+    elif answering:
+        state = "partly"
+    else:
+        state = "unknown"
+    if state in ("disrupted", "partly") and current:
+        begun = min(current, key=lambda one: one.start)
+        since = (begun.start_earliest, begun.start_latest)
+    return Status(
+        subject=subject,
+        perspective=side,
+        confidence=max((one.confidence for one in current), default=0.0),
+        state=state,
+        since=since,
+        answering=len(answering),
+        targets=len(targets),
+        last_seen=instant(look.last_good) if look.last_good > -np.inf else None,
+        vantages_agree=agree,
+        vantages=len(looking),
+    )

@@ -1,0 +1,347 @@
+"""From candidates to windows: merged, described and told how sure they are. Pure."""
+
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+
+from keepiton.detect.belief import IS_BAD, IS_SLOW_OR_BAD
+from keepiton.detect.calibration import calibrated
+from keepiton.detect.levels import Candidate
+from keepiton.detect.observe import Seen
+from keepiton.detect.policy import HOUR, Policy
+from keepiton.model import Perspective, Scope, Severity, Stage, Window, Witness, utc
+from keepiton.model import Seen as Side
+from keepiton.rounds import Array, ranked
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+ID_CELL_S = 6 * HOUR
+ID_SHIFT_S = 73 * 60.0
+"""Ids are made from the six-hour cell that a start lies in, so that an edge that moves a little
+keeps them; the cells begin at odd minutes, since cuts begin at full hours."""
+MARK_S = 1800.0
+SURE, LIKELY = 0.95, 0.80
+GAP_STEPS = 3
+STAGES: tuple[Stage, ...] = ("dns", "tcp", "tls", "http")
+WITNESSES = 5
+FLAP_PIECES = 3
+FLAP_S = 2 * HOUR
+FLAP_LOOK, FLAP_SHARE = 21, 0.2
+"""Naemon's flapping: more than a fifth of 21 observations change (shared method, 1.7)."""
+
+
+def instant(seconds: float) -> datetime:
+    """Turn seconds since 1970 into an instant, to the millisecond."""
+    return EPOCH + timedelta(milliseconds=round(seconds * 1000))
+
+
+def united(found: Iterable[Candidate], seen: Seen, policy: Policy) -> list[list[Candidate]]:
+    """Put together what is one disruption: pieces of a subject, and both its sides (1.5, 1.7)."""
+    groups: dict[tuple[str, str], list[Candidate]] = defaultdict(list)
+    for one in found:
+        groups[one.scope, one.subject].append(one)
+    slack = max(policy.merge_least_s, policy.merge_steps * seen.step_s)
+    out = []
+    for key in sorted(groups):
+        current: list[Candidate] = []
+        until = -np.inf
+        for one in sorted(groups[key], key=lambda one: (one.begin, one.high, one.side)):
+            if current and one.begin - until > slack:
+                out.append(current)
+                current = []
+            until = max(until, one.finish)
+            current.append(one)
+        out.append(current)
+    return out
+
+
+def describe(
+    groups: Sequence[list[Candidate]], seen: Seen, truth: Array, policy: Policy
+) -> list[Window]:
+    """Make windows; ``truth`` holds the symbols before anything was masked."""
+    newest = float(seen.at.max(initial=0.0))
+    windows = [
+        (_own_line if group[0].scope == "own_line" else _describe)(
+            _frame(group, seen, policy, newest), group, seen, truth, policy
+        )
+        for group in groups
+    ]
+    windows.sort(key=lambda one: (one.start, one.scope, one.subject, one.end_earliest))
+    taken: Counter[str] = Counter()
+    out = []
+    for one in windows:
+        taken[one.id] += 1
+        number = taken[one.id]
+        out.append(one if number == 1 else replace(one, id=f"{one.id}-{number}"))
+    return out
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """Where a window lies: its edges, seconds since 1970."""
+
+    start: tuple[float | None, float, float]
+    end: tuple[float, float | None, float | None]
+    ongoing: bool
+
+    @property
+    def begin(self) -> float:
+        """The likeliest start."""
+        return self.start[1]
+
+    @property
+    def finish(self) -> float:
+        """The likeliest end, or the last failure."""
+        return max(self.begin, self.end[0] if self.end[1] is None else self.end[1])
+
+    def surely(self, at: Array) -> Array:
+        """Which instants surely lie inside; where nothing does, which likely do."""
+        low, high = self.start[2], self.end[0]
+        if low > high:
+            low, high = self.begin, self.finish
+        return (at >= low - 1e-6) & (at <= high + 1e-6)
+
+    def fields(self) -> dict[str, Any]:
+        """Write the edges as a window holds them."""
+        names = ("start_earliest", "start", "start_latest", "end_earliest", "end", "end_latest")
+        told = zip(names, (*self.start, *self.end), strict=True)
+        at = {name: None if one is None else instant(one) for name, one in told}
+        return {**at, "ongoing": self.ongoing}
+
+
+def _frame(group: list[Candidate], seen: Seen, policy: Policy, newest: float) -> Frame:
+    """Return the outer edges, widened by what is not known of the clocks (1.7)."""
+    first = min(group, key=lambda one: one.begin)
+    last = max(group, key=lambda one: (one.finish, one.high))
+    runs = first.rows if first.scope == "own_line" else ranked(seen.run[first.rows])[0]
+    blur = float(np.median(seen.run_blur[runs]))
+    earliest, begin, latest = first.found.start
+    start = (None if earliest is None else earliest - blur, begin, latest + blur)
+    end_earliest, end, end_latest = last.found.end
+    if end is None or end_latest is None:
+        ongoing = newest - end_earliest <= policy.join_gap_s
+        return Frame(start, (end_earliest, None, None), ongoing)
+    return Frame(start, (end_earliest - blur, end, end_latest + blur), ongoing=False)
+
+
+def _describe(
+    frame: Frame, group: list[Candidate], seen: Seen, truth: Array, policy: Policy
+) -> Window:
+    head, rounds = group[0], seen.rounds
+    rows = ranked(np.concatenate([one.rows for one in group]))[0]
+    span = rows[frame.surely(seen.at[rows])]
+    sides = {one.side for one in group}
+    side: Side = head.side if len(sides) == 1 else "both"
+    slow = Counter(one.found.kind for one in group).most_common(1)[0][0] == 2  # noqa: PLR2004
+    bad = (IS_SLOW_OR_BAD if slow else IS_BAD)[truth[span]]
+    touched = np.unique(np.concatenate([one.touched for one in group]))
+    failures = _failures(seen, span[bad])
+    stages: Counter[str] = Counter()
+    for why, count in failures.items():
+        stages[why.partition(" ")[0]] += count
+    seers = _vantages(seen, span, bad, touched, sides)
+    hit = np.isin(seen.subject[span], touched) & np.isin(
+        rounds.vantages[seen.series_vantage[seen.series[span]]], seers[0]
+    )
+    share_bad = float(bad[hit].mean()) if hit.any() else 0.0
+    share = len(touched) / max(len(np.unique(seen.subject[span])), len(touched))
+    coverage, gaps = _coverage(seen, rows, frame)
+    cap = policy.cap if side == "both" else policy.cap_one_perspective
+    if len(seers[0]) <= 1 or all(one.alone for one in group):
+        cap = policy.cap_one_vantage
+    belief = 1 - min(one.found.least_up for one in group)
+    confidence = round(min(calibrated(belief), cap), 3)
+    severity: Severity = "full" if share_bad >= policy.full_from else "partial"
+    return Window(
+        **frame.fields(),
+        id=_id(head.scope, head.subject, frame.begin),
+        scope=head.scope,
+        subject=head.subject,
+        perspective=side,
+        severity="degraded" if slow else severity,
+        flapping=_flapping(group, seen, span, bad),
+        layer=_layer(stages),
+        stages=dict(sorted(stages.items(), key=lambda item: (-item[1], item[0]))),
+        failures=failures,
+        targets=tuple(sorted({str(rounds.target[one]) for one in touched})),
+        operators=tuple(sorted({str(rounds.operator[one]) for one in touched} - {""})),
+        share=round(share, 3),
+        vantages_for=seers[0],
+        vantages_against=seers[1],
+        vantages_silent=seers[2],
+        rounds=len(span),
+        rounds_bad=int(bad.sum()),
+        coverage=coverage,
+        gaps=gaps,
+        confidence=confidence,
+        words=words(confidence, len(seers[0])),
+        verdict=_verdict(head.scope, side, seen, frame),
+        impact=round(share_bad * share * (frame.finish - frame.begin) / 60, 1),
+        on_mark=_on_mark(frame),
+        witnesses=_witnesses(seen, span[bad]),
+    )
+
+
+def _own_line(
+    frame: Frame, group: list[Candidate], seen: Seen, truth: Array, policy: Policy
+) -> Window:
+    del truth  # an own line is told by its controls alone
+    head = group[0]
+    runs = ranked(np.concatenate([one.rows for one in group]))[0]
+    span = runs[frame.surely(seen.run_at[runs])]
+    confidence = round(min(calibrated(1 - min(one.found.least_up for one in group)), policy.cap), 3)
+    return Window(
+        **frame.fields(),
+        id=_id("own_line", head.subject, frame.begin),
+        scope="own_line",
+        subject=head.subject,
+        perspective=head.side,
+        severity="full",
+        flapping=len(group) >= FLAP_PIECES,
+        layer=None,
+        stages={},
+        failures={},
+        targets=(),
+        operators=(),
+        share=1.0,
+        vantages_for=(head.subject,),
+        vantages_against=(),
+        vantages_silent=(),
+        rounds=len(span),
+        rounds_bad=int(seen.run_bad[span].sum()),
+        coverage=_share_of_runs(seen.run_at[runs], frame, seen.step_s),
+        gaps=(),
+        confidence=confidence,
+        words=words(confidence, 1),
+        verdict="the vantage's own line was down; it says nothing of others",
+        impact=0.0,
+        on_mark=_on_mark(frame),
+        witnesses=(),
+    )
+
+
+def words(confidence: float, vantages: int) -> str:
+    """Say how sure (1.8)."""
+    if confidence >= SURE:
+        return "confirmed by several vantages" if vantages > 1 else "confirmed"
+    return "likely" if confidence >= LIKELY else "possible"
+
+
+def _id(scope: str, subject: str, begin: float) -> str:
+    cell = utc(instant((begin - ID_SHIFT_S) // ID_CELL_S * ID_CELL_S + ID_SHIFT_S))
+    return hashlib.sha256(f"{scope}|{subject}|{cell}".encode()).hexdigest()[:10]
+
+
+def _on_mark(frame: Frame) -> bool:
+    earliest, _, latest = frame.start
+    return earliest is not None and latest // MARK_S > (earliest - 1) // MARK_S
+
+
+def _failures(seen: Seen, bad: Array) -> dict[str, int]:
+    codes, counts = np.unique(seen.why[bad][seen.why[bad] >= 0], return_counts=True)
+    told = zip(map(str, seen.rounds.whys[codes]), map(int, counts), strict=True)
+    return dict(sorted(told, key=lambda item: (-item[1], item[0])))
+
+
+def _layer(stages: Counter[str]) -> Stage | None:
+    """Return the first stage that failed in at least half of the failures (1.7)."""
+    half = stages.total() / 2
+    commonest = max(STAGES, key=lambda one: stages[one])
+    most = next((one for one in STAGES if stages[one] >= half), commonest)
+    return most if half else None
+
+
+def _vantages(
+    seen: Seen, span: Array, bad: Array, touched: Array, sides: set[Perspective]
+) -> tuple[tuple[str, ...], ...]:
+    """Return who saw it, who saw the opposite, and who could have looked and did not."""
+    rounds = seen.rounds
+    count = len(rounds.vantages)
+    chosen = np.isin(seen.subject[span], touched)
+    vantage = seen.series_vantage[seen.series[span]]
+    looked = np.bincount(vantage[chosen], minlength=count)
+    failed = np.bincount(vantage[chosen & bad], minlength=count)
+    able = np.zeros(count, bool)
+    for side in sides:
+        able[rounds.run_vantage[rounds.run_inside == (side == "inside")]] = True
+    told = (
+        (looked > 0) & (failed * 2 >= looked),
+        (looked > 0) & (failed * 2 < looked),
+        able & (looked == 0),
+    )
+    return tuple(tuple(str(rounds.vantages[one]) for one in np.flatnonzero(who)) for who in told)
+
+
+def _coverage(
+    seen: Seen, rows: Array, frame: Frame
+) -> tuple[float, tuple[tuple[datetime, datetime], ...]]:
+    """Return observed over expected runs, and the silences longer than three usual intervals."""
+    at = seen.at[rows]
+    slack = seen.step_s
+    runs = np.unique(seen.run[rows[(at >= frame.begin - slack) & (at <= frame.finish + slack)]])
+    times, vantages = seen.run_at[runs], seen.rounds.run_vantage[runs]
+    shares = [
+        _share_of_runs(times[vantages == one], frame, seen.step_s) for one in np.unique(vantages)
+    ]
+    times = np.sort(times)
+    gaps = tuple(
+        (instant(float(times[one])), instant(float(times[one + 1])))
+        for one in np.flatnonzero(np.diff(times) > GAP_STEPS * seen.step_s)
+    )
+    return (round(float(np.mean(shares)), 3) if shares else 0.0), gaps
+
+
+def _share_of_runs(at: Array, frame: Frame, step_s: float) -> float:
+    inside = ((at >= frame.begin) & (at <= frame.finish)).sum()
+    expected = max(1.0, (frame.finish - frame.begin) / step_s)
+    return round(min(1.0, float(inside) / expected), 3)
+
+
+def _flapping(group: list[Candidate], seen: Seen, span: Array, bad: Array) -> bool:
+    """Tell whether it came and went: by its pieces, or by how often the answers changed (1.7)."""
+    starts = sorted(one.begin for one in group if one.side == group[0].side)
+    near = zip(starts, starts[FLAP_PIECES - 1 :], strict=False)
+    if any(late - early <= FLAP_S for early, late in near):
+        return True
+    series = bad[np.lexsort((seen.series[span], seen.at[span]))].astype(np.int64)
+    if len(series) < FLAP_LOOK or not FLAP_SHARE < series.mean() < 1 - FLAP_SHARE:
+        return False
+    moving = np.convolve(np.abs(np.diff(series)), np.ones(FLAP_LOOK - 1), "valid")
+    return bool((moving > FLAP_SHARE * FLAP_LOOK).any())
+
+
+def _verdict(scope: Scope, side: Side, seen: Seen, frame: Frame) -> str:
+    """Say what inside and outside show together (1.5)."""
+    if side == "both":
+        return "national isolation" if scope == "country" else "seen from inside and outside"
+    near = seen.run_at >= frame.begin - seen.step_s
+    near &= seen.run_at <= frame.finish + seen.step_s
+    other = near & ~seen.run_bad & (seen.rounds.run_inside != (side == "inside"))
+    if side == "outside":
+        if not other.any():
+            return "unreachable from outside; no data from inside"
+        return "unreachable from abroad; answers inside"
+    if not other.any():
+        return "trouble inside; no data from outside"
+    return "outbound trouble" if scope == "country" else "trouble inside; answers outside"
+
+
+def _witnesses(seen: Seen, bad: Array) -> tuple[Witness, ...]:
+    """Choose failures that anybody can open: the first of each vantage, and the last."""
+    rounds = seen.rounds
+    bad = bad[seen.file[bad] >= 0]
+    ordered = bad[np.lexsort((seen.series[bad], seen.at[bad]))]
+    firsts = np.sort(np.unique(seen.series_vantage[seen.series[ordered]], return_index=True)[1])
+    picked = [*ordered[firsts][: WITNESSES - 1], *ordered[-1:]]
+    return tuple(
+        Witness(
+            str(rounds.files[seen.file[one]]),
+            str(rounds.run_id[seen.run[one]]),
+            str(rounds.target[seen.subject[one]]),
+        )
+        for one in dict.fromkeys(map(int, picked))
+    )

@@ -1,0 +1,111 @@
+"""Keeps what sealed files were folded to. It may be deleted at any time, and the files decide.
+
+A kept part counts only while every file it was made of has the size and the time of change that it
+had then; anything odd about it means that the files are read again.
+"""
+
+import io
+import json
+import os
+import secrets
+import zipfile
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from hashlib import blake2b, sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from keepiton.results.read import Folded, Source, identity
+from keepiton.results.write import PART, private_folder
+from keepiton.rounds import rounds
+
+VERSION = 1
+"""Raised with every change of the columns; a change of the SQL text counts by itself."""
+DIGEST = 64
+"""Bytes before the columns: their BLAKE2b, so that what a disk garbled is read anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What one day's files were folded to, as far as they were sealed."""
+
+    files: frozenset[str]
+    folded: Folded
+
+
+def _stamp(path: str) -> list[int]:
+    told = os.stat(path)  # noqa: PTH116 - thousands of files, and no Path for each
+    return [told.st_size, told.st_mtime_ns, told.st_ino]
+
+
+class Cache:
+    """One folder of parts."""
+
+    def __init__(self, data: Path) -> None:
+        """Use the folder ``cache`` in a data folder; it is made when something is kept."""
+        self._data = data
+        self._folder = data / "cache"
+        text = Path(__file__).with_name("rounds.sql").read_bytes()
+        self._version = f"{VERSION}-{sha256(text).hexdigest()[:16]}"
+
+    def _path(self, day: str, paths: Sequence[str]) -> Path:
+        where = identity({str(Path(path).parent) for path in paths} | {day})
+        return self._folder / f"{where}.npz"
+
+    def load(self, day: str, paths: Sequence[str]) -> Part | None:
+        """Return the part of a day's files, None where there is none that holds."""
+        try:
+            kept_bytes = memoryview(self._path(day, paths).read_bytes())
+            if blake2b(kept_bytes[DIGEST:]).digest() != kept_bytes[:DIGEST]:
+                return None
+            with np.load(io.BytesIO(kept_bytes[DIGEST:]), allow_pickle=False) as kept:
+                columns: dict[str, Any] = {name.removesuffix("_"): kept[name] for name in kept}
+            told = json.loads(columns.pop("told").tobytes())
+            if told["version"] != self._version:
+                return None
+            here = set(paths)
+            if any(path not in here or _stamp(path) != old for path, old in told["files"].items()):
+                return None
+            sources = tuple(Source(**one) for one in told["sources"])
+            return Part(frozenset(told["files"]), Folded(rounds(columns), sources))
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile):
+            return None
+
+    def save(self, day: str, paths: Sequence[str], folded: Folded) -> None:
+        """Keep what sealed files were folded to. A folder that cannot be written is no harm."""
+        torn = {
+            one.run
+            for one in folded.sources
+            if one.run and (not one.sealed or one.path.endswith(PART))
+        }
+        sealed = {one.path for one in folded.sources} - {
+            one.path for one in folded.sources if one.run in torn
+        }
+        kept = [one for one in folded.sources if one.path in sealed]
+        runs = np.isin(folded.rounds.run_id, [one.run for one in kept])
+        told = {
+            "version": self._version,
+            "files": {path: _stamp(path) for path in sorted(sealed)},
+            "sources": [asdict(one) for one in kept],
+        }
+        columns = folded.rounds.of_runs(runs).columns()
+        columns["told"] = np.frombuffer(json.dumps(told).encode(), dtype=np.uint8)
+        path = self._path(day, paths)
+        new = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
+        packed = io.BytesIO()
+        # The underscore keeps a column's name from being an argument's.
+        np.savez(packed, allow_pickle=False, **{f"{name}_": one for name, one in columns.items()})
+        content = packed.getbuffer()
+        try:
+            private_folder(self._folder, self._data)
+            descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(blake2b(content).digest())
+                file.write(content)
+            new.replace(path)
+        except OSError:
+            with suppress(OSError):
+                new.unlink(missing_ok=True)
