@@ -146,7 +146,7 @@ def prediction(window: Window, names: dict[str, str]) -> dict[str, Any]:
     return {
         "id": window.id,
         "scope": window.scope,
-        "subject": subject.upper() if window.scope == "country" else subject,
+        "subject": subject,
         "perspective": window.perspective,
         "start": utc(window.start),
         "end": None if window.ongoing else utc(window.end or window.end_earliest),

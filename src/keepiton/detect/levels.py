@@ -135,7 +135,7 @@ def remote(seen: Seen, policy: Policy) -> list[Candidate]:
             members = abroad if side == "inside" else home
             hidden = ~at_home if side == "inside" else at_home
             rows = _usable(seen, here & members[seen.subject])
-            for one in _country(seen, policy, level, "+".join(countries), rows):
+            for one in _country(seen, policy, level, "+".join(countries).upper(), rows):
                 found.append(one)
                 _mask(seen, one, here & hidden[seen.subject])
         level = replace(

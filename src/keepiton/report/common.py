@@ -24,6 +24,8 @@ LINES: dict[str, str] = {
     "unknown": "no controls: failures are inconclusive",
 }
 
+MANY = 12
+"""Remarks on own lines from which on only those of two runs and more are listed."""
 CAVEAT = (
     "A probe sees that something did not answer from where it looked, not why. A time without"
     " data is neither up nor down."
@@ -118,8 +120,8 @@ def policy(report: Report) -> str:
     usual = asdict(Policy())
     values = asdict(report.policy)
     changed = {name: value for name, value in values.items() if value != usual[name]}
-    said = [f"{name}={value:g} (usually {usual[name]:g})" for name, value in changed.items()]
-    said += [f"{name}={value:g}" for name, value in values.items() if name not in changed]
+    said = [f"{name}={one:.10g} (usually {usual[name]:.10g})" for name, one in changed.items()]
+    said += [f"{name}={one:.10g}" for name, one in values.items() if name not in changed]
     return "Thresholds: " + ", ".join(said)
 
 
@@ -170,6 +172,20 @@ def refuted_by(window: Window) -> str:
     if window.severity == "partial" or len(window.targets) > 1:
         return f"answers of most of these targets to {whom} in that time"
     return f"an answer of {window.targets[0]} to {whom} in that time"
+
+
+def own_lines(report: Report) -> list[str]:
+    """Write when each vantage's own line was not simply up; of many, single runs as a count."""
+    shown = report.lines
+    if len(shown) > MANY:
+        shown = tuple(one for one in shown if one.runs > 1)
+    said = [
+        f"{one.vantage}  {instant(one.start, report.zone)} to {instant(one.end, report.zone)}"
+        f"  {LINES[one.line]} ({one.runs} run(s))"
+        for one in shown
+    ]
+    left = len(report.lines) - len(shown)
+    return [*said, f"and {left} single runs of the kind (all in the JSON report)"] if left else said
 
 
 def since(status: Status, report: Report) -> str:

@@ -45,11 +45,7 @@ def render(report: Report) -> str:
             out.append("| " + " | ".join(escape(cell) for cell in cells) + " |")
     else:
         out += ["", "No disruption found in this data."]
-    notes = [
-        f"{period.vantage}, {common.instant(period.start, zone)} to"
-        f" {common.instant(period.end, zone)}: {common.LINES[period.line]}"
-        for period in report.lines
-    ]
-    out += ["", *(f"- {escape(note)}" for note in [*notes, *common.remarks(report)])]
+    notes = [*common.own_lines(report), *common.remarks(report)]
+    out += ["", *(f"- {escape(note)}" for note in notes)]
     out += ["", common.CAVEAT, "", escape(common.policy(report))]
     return "\n".join(out) + "\n"

@@ -46,12 +46,7 @@ def render(report: Report) -> str:
         ]
     if report.lines:
         out.append("The vantages' own lines (no windows come from these times):")
-        for period in report.lines:
-            span = f"{common.instant(period.start, zone)} to {common.instant(period.end, zone)}"
-            out.append(
-                f"  {period.vantage}  {span}  {common.LINES[period.line]} ({period.runs} run(s))"
-            )
-        out.append("")
+        out += [*(f"  {one}" for one in common.own_lines(report)), ""]
     out += [f"Note: {one}" for one in common.remarks(report)]
     out += [common.CAVEAT, "", *textwrap.wrap(common.policy(report), 100)]
     return "\n".join(out) + "\n"

@@ -1,16 +1,24 @@
-"""Reads result files: the rows are folded by DuckDB, the own line is judged anew from them."""
+"""Reads result files: DuckDB folds their rows into rounds; what was folded before is kept."""
 
+import hashlib
+import re
 from collections import defaultdict
-from collections.abc import Sequence
-from datetime import UTC, datetime
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from keepiton.errors import Mistake
-from keepiton.line import UNEXPECTED, Tally, masks, verdict
-from keepiton.model import Line, LineState, Round, Rows, clean
+from keepiton.model import clean
 from keepiton.results.lines import MAX_LINE
 from keepiton.results.write import PART
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from keepiton.results.cache import Cache, Part
+    from keepiton.rounds import Rounds, Rows
 
 COLUMNS = {
     "type": "VARCHAR",
@@ -18,6 +26,7 @@ COLUMNS = {
     "run": "VARCHAR",
     "vantage": "VARCHAR",
     "perspective": "VARCHAR",
+    "country": "VARCHAR",
     "target": "VARCHAR",
     "operator": "VARCHAR",
     "role": "VARCHAR",
@@ -28,28 +37,39 @@ COLUMNS = {
     "hop": "BIGINT",
     "aside": "VARCHAR",
     "at": "TIMESTAMP",
+    "duration_ms": "DOUBLE",
     "state": "VARCHAR",
     "failure": "VARCHAR",
     "line": "VARCHAR",
     "address": "VARCHAR",
     "port": "BIGINT",
     "transport": "VARCHAR",
+    "clock_offset_ms": "BIGINT",
 }
 OFFLINE: dict[str, str | bool | int | float | list[str]] = {
     "autoinstall_known_extensions": False,
     "autoload_known_extensions": False,
+    "memory_limit": "600MB",
+    "preserve_insertion_order": False,
 }
-"""DuckDB would fetch extensions from the network by itself (SAFETY S4)."""
-BRACKET = 2
-"""Looks after the one before a row that must have found the line usable too."""
+"""DuckDB would fetch extensions from the network by itself (SAFETY S4), and take all the memory."""
+PLAIN = (".jsonl", ".jsonl" + PART)
+FORMS = (*PLAIN, ".jsonl.gz", ".jsonl.zst", ".parquet")
+BATCH = {".parquet": 8 << 20, ".gz": 16 << 20, ".zst": 16 << 20, ".jsonl": 256 << 20}
+"""Bytes that are folded at once, by form: about a million rows."""
+MAX_LOOK = 10_000
+_DAY = re.compile(r"(\d{8})T\d{6}Z-")
+_RUN = re.compile(r"[0-9a-f]{12}")
+_VANTAGE = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
+_COUNTRY = re.compile(r"[a-z]{2}")
 
 
-def find(places: Sequence[Path]) -> list[str]:
+def find(places: Sequence[Path], forms: Sequence[str] = FORMS) -> list[str]:
     """List the result files in folders and among files, sealed and not. Raises Mistake."""
     found: dict[str, None] = {}
     for place in places:
         if place.is_dir():
-            names = sorted(place.rglob("*.jsonl")) + sorted(place.rglob("*.jsonl" + PART))
+            names = sorted(one for form in forms for one in place.rglob("*" + form))
             found |= dict.fromkeys(str(name) for name in names if name.is_file())
         elif place.is_file():
             found[str(place)] = None
@@ -58,134 +78,368 @@ def find(places: Sequence[Path]) -> list[str]:
     return list(found)
 
 
-def read(files: Sequence[str]) -> Rows:
-    """Fold files into rounds and own-line states, in order of time.
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What one file says of one run, and how many of its lines cannot be read."""
+
+    path: str
+    run: str
+    sealed: bool
+    unreadable: int
+    newer: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Folded:
+    """Rounds with the files they come from."""
+
+    rounds: "Rounds"
+    sources: tuple[Source, ...]
+
+
+def read(
+    files: Sequence[str],
+    cache: "Cache | None" = None,
+    since: datetime | None = None,
+) -> "Rows":
+    """Fold files into rounds.
 
     Unreadable lines are left out and counted; copies of a run count once; a run that two
-    different vantages claim is left out. Raises Mistake when a file cannot be opened.
+    different vantages claim is left out. Files whose name tells a day well before ``since`` are
+    not looked at. Raises Mistake when a file cannot be opened.
     """
     try:
         import duckdb  # noqa: PLC0415 - heavy, and only here
+        import numpy as np  # noqa: PLC0415, F401
     except ImportError:
         raise Mistake(
-            "duckdb is not installed here (there is none for Android); copy the results to another"
-            " machine and run this there"
+            "duckdb and numpy are not installed here (there are none for Android); copy the results"
+            " to another machine and run this there"
         ) from None
-    if not files:
-        return Rows([], [], 0, 0, {})
+    days: dict[str, list[str]] = defaultdict(list)
+    first = oldest(since) if since else ""
+    for path in files:
+        named = _DAY.match(Path(path).name)
+        if not named or named[1] >= first:
+            days[named[1] if named else path].append(path)
     database = duckdb.connect(config=OFFLINE)
-    columns = ", ".join(f"'{name}': '{kind}'" for name, kind in COLUMNS.items())
     try:
-        try:
-            database.execute(
-                "create temp table lines as select * from read_json($files,"  # noqa: S608 - no input
-                f" format = 'newline_delimited', columns = {{{columns}}}, ignore_errors = true,"
-                f" filename = true, maximum_object_size = {MAX_LINE})",
-                {"files": list(files)},
-            )
-        except duckdb.Error as exc:  # the files' fault; one in the statements below is a bug
-            raise Mistake(f"the result files cannot be read: {clean(str(exc), 300)}") from None
-        bad = database.execute(
-            "select parse_filename(filename), count(*) from lines where type is null or run is null"
-            " or type not in ('run', 'measurement', 'end') or (type = 'measurement' and"
-            ' (target is null or "at" is null or state is null)) group by all'
-        ).fetchall()
-        sealed = database.execute(
-            "select count(distinct filename) from lines where type = 'end'"
-        ).fetchone()
-        mixed = database.execute("select run from lines where line = 'mixed'").fetchall()
-        newer = database.execute(
-            "select filename from lines where type = 'run' and format > 1 limit 1"
-        ).fetchone()
-        sql = Path(__file__).with_name("rounds.sql").read_text(encoding="utf-8")
-        cursor = database.execute(sql)
-        names = [column[0] for column in cursor.description or ()]
-        folded = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+        parts = _parts(database, days, cache)
+        scattered = _scattered(parts)
+        if scattered:  # one run's rows lie in files of several days: fold those together
+            paths = [path for day in scattered for path in days[day]]
+            parts = {day: part for day, part in parts.items() if day not in scattered}
+            parts["\0"] = fold(database, paths)
     finally:
         database.close()
+    looked_at = [path for paths in days.values() for path in paths]
+    return _rows(list(parts.values()), looked_at, complete=len(looked_at) == len(files))
+
+
+def oldest(since: datetime) -> str:
+    """Return the first day whose files are looked at: clocks and long runs need one before."""
+    return (since - timedelta(days=1)).strftime("%Y%m%d")
+
+
+def from_engine(url: str, since: datetime | None = None) -> "Rows":
+    """Have an engine fold the rows that it holds; the rest is as of files. Raises Mistake."""
+    import duckdb  # noqa: PLC0415
+
+    from keepiton.results import engine  # noqa: PLC0415
+
+    made = engine.fold(url, since)
+    with duckdb.connect(config=OFFLINE) as database:
+        names = {**COLUMNS, "path": "VARCHAR", "file": "VARCHAR"}
+        empty = ", ".join(f'null::{kind} as "{name}"' for name, kind in names.items())
+        database.execute(f"create temp view lines as select {empty} where false")
+        database.execute(f"create temp table folded as {sql()}")
+        database.register("made", made)
+        database.execute("insert into folded by name from made")
+        sources, runs = _sources(database)
+        folded = Folded(_columns(database, runs), tuple(sources))
+    return _rows([folded], sorted({one.path for one in sources}), complete=since is None)
+
+
+def _rows(parts: Sequence[Folded], looked_at: Sequence[str], *, complete: bool) -> "Rows":
+    """Put together what was read, with what was wrong with it. Raises Mistake."""
+    from keepiton.rounds import Rows, join  # noqa: PLC0415
+
+    sources = [one for part in parts for one in part.sources]
+    newer = next((one.path for one in sources if one.newer), None)
     if newer:
-        raise Mistake(f"{clean(newer[0])}: written by a newer keepiton; update this one")
-    rounds, lines = _judge(folded, {run for (run,) in mixed})
-    done = sealed[0] if sealed else 0
-    return Rows(rounds, lines, len(files), len(files) - done, dict(bad))
-
-
-def _judge(folded: list[dict[str, Any]], mixed: set[str]) -> tuple[list[Round], list[LineState]]:
-    """Judge every run's own line from its control rows; unknow what a bad line could not see.
-
-    Of a mixed run nothing is known: what answered may have done so by another way.
-    """
-    looks: dict[tuple[str, int], list[dict[str, Any]]] = defaultdict(list)
-    for row in folded:
-        if row["control"] and row["look"] is not None:
-            looks[row["run"], row["look"]].append(row)
-    verdicts: dict[tuple[str, int], Line] = {
-        (run, look): "mixed" if run in mixed else verdict(_tally(rows), rows[0]["perspective"])
-        for (run, look), rows in looks.items()
-    }
-    lines = [
-        LineState(
-            run, rows[0]["vantage"], rows[0]["perspective"], _at(rows[0]), verdicts[run, look]
-        )
-        for (run, look), rows in looks.items()
-    ]
-    rounds = []
-    for row in folded:
-        if row["control"] == "foreign":
-            continue
-        reached = row["reached"]
-        if row["run"] in mixed or (reached is False and _unseen(row, verdicts)):
-            reached = None
-        rounds.append(
-            Round(
-                run=row["run"],
-                vantage=row["vantage"],
-                perspective=row["perspective"],
-                target=clean(row["target"]),
-                operator=clean(row["operator"]) if row["operator"] else None,
-                role=clean(row["role"]),
-                control=row["control"],
-                at=_at(row),
-                reached=reached,
-                stage=row["stage"],
-                failure=clean(row["failure"]) if row["failure"] else None,
-                file=clean(row["file"]),
-            )
-        )
-    return rounds, sorted(lines, key=lambda one: (one.at, one.run))
-
-
-def _unseen(row: dict[str, Any], verdicts: dict[tuple[str, int], Line]) -> bool:
-    """Whether a failure lies beside a look that found the own line unusable, or beside none.
-
-    A row carries the number of the look before it. The next look must have come too: without it
-    (a killed run) nobody knows whether the line had died.
-    """
-    first, last = row["first_check"], row["last_check"]
-    if first is None or last is None:
-        return True
-    if row["control"]:
-        return masks(verdicts.get((row["run"], row["look"]), "unknown"), row["stage"])
-    around = [verdicts.get((row["run"], look)) for look in range(first, last + BRACKET + 1)]
-    after = verdicts.get((row["run"], last + 1))
-    return after is None or any(line and masks(line, row["stage"]) for line in around)
-
-
-def _tally(rows: list[dict[str, Any]]) -> Tally:
-    foreign = [row for row in rows if row["control"] == "foreign"]
-    domestic = [row for row in rows if row["control"] == "domestic"]
-    named = [row for row in foreign if row["named"]]
-    return Tally(
-        foreign=len(foreign),
-        foreign_ok=sum(row["reached"] is True for row in foreign),
-        domestic=len(domestic),
-        domestic_ok=sum(row["reached"] is True for row in domestic),
-        named=len(named),
-        unresolved=sum(not row["resolved"] for row in named),
-        unexpected=sum(row["failure"] in UNEXPECTED for row in foreign),
+        raise Mistake(f"{clean(newer)}: written by a newer keepiton; update this one")
+    bad: dict[str, int] = defaultdict(int)
+    for one in sources:
+        if one.unreadable:
+            bad[clean(Path(one.path).name)] += one.unreadable
+    sealed = {one.path for one in sources if one.sealed}
+    return Rows(
+        rounds=join([part.rounds for part in parts]),
+        files=len(looked_at),
+        unsealed=sum(path not in sealed for path in looked_at),
+        bad_lines=dict(bad),
+        complete=complete,
     )
 
 
-def _at(row: dict[str, Any]) -> datetime:
-    at: datetime = row["seen_at"]
-    return at.replace(tzinfo=UTC)
+def _parts(
+    database: "duckdb.DuckDBPyConnection", days: dict[str, list[str]], cache: "Cache | None"
+) -> dict[str, Folded]:
+    """Return what each day's files fold to, reading only what the cache does not know."""
+    parts: dict[str, Folded] = {}
+    known: dict[str, Part] = {}
+    fresh: dict[str, list[str]] = {}
+    for day, paths in days.items():
+        part = cache.load(day, paths) if cache else None
+        if part:
+            known[day] = part
+        left = [path for path in paths if not part or path not in part.files]
+        if left:
+            fresh[day] = left
+        if part:
+            parts[day] = part.folded
+    for batch in _batches(fresh):
+        day_of = {path: day for day in batch for path in fresh[day]}
+        for day, folded in _by_day(fold(database, list(day_of)), day_of).items():
+            if day not in known:
+                parts[day] = folded
+            elif {one.run for one in folded.sources} & {one.run for one in parts[day].sources}:
+                parts[day] = fold(database, days[day])  # a copy or the rest of a run known before
+            else:
+                parts[day] = _together([parts[day], folded])
+            if cache:
+                cache.save(day, days[day], parts[day])
+    return parts
+
+
+def _batches(days: dict[str, list[str]]) -> Iterable[list[str]]:
+    batch: list[str] = []
+    share = 0.0
+    for day in sorted(days):
+        size = sum(
+            Path(path).stat().st_size / BATCH.get(Path(path).suffix, BATCH[".jsonl"])
+            for path in days[day]
+        )
+        if batch and share + size > 1:
+            yield batch
+            batch, share = [], 0.0
+        batch.append(day)
+        share += size
+    if batch:
+        yield batch
+
+
+def _by_day(folded: Folded, day_of: dict[str, str]) -> dict[str, Folded]:
+    """Take apart what was folded at once. A run that lies in two days' files goes with each."""
+    import numpy as np  # noqa: PLC0415
+
+    sources: dict[str, list[Source]] = {day: [] for day in day_of.values()}
+    for one in folded.sources:
+        sources[day_of[one.path]].append(one)
+    if len(sources) == 1:
+        return dict.fromkeys(sources, folded)
+    return {
+        day: Folded(
+            folded.rounds.of_runs(np.isin(folded.rounds.run_id, [one.run for one in theirs])),
+            tuple(theirs),
+        )
+        for day, theirs in sources.items()
+    }
+
+
+def _together(parts: Sequence[Folded]) -> Folded:
+    from keepiton.rounds import join  # noqa: PLC0415
+
+    return Folded(
+        join([one.rounds for one in parts]), tuple(one for part in parts for one in part.sources)
+    )
+
+
+def _scattered(parts: dict[str, Folded]) -> set[str]:
+    """Find the days that share a run with another day."""
+    days: dict[str, set[str]] = defaultdict(set)
+    for day, part in parts.items():
+        for one in part.sources:
+            if one.run:
+                days[one.run].add(day)
+    return {day for theirs in days.values() if len(theirs) > 1 for day in theirs}
+
+
+def fold(database: "duckdb.DuckDBPyConnection", files: Sequence[str]) -> Folded:
+    """Fold the rows of some files at once. Raises Mistake."""
+    import duckdb  # noqa: PLC0415
+
+    try:
+        _register(database, files)
+    except duckdb.Error as exc:  # the files' fault; one in the statements below is a bug
+        if len(files) > 1:  # which one is it?
+            for path in files:
+                fold(database, [path])
+        raise Mistake(f"{clean(files[0])}: cannot be read: {clean(str(exc), 300)}") from None
+    database.execute(f"create or replace temp table folded as {sql()}")
+    sources, runs = _sources(database)
+    # A file may hold rows of a run and neither its beginning nor its end.
+    told = {(one.run, one.path) for one in sources}
+    sources += [
+        Source(path, run, sealed=False, unreadable=0, newer=False)
+        for run, path in database.execute(
+            "select distinct run, path from lines where type = 'measurement' and run is not null"
+        ).fetchall()
+        if (run, path) not in told
+    ]
+    return Folded(_columns(database, runs), tuple(sources))
+
+
+def sql() -> str:
+    """Return the text that folds ``lines``, in DuckDB's dialect and in words that others know."""
+    return Path(__file__).with_name("rounds.sql").read_text(encoding="utf-8")
+
+
+def _register(database: "duckdb.DuckDBPyConnection", files: Sequence[str]) -> None:
+    """Make the files' lines a relation ``lines``: Parquet is read where it lies, JSON once."""
+    packed = [path for path in files if path.endswith(".parquet")]
+    plain = [path for path in files if not path.endswith(".parquet")]
+    names = ", ".join(f'"{name}"' for name in COLUMNS)
+    parts = []
+    if plain:
+        columns = ", ".join(f"'{name}': '{kind}'" for name, kind in COLUMNS.items())
+        # A path is kept as a number: as text it would be the longest column of all.
+        database.execute("drop table if exists raw; drop type if exists path")
+        database.execute(f"create type path as enum ({_quoted(plain)})")
+        database.execute(
+            f"create temp table raw as select {names}, filename::path as source"  # noqa: S608
+            f" from read_json($files, format = 'newline_delimited', columns = {{{columns}}},"
+            f" ignore_errors = true, filename = true, maximum_object_size = {MAX_LINE})",
+            {"files": plain},
+        )
+        parts.append(
+            f"select {names}, source::varchar as path,"  # noqa: S608
+            " parse_filename(source::varchar) as file from raw"
+        )
+    if packed:
+        table = f"read_parquet([{_quoted(packed)}], filename = 'path', union_by_name = true)"
+        there = {row[0] for row in database.execute(f"describe from {table}").fetchall()}
+        chosen = ", ".join(
+            "cast({} as {}) as {}".format(
+                f'"{name}"' if name in there else "null", kind, f'"{name}"'
+            )
+            for name, kind in COLUMNS.items()
+        )
+        file = "coalesce(file, parse_filename(path))" if "file" in there else "parse_filename(path)"
+        parts.append(f"select {chosen}, path, {file} as file from {table}")  # noqa: S608
+    database.execute("create or replace temp view lines as " + " union all ".join(parts))
+
+
+def _quoted(paths: Sequence[str]) -> str:
+    return ", ".join("'" + path.replace("'", "''") + "'" for path in dict.fromkeys(paths))
+
+
+def _sources(
+    database: "duckdb.DuckDBPyConnection",
+) -> tuple[list[Source], dict[str, tuple[Any, ...]]]:
+    """Return what the files say of the runs, and the runs that can be used."""
+    sources = []
+    claims: dict[str, set[tuple[Any, ...]]] = defaultdict(set)
+    rest: dict[str, tuple[Any, ...]] = {}
+    told = database.execute(
+        "select run, target, operator, role, control, look, first_check, last_check, flags,"
+        " cast(took_ms as bigint) from folded where kind = 'source' order by all"
+    ).fetchall()
+    for run, path, vantage, perspective, country, sealed, mixed, form, unreadable, clock in told:
+        newer = (form or 0) > 1
+        sources.append(Source(path, run or "", bool(sealed), unreadable or 0, newer))
+        if run and _RUN.fullmatch(run):
+            if vantage or perspective:
+                claims[run].add((vantage, perspective))
+            old = rest.get(run, (None, None, None))
+            rest[run] = (
+                country if country and _COUNTRY.fullmatch(country) else old[0],
+                mixed or old[1],
+                clock if clock is not None else old[2],
+            )
+    runs = {
+        run: (*next(iter(claim)), *rest[run])
+        for run, claim in claims.items()
+        if len(claim) == 1
+        and all(
+            vantage and _VANTAGE.fullmatch(vantage) and perspective in ("inside", "outside")
+            for vantage, perspective in claim
+        )
+    }
+    return sources, runs
+
+
+def _columns(database: "duckdb.DuckDBPyConnection", runs: dict[str, tuple[Any, ...]]) -> "Rounds":
+    """Fetch the rounds as numbers, and each name once."""
+    from keepiton.rounds import NO_CLOCK, rounds  # noqa: PLC0415
+
+    ordered = sorted(runs)
+    database.execute(
+        "create or replace temp table runs as select unnest($runs) as run,"
+        " unnest(range(len($runs)))::integer as run_number",
+        {"runs": ordered},
+    )
+    whole = (
+        "from (select *, why[2:] as reason from folded) folded"  # noqa: S608 - only numbers go in
+        f" where kind = 'round' and look >= -1 and look < {MAX_LOOK}"
+        f" and coalesce(first_check, 0) >= 0 and coalesce(last_check, 0) < {MAX_LOOK}"
+    )
+    names: dict[str, list[tuple[str, ...]]] = {}
+    for table, columns in (
+        ("subjects", "target, operator, role, control"),
+        ("whys", "reason"),
+        ("files", "file"),
+    ):
+        database.execute(
+            f"create or replace temp table {table} as select"  # noqa: S608 - no input
+            f" row_number() over (order by {columns}) - 1 as number, *"
+            f" from (select distinct {columns} {whole})"
+        )
+        names[table] = database.execute(
+            f"select * exclude(number) from {table} order by number"  # noqa: S608
+        ).fetchall()
+    fetched = database.execute(
+        "select run_number as run, subjects.number as subject, look, epoch_ms(seen_at) as at,"  # noqa: S608
+        " coalesce(first_check, -1) as first_check, coalesce(last_check, -1) as last_check,"
+        " flags,"
+        " coalesce(try_cast(took_ms as float), 'nan') as took_ms,"
+        " coalesce(whys.number, -1) as why, coalesce(files.number, -1) as file"
+        f" from (select * {whole}) folded join runs using (run)"
+        " join subjects using (target, operator, role, control)"
+        " left join whys using (reason) left join files using (file)"
+    ).fetchnumpy()
+    split = names["subjects"]
+    told = [runs[run] for run in ordered]
+    vantages = sorted({one[0] for one in told})
+    place = {name: number for number, name in enumerate(vantages)}
+    made = rounds(
+        {
+            **fetched,
+            "run_id": ordered,
+            "run_vantage": [place[one[0]] for one in told],
+            "run_inside": [one[1] == "inside" for one in told],
+            "run_country": [one[2] or "" for one in told],
+            "run_mixed": [bool(one[3]) for one in told],
+            "run_clock_ms": [NO_CLOCK if one[4] is None else one[4] for one in told],
+            "target": [clean(one[0]) for one in split],
+            "operator": [clean(one[1]) for one in split],
+            "role": [clean(one[2]) for one in split],
+            "control": [clean(one[3]) for one in split],
+            "whys": [_why(one or "") for (one,) in names["whys"]],
+            "files": [clean(one or "") for (one,) in names["files"]],
+            "vantages": vantages,
+        }
+    )
+    return made.in_order()  # cheap here, and detection sorts what is in order quickly
+
+
+_STAGES = {"1": "tcp", "2": "dns", "3": "tls", "4": "http"}
+
+
+def _why(text: str) -> str:
+    return f"{_STAGES.get(text[:1], '-')} {clean(text[1:]) or '-'}"
+
+
+def identity(files: Iterable[str]) -> str:
+    """Name a set of files, whatever their order."""
+    return hashlib.sha256("\0".join(sorted(files)).encode()).hexdigest()[:16]

@@ -1,8 +1,9 @@
 -- Folds raw rows into rounds: one target in one run (of a control: in one look), and what became of it.
 -- Every aggregate is a least or a greatest one, so order, copies and splits of files cannot matter.
 -- An end (address and port) is judged by its last attempt; a target is reached when any end is.
--- Most rounds hold nothing but answers: only the others are folded end by end.
-with told as (
+-- Most rounds hold nothing but answers: only the others are folded end by end. Reading the lines
+-- again is cheaper than keeping them in between.
+with told as not materialized (
     select
         *,
         case when type is null or run is null or type not in ('run', 'measurement', 'end')
@@ -12,7 +13,7 @@ with told as (
              then 1 else 0 end as unreadable
     from lines
 ),
-measured as (  -- the target's own chain: no redirects, nothing that stands beside it
+measured as not materialized (  -- the target's own chain: no redirects, nothing that stands beside it
     select
         run, target, coalesce(operator, '') as operator, coalesce(role, 'other') as role,
         coalesce(control, '') as control,
@@ -78,46 +79,43 @@ sources as (  -- what each file says of each run in it
         max(case when line = 'mixed' then 1 else 0 end) as mixed,
         max(case when type = 'end' then 1 else 0 end) as sealed,
         max(clock_offset_ms) as clock_offset_ms,
-        sum(unreadable) as unreadable
+        cast(sum(unreadable) as bigint) as unreadable
     from told
     where type <> 'measurement' or unreadable = 1
     group by run, path
 )
+-- One shape for both kinds of rows, since null columns of millions of rows cost more than they tell.
+-- The flags of a round are bits: reached 1, dead 2, confirmed 4, without a name 8, named 16,
+-- resolved 32, of one stage 64. A source's columns are, in their order: run, path, vantage,
+-- perspective, country, sealed, nothing, mixed, format, unreadable lines, clock offset (ms), nothing,
+-- file.
 select
     'round' as kind, run, target, operator, role, control, look, seen_at, first_check, last_check,
-    answered as reached, 0 as dead, 0 as tried_twice, 0 as no_name, named, answered as resolved,
-    case when first_stage = last_stage then 1 else 0 end as single,
-    took_ms, cast(null as varchar) as why, cast(null as varchar) as file,
-    cast(null as varchar) as path, cast(null as varchar) as vantage,
-    cast(null as varchar) as perspective, cast(null as varchar) as country,
-    cast(null as bigint) as mixed, cast(null as bigint) as sealed,
-    cast(null as bigint) as clock_offset_ms, cast(null as bigint) as unreadable,
-    cast(null as bigint) as format
+    answered * 33 + named * 16 + case when first_stage = last_stage then 64 else 0 end as flags,
+    took_ms, cast(null as varchar) as why, cast(null as varchar) as file
 from groups where troubled = 0
 union all
 select
     'round', run, target, operator, role, control, look,
     min(seen_at), min(first_check), max(last_check),
-    max(case when address is not null and ok = attempt and not_ok < attempt then 1 else 0 end),
-    max(case when dead = attempt then 1 else 0 end),
-    max(case when dead = attempt and (attempt > 1 or first_failed <> last_failed)
-             then 1 else 0 end),
-    max(case when address is null and failed = attempt and ok < attempt then 1 else 0 end),
-    max(case when address is null then 1 else 0 end),
-    max(case when address is not null then 1 else 0 end),
-    case when min(first_stage) = max(last_stage) then 1 else 0 end,
+    max(case when address is not null and ok = attempt and not_ok < attempt then 1 else 0 end)
+        + max(case when dead = attempt then 2 else 0 end)
+        + max(case when dead = attempt and (attempt > 1 or first_failed <> last_failed)
+              then 4 else 0 end)
+        + max(case when address is null and failed = attempt and ok < attempt then 8 else 0 end)
+        + max(case when address is null then 16 else 0 end)
+        + max(case when address is not null then 32 else 0 end)
+        + case when min(first_stage) = max(last_stage) then 64 else 0 end,
     min(took_ms),
     min(case when address is not null or ok < attempt then why end),
-    min(file),
-    null, null, null, null, null, null, null, null, null
+    min(file)
 from ends
 where skipped < attempt
 group by run, target, operator, role, control, look
 union all
 select
-    'source', run, null, null, null, null, null, null, null, null, null, null, null, null, null,
-    null, null, null, null, file, path,
-    case when vantage = other_vantage then vantage end,
-    case when perspective = other_perspective then perspective end,
-    country, mixed, sealed, clock_offset_ms, unreadable, format
+    'source', run, path,
+    case when vantage <> other_vantage then '!' else vantage end,  -- two of them: no valid name
+    case when perspective <> other_perspective then '!' else perspective end,
+    country, sealed, null, mixed, format, unreadable, clock_offset_ms, null, file
 from sources
