@@ -1,12 +1,14 @@
 """The documents are held against the code."""
 
 import re
+from dataclasses import fields
 from pathlib import Path
 
 import click
 from click.testing import CliRunner
 
 from keepiton.cli import COMMANDS, common, keepiton
+from keepiton.detect import Policy
 from keepiton.probe import failures
 
 ROOT = Path(__file__).parent.parent
@@ -86,6 +88,12 @@ def failures_page() -> str:
 def test_every_failure_is_on_its_page() -> None:
     """Made anew like the page above, with t.failures_page()."""
     assert (ROOT / "docs" / "failures.md").read_text() == failures_page()
+
+
+def test_every_threshold_of_detection_is_on_its_page() -> None:
+    """``--policy`` refers to it."""
+    text = (ROOT / "docs" / "detection.md").read_text()
+    assert [one.name for one in fields(Policy) if f"`{one.name}`" not in text] == []
 
 
 def test_the_short_help_is_the_beginning_of_the_long_one() -> None:

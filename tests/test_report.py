@@ -3,62 +3,97 @@
 import csv
 import io
 import json
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+import re
+from dataclasses import asdict, fields, replace
+from datetime import UTC, timedelta
+from functools import partial
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from keepiton.detect import Policy, detect
-from keepiton.model import LineState, clean
+from keepiton.detect import Policy
+from keepiton.model import Window, Witness, clean
 from keepiton.report import RENDERERS, Report, common, table
+from keepiton.report.build import build
 from keepiton.report.coarse import coarsen
-from keepiton.report.csv import cell
+from keepiton.report.csv import HEADER, cell
 from keepiton.report.defang import defang, name
 from keepiton.report.markdown import escape
-from test_detect import START, STEP, rounds
+from keepiton.rounds import Rows
+from timelines import START, STEP, Watch, only, rounds
 
 HOSTILE = "=cmd|' /C calc'!A0\x1b]0;pwned\x07\u202e<script>|`[x](http://evil.example)"
+CALM = "." * 36
+OUT = "xxxxxx"
+AFTER = 36 + 6 + 36
+"""Runs of a whole timeline; what is reported begins at 14:02."""
 
 
-def a_report(marks: str = "..xxx..", target: str = "www.a.example", zone: str = "UTC") -> Report:
-    lines = [LineState("r1", "v1", "outside", START, "down")]
-    series = rounds(marks, target, operator="alpha")
-    now = START + 10 * STEP
-    findings = detect(series, lines, Policy(), now)
-    return Report(
-        findings=findings,
-        windows=findings.windows,
-        lines=findings.lines,
-        statuses=findings.operators,
-        policy=Policy(),
-        zone=UTC if zone == "UTC" else ZoneInfo(zone),
-        now=now,
-        files=7,
-        unsealed=1,
-    )
+def rows(*watches: Watch) -> Rows:
+    return Rows(rounds(*watches), files=7, unsealed=1, bad_lines={})
+
+
+def a_report(
+    marks: str = CALM + OUT + CALM,
+    target: str = "www.a.example",
+    zone: str = "UTC",
+    line: str = "",
+    policy: Policy = Policy(),  # noqa: B008 - frozen
+) -> Report:
+    watch = Watch("v1", {f"{target}@alpha": marks}, line=line or "xx" + "." * (len(marks) - 2))
+    tz = UTC if zone == "UTC" else ZoneInfo(zone)
+    made = build(rows(watch), tz, START + (len(marks) + 2) * STEP, policy=policy)
+    assert made
+    return made
 
 
 def test_the_table_says_when_how_long_for_whom_and_what_would_refute_it() -> None:
     text = RENDERERS["table"](a_report())
-    assert "www.a.example (target), seen from outside" in text
-    assert "began      between 2022-02-27 08:10 and 2022-02-27 08:20" in text
-    assert "ended      between 2022-02-27 08:40 and 2022-02-27 08:50" in text
-    assert "lasted     20 min to 40 min" in text
-    assert "3 of 3 rounds failed: tcp generic_timeout_error (3)" in text
-    assert "1 saw it (v1), 0 silent; 100% of the time observed" in text
+    assert "www.a.example (target), seen from outside: likely (0.80)" in text
+    assert "and 2022-02-27 14:02" in text
+    assert "  ended      between 2022-02-27 14:52 and 2022-02-27 1" in text
+    assert "  lasted     50 min to " in text
+    assert "  verdict    unreachable from outside; no data from inside" in text
+    assert "  kind       full at tcp; 100% of the scope's targets affected" in text
+    assert "6 of 6 rounds failed: tcp generic_timeout_error (6)" in text
+    assert re.search(
+        r"1 saw it \(v1\), 0 saw the opposite, 0 silent; (100|9\d)% of the time observed\n", text
+    )
+    assert "  operators  alpha" in text
     assert "refuted by an answer of www.a.example to anyone outside in that time" in text
+    watch = Watch("v1", {})
+    assert f"  witness    {watch.file(36)} (www.a.example)" in text
+    assert f"  witness    {watch.file(41)} (www.a.example)" in text
     assert "Times are UTC." in text
     assert "own line down" in text
     assert "1 of 7 files unsealed" in text
     assert "neither up nor down" in text
 
 
+def test_a_witness_is_told_with_its_line_where_that_is_known() -> None:
+    made = a_report()
+    window = replace(only(made.findings), witnesses=(Witness("x.jsonl", "r", "t", 17),))
+    text = RENDERERS["table"](replace(made, windows=(window,)))
+    assert "  witness    x.jsonl:17 (t)\n" in text
+
+
+def test_every_threshold_is_printed_and_what_was_changed_first() -> None:
+    usual, changed = a_report(), a_report(policy=Policy(target_bad=3))
+    for form in ("table", "md"):
+        text = " ".join(RENDERERS[form](usual).replace("\\", "").split())
+        told = dict(re.findall(r"(\w+)=([-+.\de]+)", text))
+        assert {name: float(value) for name, value in told.items()} == asdict(Policy())
+        assert "(usually" not in text
+        text = " ".join(RENDERERS[form](changed).replace("\\", "").split())
+        assert "Thresholds: target_bad=3 (usually 2), recovery_s=" in text
+    assert json.loads(RENDERERS["json"](changed))["policy"]["target_bad"] == 3
+
+
 def test_the_zone_asked_for_is_the_zone_shown_and_named() -> None:
     text = RENDERERS["table"](a_report(zone="Europe/Minsk"))
     assert "Times are Europe/Minsk." in text
-    assert "between 2022-02-27 11:10 and 2022-02-27 11:20" in text
-    assert "2022-02-27T08:10:00.000Z" in RENDERERS["json"](a_report(zone="Europe/Minsk"))
+    assert "ended      between 2022-02-27 17:52 and" in text
+    assert "2022-02-27T14:52:" in RENDERERS["json"](a_report(zone="Europe/Minsk"))
 
 
 @pytest.mark.parametrize("form", RENDERERS)
@@ -70,7 +105,7 @@ def test_no_form_claims_more_than_a_disruption(form: str) -> None:
 
 @pytest.mark.parametrize("form", RENDERERS)
 def test_no_window_is_not_called_all_well(form: str) -> None:
-    text = RENDERERS[form](a_report("......."))
+    text = RENDERERS[form](a_report("." * 12))
     if form in ("table", "md"):
         assert "No disruption found in this data." in text
         assert "neither up nor down" in text
@@ -78,18 +113,26 @@ def test_no_window_is_not_called_all_well(form: str) -> None:
 
 @pytest.mark.parametrize("form", RENDERERS)
 def test_hostile_names_do_no_harm_anywhere(form: str) -> None:
-    text = RENDERERS[form](a_report(target=clean(HOSTILE)))
+    made = a_report(target=clean(HOSTILE))
+    window = only(made.findings)
+    witness = replace(window.witnesses[0], file=clean("=x" + HOSTILE))
+    made = replace(made, windows=(replace(window, witnesses=(witness,)),))
+    text = RENDERERS[form](made)
     assert "\x1b" not in text
     assert "\u202e" not in text
     if form == "csv":
         (row,) = csv.DictReader(io.StringIO(text))
         assert row["subject"].startswith("'=cmd")
+        assert row["witnesses"].startswith("'=x")
+        assert not [one for one in row.values() if one.startswith(("=", "+", "-", "@"))]
     if form == "md":
         assert "<script>" not in text
         assert "[x](" not in text
         assert "http://" not in text
         assert all(
-            line.count("|") - line.count("\\|") == 10 for line in text.splitlines() if "cmd" in line
+            line.count("|") - line.count("\\|") == 12
+            for line in text.splitlines()
+            if line.startswith("|")
         )
 
 
@@ -107,28 +150,86 @@ def test_markdown_links_nothing() -> None:
 def test_json_is_whole_and_csv_opens_in_a_spreadsheet() -> None:
     whole = json.loads(RENDERERS["json"](a_report()))
     (window,) = whole["windows"]
-    assert window["start_earliest"] == "2022-02-27T08:10:00.000Z"
-    assert window["failures"] == {"tcp generic_timeout_error": 3}
-    assert whole["policy"]["min_bad"] == 2
+    assert set(window) == {one.name for one in fields(Window)}
+    assert window["start_latest"].startswith("2022-02-27T14:02:46")
+    assert window["failures"] == {"tcp generic_timeout_error": 6}
+    assert window["verdict"] == "unreachable from outside; no data from inside"
+    assert (window["words"], window["confidence"]) == ("likely", 0.8)
+    assert [one["target"] for one in window["witnesses"]] == ["www.a.example"] * 2
+    assert whole["policy"] == asdict(Policy())
     (row,) = csv.DictReader(io.StringIO(RENDERERS["csv"](a_report())))
+    assert tuple(row) == HEADER
+    assert set(HEADER) <= set(window)
     assert row["id"] == window["id"]
-    assert row["rounds_bad"] == "3"
+    assert row["rounds_bad"] == "6"
+    assert row["confidence"] == "0.8"
+    assert row["start_latest"] == window["start_latest"]
+
+
+def test_own_line_windows_are_told_apart_from_windows() -> None:
+    marks = CALM + OUT + CALM
+    made = a_report(marks, line="." * 36 + OUT + "." * 36)
+    whole = json.loads(RENDERERS["json"](made))
+    assert whole["windows"] == []
+    (window,) = whole["own_lines"]
+    assert (window["scope"], window["subject"]) == ("own_line", "v1")
+    assert [one["line"] for one in whole["looks"]] == ["down"]
+    assert csv_rows(made) == []
+    for form in ("table", "md"):
+        text = RENDERERS[form](made)
+        assert "No disruption found in this data." in text
+        assert "own line down" in text
+
+
+def csv_rows(made: Report) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(RENDERERS["csv"](made))))
+
+
+def test_only_what_was_asked_for_is_told_and_found_with_all_there_is() -> None:
+    """Controls count whatever was asked for; a window is chosen by what its edges may be."""
+    watch = Watch("v1", {"a@alpha": CALM + OUT + CALM, "b@beta": CALM + OUT + CALM})
+    now = START + 90 * STEP
+    ask = partial(build, rows(watch), UTC, now)
+    everything = ask()
+    assert everything
+    assert [one.scope for one in everything.windows] == ["country"]
+    for made in (ask(targets=("a",)), ask(operators=("alpha",))):
+        assert made
+        assert [(one.scope, one.subject) for one in made.windows] == [("target", "a")]
+    assert ask(targets=("nobody",)) is None
+    cut = Watch("v1", {"a@alpha": CALM + OUT + CALM}, line=CALM + OUT + CALM)
+    masked = build(rows(cut), UTC, now, targets=("a",))
+    assert masked
+    assert (masked.windows, len(masked.own_lines)) == ((), 1)
+    early, late = START + 10 * STEP, START + 60 * STEP
+    for span, count in (
+        ((early, late), 1),
+        ((None, early), 0),
+        ((late, None), 0),
+        ((early, None), 1),
+    ):
+        made = ask(span=span)
+        assert made
+        assert len(made.windows) == count
+    assert ask(span=(START + 95 * STEP, None)) is None
 
 
 def test_the_status_table_fits_80_columns_and_says_how_old_it_is() -> None:
-    text = table.status(a_report("..xxx"), width=80)
-    assert "newest data 60 min old" in text
+    made = a_report(CALM + OUT)
+    mine = tuple(one for one in made.findings.operators if one.subject == "alpha")
+    text = table.status(replace(made, statuses=mine), width=80)
+    assert "newest data 29 min old" in text
     assert "! disrupted" in text
-    rows = [line for line in text.splitlines() if line.startswith("alpha")]
-    assert len(rows) == 1
-    assert len(rows[0]) <= 80
-    assert "0 of 1" in rows[0]
-    assert "02-27 08:10..08:20" in rows[0]
-    assert "90 min ago" in rows[0]
+    (row,) = (line for line in text.splitlines() if line.startswith("alpha"))
+    assert len(row) <= 80
+    assert "0 of 1" in row
+    assert "..14:02" in row
+    assert "89 min ago" in row
 
 
 def test_coarse_times_stay_true_and_give_no_exact_one_away() -> None:
-    exact = replace(a_report(), statuses=())
+    exact = a_report(CALM + "xxx" + " " * 12 + "xxx" + CALM)
+    exact = replace(exact, since=START - STEP, until=START + 1000 * STEP)
     rough = coarsen(exact, timedelta(hours=1))
     (one,), (other,) = exact.windows, rough.windows
     assert other.start_earliest
@@ -137,12 +238,28 @@ def test_coarse_times_stay_true_and_give_no_exact_one_away() -> None:
     assert one.start_latest <= other.start_latest
     assert other.end_earliest <= one.end_earliest
     assert (one.end_latest or START) <= other.end_latest
+    (gap,), (wide,) = one.gaps, other.gaps
+    assert wide[0] <= gap[0] < gap[1] <= wide[1]
+    assert (other.id, other.witnesses, other.on_mark) == ("", (), False)
+    clock = re.compile(r"\d\d:(\d\d)(?::(\d\d(?:\.\d+)?))?")
     for form, render in RENDERERS.items():
         text = render(rough)
-        for minute in ("10", "20", "40", "50"):
-            assert f"08:{minute}" not in text, form
-        assert one.witness not in text
+        assert {found.group(1) for found in clock.finditer(text)} <= {"00"}, form
+        assert {float(found.group(2) or 0) for found in clock.finditer(text)} <= {0.0}, form
         assert one.id not in text
+        for witness in one.witnesses:
+            assert witness.file not in text
+            assert witness.run not in text
+
+
+def test_own_line_windows_are_made_coarse_too() -> None:
+    exact = a_report(line="." * 36 + OUT + "." * 36)
+    rough = coarsen(exact, timedelta(hours=1))
+    assert exact.own_lines
+    assert {one.start_latest.minute for one in rough.own_lines} == {0}
+    text = RENDERERS["json"](rough)
+    assert exact.own_lines[0].id not in text
+    assert "14:02" not in text
 
 
 def test_defanged_names_are_no_links() -> None:
@@ -154,11 +271,11 @@ def test_defanged_names_are_no_links() -> None:
 
 
 def test_durations_are_ranges_or_lower_bounds() -> None:
-    (whole,) = a_report("..xxx..").windows
-    (open_end,) = a_report("..xxx").windows
-    assert common.duration(whole) == "20 min to 40 min"
-    assert common.duration(open_end) == "at least 20 min"
-    assert common.ended(open_end, UTC) == "not yet at 2022-02-27 08:40 (last observation)"
+    whole = only(a_report().findings)
+    open_end = only(a_report(CALM + OUT).findings)
+    assert re.fullmatch(r"50 min to \d+ min", common.duration(whole))
+    assert common.duration(open_end) == "at least 50 min"
+    assert common.ended(open_end, UTC) == "not yet at 2022-02-27 14:52 (last observation)"
 
 
 def test_terminal_escapes_and_direction_marks_are_cleaned() -> None:
@@ -167,7 +284,13 @@ def test_terminal_escapes_and_direction_marks_are_cleaned() -> None:
 
 
 def test_a_period_in_hours_reads_as_hours() -> None:
-    (window,) = a_report("." + "x" * 31 + ".").windows
-    assert common.duration(window) == "5 h 00 min to 5 h 20 min"
-    assert window.end_earliest - window.start_latest == timedelta(hours=5)
-    assert isinstance(window.start_latest, datetime)
+    window = only(a_report(CALM + "x" * 31 + CALM).findings)
+    assert re.fullmatch(r"[45] h \d\d min to 5 h \d\d min", common.duration(window))
+
+
+def test_came_and_went_and_slow_are_said() -> None:
+    slow = only(a_report(CALM + CALM + "~" * 8 + CALM).findings)
+    assert common.kind(slow).startswith("degraded; ")
+    assert "8 of 8 rounds slow" in common.evidence(slow)
+    assert common.refuted_by(slow).startswith("answers as fast as usual")
+    assert "came and went" in common.kind(replace(slow, flapping=True))

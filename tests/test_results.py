@@ -1,13 +1,15 @@
 """Result files: sealed, linked, readable after anything."""
 
+import gzip
 import hashlib
 import json
 import os
 import signal
 import subprocess
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import jsonschema
@@ -15,11 +17,14 @@ import pytest
 from pydantic import TypeAdapter
 
 import loopback
+import timelines
 from conftest import Command
 from keepiton import state
+from keepiton.errors import Mistake
 from keepiton.model import End, ListUsed, Measurement, Run
 from keepiton.results import read, write
 from lab import KEEPITON
+from timelines import STEP, Watch, plain, rounds, said
 
 AT = datetime(2022, 2, 27, 12, 0, 3, tzinfo=UTC)
 SAMPLES = Path(__file__).parent / "data" / "format-1"
@@ -125,14 +130,12 @@ def test_the_first_version_stays_readable_for_ever() -> None:
     """These files are never made anew: a change that cannot read them breaks the format."""
     rows = read.read(read.find([SAMPLES]))
     assert (rows.files, rows.unsealed, rows.bad_lines) == (3, 1, {})
-    reached = {(one.run, one.target): one.reached for one in rows.rounds}
+    found = said(rows.rounds)
     sample = {"alpha-1.test": [True, False, None], "beta-1.test": [True, True, True]}
-    runs = sorted(
-        {one.run for one in rows.rounds},
-        key=lambda run: min(one.at for one in rows.rounds if one.run == run),
-    )
+    began = {one["run"]: one["at"] for one in reversed(plain(rows.rounds))}
+    runs = sorted(began, key=lambda run: began[run])
     for target, wanted in sample.items():
-        assert [reached.get((run, target)) for run in runs] == wanted
+        assert [found.get((run, target)) for run in runs] == wanted
 
 
 def written(folder: Path, name: str, *lines: str) -> str:
@@ -182,7 +185,7 @@ def lines_of(
 
 
 def reached(*files: str) -> dict[str, bool | None]:
-    return {one.run: one.reached for one in read.read(list(files)).rounds}
+    return {run: good for (run, _), good in said(read.read(list(files)).rounds).items()}
 
 
 def test_a_failure_counts_only_between_two_good_looks_at_the_own_line(tmp_path: Path) -> None:
@@ -197,7 +200,8 @@ def test_a_failure_counts_only_between_two_good_looks_at_the_own_line(tmp_path: 
         file = written(tmp_path, run, *lines_of(run, ok=False, checks=checks))
         assert reached(file) == {run: wanted}, checks
         good = written(tmp_path, run + "g", *lines_of(run, ok=True, checks=checks))
-        assert reached(good) == {run: True}, "an answer is an answer"
+        # A run in which the own line died says nothing at all, however it began.
+        assert reached(good) == {run: None if False in checks else True}, checks
 
 
 def test_copies_of_a_run_count_once_and_a_claimed_run_not_at_all(tmp_path: Path) -> None:
@@ -205,9 +209,154 @@ def test_copies_of_a_run_count_once_and_a_claimed_run_not_at_all(tmp_path: Path)
     lines = lines_of(run, ok=False)
     one = written(tmp_path, "one.jsonl", *lines)
     two = written(tmp_path, "two.jsonl", *lines[:-2])
-    assert len(read.read([one, two]).rounds) == 1
+    assert plain(read.read([one, two]).rounds) == plain(read.read([one]).rounds)
     forged = written(tmp_path, "three.jsonl", *lines_of(run, "someone-else"))
-    assert read.read([one, forged]).rounds == []
+    assert len(read.read([one, forged]).rounds) == 0
+    other = written(tmp_path, "four.jsonl", *lines_of("b" * 12, ok=False))
+    assert {one["run"] for one in plain(read.read([one, forged, other]).rounds)} == {"b" * 12}
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("20220227T080000Z-v1.jsonl", "20220227T080001Z-v1.jsonl", "20220227T080002Z-v1.jsonl"),
+        ("20220227T080000Z-v1.jsonl", "x.jsonl", "20220301T080000Z-v1.jsonl"),
+        ("one.jsonl", "two.jsonl", "three.jsonl"),
+    ],
+)
+def test_a_run_whose_rows_lie_in_several_files_is_whole(
+    tmp_path: Path, names: tuple[str, ...]
+) -> None:
+    """The middle one has neither the beginning nor the end of the run."""
+    watch = Watch("v1", {"a@alpha": "x", "b@alpha": "."})
+    (whole,) = timelines.write(tmp_path / "whole", watch)
+    lines = whole.read_text(encoding="utf-8").splitlines()
+    parts = (lines[:1], lines[1:-1], lines[-1:])
+    split = [written(tmp_path, name, *part) for name, part in zip(names, parts, strict=True)]
+    got = plain(read.read(split).rounds)
+    assert unnamed(got) == unnamed(plain(rounds(watch)))
+    assert [one["file"] for one in got if one["file"]] == [names[1]]
+
+
+def test_a_failure_is_shown_by_the_file_that_holds_it(tmp_path: Path) -> None:
+    """A target's look-up lies in one file, and its failure in another."""
+    watch = Watch("v1", {"a@alpha": "x"})
+    (whole,) = timelines.write(tmp_path / "whole", watch)
+    lines = whole.read_text(encoding="utf-8").splitlines()
+    bad = [line for line in lines if '"state":"fail"' in line]
+    good = written(tmp_path, "a.jsonl", *(line for line in lines if line not in bad))
+    shown = written(tmp_path, "b.jsonl", *bad)
+    (one,) = (one for one in plain(read.read([good, shown]).rounds) if one["target"] == "a")
+    assert one["file"] == "b.jsonl"
+
+
+def unnamed(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Leave out which file shows a failure, as that depends on how files are packed."""
+    return sorted(({**one, "file": ""} for one in found), key=json.dumps)
+
+
+SERIES = (
+    Watch("v1", {"a@alpha": "..xxs.d~..t", "b#cdn": "......     "}),
+    Watch("v2", {"a@alpha": "x.x.x.x.x.."}, inside=True, line=".xbmrv?....", late=STEP / 2),
+)
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> list[Path]:
+    return timelines.write(tmp_path / "runs", *SERIES)
+
+
+def pack(files: list[Path], to: Path, options: str, columns: str = "*") -> Path:
+    """Let DuckDB write what result files hold in another form."""
+    to.parent.mkdir(parents=True, exist_ok=True)
+    with duckdb.connect() as database:
+        database.execute(
+            f"copy (select {columns} from read_json($files, format = 'newline_delimited',"  # noqa: S608
+            " union_by_name = true, filename = true, sample_size = -1))"
+            f" to '{to}' ({options})",
+            {"files": [str(path) for path in files]},
+        )
+    return to
+
+
+def test_packed_files_say_what_plain_ones_do(tmp_path: Path, runs: list[Path]) -> None:
+    wanted = plain(read.read([str(path) for path in runs]).rounds)
+    assert wanted == plain(rounds(*SERIES))
+    squeezed = tmp_path / "gz"
+    squeezed.mkdir()
+    for path in runs:
+        (squeezed / (path.name + ".gz")).write_bytes(gzip.compress(path.read_bytes()))
+    got = read.read(read.find([squeezed]))
+    assert (got.files, got.unsealed, got.bad_lines) == (len(runs), 0, {})
+    named = [{**one, "file": one["file"] and one["file"] + ".gz"} for one in wanted]
+    assert plain(got.rounds) == sorted(named, key=lambda one: json.dumps(one, sort_keys=True))
+    for name, options in (
+        ("x.jsonl.zst", "format json, compression zstd"),
+        ("x.parquet", "format parquet"),
+    ):
+        made = pack(runs, tmp_path / name / name, options)
+        got = read.read(read.find([made.parent]))
+        assert (got.files, got.unsealed, got.bad_lines) == (1, 0, {})
+        assert unnamed(plain(got.rounds)) == unnamed(wanted)
+        assert {one["file"] for one in plain(got.rounds)} == {"", name}
+
+
+def test_parquet_may_name_the_file_of_each_row_and_lack_columns(
+    tmp_path: Path, runs: list[Path]
+) -> None:
+    wanted = plain(read.read([str(path) for path in runs]).rounds)
+    named = "* exclude (filename), parse_filename(filename) as file"
+    made = pack(runs, tmp_path / "x.parquet", "format parquet", named)
+    assert plain(read.read([str(made)]).rounds) == wanted
+    few = 'type, run, vantage, perspective, target, "at", state, address, control, "check"'
+    made = pack(runs, tmp_path / "y.parquet", "format parquet", few)
+    got = plain(read.read([str(made)]).rounds)
+    assert len(got) == len(wanted)
+    assert {(one["operator"], one["country"]) for one in got} == {("", "")}
+
+
+def test_forms_and_folders_mix_and_copies_count_once(tmp_path: Path, runs: list[Path]) -> None:
+    wanted = unnamed(plain(read.read([str(path) for path in runs]).rounds))
+    half = len(runs) // 2
+    (tmp_path / "one").mkdir()
+    packed = tmp_path / "one" / (runs[0].name + ".gz")
+    packed.write_bytes(gzip.compress(runs[0].read_bytes()))
+    pack(runs[1:half], tmp_path / "two" / "x.parquet", "format parquet")
+    pack(runs[half - 1 :], tmp_path / "three" / "x.jsonl.zst", "format json, compression zstd")
+    places = [tmp_path / name for name in ("one", "two", "three")]
+    assert unnamed(plain(read.read(read.find(places)).rounds)) == wanted
+    assert unnamed(plain(read.read(read.find([*places, tmp_path / "runs"])).rounds)) == wanted
+    assert read.find([*places, places[0], packed]) == read.find(places), "each file once"
+
+
+def test_a_folder_and_a_file_that_is_not_there(tmp_path: Path) -> None:
+    (tmp_path / "other.txt").write_text("x")
+    assert read.find([tmp_path]) == []
+    with pytest.raises(Mistake, match="no such file or folder"):
+        read.find([tmp_path / "nowhere"])
+
+
+@pytest.mark.parametrize("form", read.FORMS)
+def test_a_file_that_is_none_of_its_form_is_named_and_no_traceback(
+    tmp_path: Path, form: str
+) -> None:
+    path = tmp_path / ("x" + form)
+    path.write_bytes(b"\x00garbage, " * 100)
+    if form in read.PLAIN:
+        got = read.read([str(path)])
+        assert (len(got.rounds), got.bad_lines) == (0, {path.name: 1})
+        return
+    with pytest.raises(Mistake, match="x" + form.replace(".", r"\.")):
+        read.read([str(path)])
+
+
+def test_only_recent_days_are_looked_at(runs: list[Path]) -> None:
+    files = [str(path) for path in runs]
+    day = datetime(2022, 2, 27, 12, tzinfo=UTC)
+    near = read.read(files, None, day + timedelta(days=1))
+    assert (near.complete, len(near.rounds)) == (True, len(read.read(files).rounds))
+    far = read.read(files, None, day + timedelta(days=3))
+    assert (far.complete, len(far.rounds), far.files) == (False, 0, 0)
 
 
 def test_garbage_is_left_out_counted_and_named(tmp_path: Path) -> None:
@@ -224,7 +373,7 @@ def test_garbage_is_left_out_counted_and_named(tmp_path: Path) -> None:
     ]
     file = written(tmp_path, "x.jsonl", *lines_of(run, ok=False), *hostile)
     rows = read.read([file])
-    assert [one.reached for one in rows.rounds if one.target == "t"] == [False]
+    assert said(rows.rounds) == {(run, "t"): False}
     assert rows.bad_lines == {"x.jsonl": 8}
     assert all("\x1b" not in complaint for complaint in rows.complaints())
 
@@ -245,7 +394,7 @@ def test_a_strangers_file_says_nothing_it_should_not(
     lines = lines_of("a" * 12, ok=False)
     assert any(good in line for line in lines)
     file = written(tmp_path, "x.jsonl", *(line.replace(good, forged) for line in lines))
-    assert not [one for one in read.read([file]).rounds if one.target == "t"]
+    assert said(read.read([file]).rounds) == {}
 
 
 def test_a_newer_format_is_refused_by_name(tmp_path: Path) -> None:
@@ -335,9 +484,9 @@ def test_with_few_open_files_it_takes_turns_and_blames_nobody(tmp_path: Path) ->
         words = ["probe", targets, "--allow-private", "--data", str(tmp_path / "data"), "-q"]
         command = " ".join([KEEPITON, *words, "--rate", "5000"])
         subprocess.run(["bash", "-c", f"ulimit -n 56; exec {command}"], check=True, timeout=60)
-    rounds = read.read(read.find([tmp_path / "data"])).rounds
-    assert len(rounds) == 200
-    assert all(one.reached for one in rounds)
+    found = said(read.read(read.find([tmp_path / "data"])).rounds)
+    assert len(found) == 200
+    assert all(found.values())
 
 
 def test_a_full_disk_is_exit_5_said_plainly_and_the_rest_stays_readable(

@@ -119,6 +119,8 @@ def rounds(columns: Mapping[str, Any]) -> Rounds:
         given = columns.get(one.name, ())
         kind = TYPES.get(one.name)
         made[one.name] = _names(given) if kind is None else np.asarray(given, dtype=kind)
+    if any(one.ndim != 1 for one in made.values()):
+        raise ValueError("columns are lists")
     new = Rounds(**made)
     for names, indices, length in (
         ((*ROUND, *TROUBLE), (), len(new.run)),

@@ -5,7 +5,7 @@ case (shared method, 1.2, 1.3).
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import exp
 from typing import Any
 
@@ -62,6 +62,8 @@ class Stretch:
     start: tuple[float | None, float, float]
     """Earliest, likeliest and latest instant of the change, seconds."""
     end: tuple[float, float | None, float | None]
+    span: tuple[float, float]
+    """The first and the last instant that speak for trouble."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +91,7 @@ def stretches(steps: Steps, every_s: float, policy: Policy, keep_below: float) -
         low, high = max(0, part[0] - CALM), min(len(llr), part[-1] + CALM + 1)
         here = Steps(*(one[low:high] for one in (steps.at, steps.first, steps.last, llr)))
         for one in _smooth(here, every_s, policy, keep_below, from_start=low == 0):
-            yield Stretch(
-                one.first + low, one.last + low, one.least_up, one.kind, one.start, one.end
-            )
+            yield replace(one, first=one.first + low, last=one.last + low)
 
 
 def _smooth(
@@ -194,22 +194,39 @@ def _found(
                 after += 1
             sure = min(range(i, j + 1), key=up.__getitem__)
             weights = [sum(kinds[k][state] for k in range(i, j + 1)) for state in range(3)]
-            open_start = i == 0 and from_start
-            broken = j + 1 == n or t[j + 1] - t[j] > policy.join_gap_s
-            yield Stretch(
-                i,
-                j,
-                least,
-                weights.index(max(weights)),
-                (None, t[i], t[i])
-                if open_start
-                else _edge(steps, started, before + 1, sure, i, policy.edge_mass),
-                (t[j], None, None)
-                if broken
-                else _edge(steps, ended, sure + 1, min(after, n) - 1, j + 1, policy.edge_mass),
-            )
+            # Where the data ends, partial loss is never ruled out: two answers in a row bound it.
+            bad = [k for k in range(i, j + 1) if steps.llr[k].max() > 0]
+            if i == 0 and from_start:
+                start = _begun(steps, bad[0])
+            elif i and up[i - 1] < policy.open_below:  # broken off by a silence, and still there
+                start = None, t[i], float(steps.last[i])
+            else:
+                start = _edge(steps, started, before + 1, sure, i, policy.edge_mass)
+            if j + 1 == n or t[j + 1] - t[j] > policy.join_gap_s:
+                end = _over(steps, bad[-1], j)
+            else:
+                end = _edge(steps, ended, sure + 1, min(after, n) - 1, j + 1, policy.edge_mass)
+            span = float(steps.first[bad[0]]), float(steps.last[bad[-1]])
+            kind = weights.index(max(weights))
+            yield Stretch(i, j, least, kind, start, end, span)
         before = j
         i = j + 1
+
+
+def _begun(steps: Steps, bad: int) -> tuple[float | None, float, float]:
+    """Return the start of what is there from the first steps on."""
+    if not bad:
+        return None, float(steps.at[0]), float(steps.last[0])
+    middle = float(steps.at[bad - 1] + steps.at[bad]) / 2
+    return float(steps.first[max(0, bad - 2)]), middle, float(steps.last[bad])
+
+
+def _over(steps: Steps, bad: int, last: int) -> tuple[float, float | None, float | None]:
+    """Return the end of what lasts until the last step, where two answers follow."""
+    if last - bad < 2:  # noqa: PLR2004 - two answers
+        return float(steps.first[bad]), None, None
+    middle = float(steps.at[bad] + steps.at[bad + 1]) / 2
+    return float(steps.first[bad]), middle, float(steps.last[bad + 2])
 
 
 def _edge(

@@ -108,7 +108,9 @@ def _own_line_evidence(seen: Seen) -> Array:
     gain = np.clip(np.column_stack(told), -6.0, 12.0)
     gain[~seen.run_bad] = np.minimum(gain[~seen.run_bad], (-6.0, 0.0, 0.0))
     gain[seen.run_bad & (seen.run_controls == 0)] = (OWN_LINE_BLIND, 0.0, 0.0)
+    answers = np.bincount(seen.run[(seen.symbol != MISSING) & ~seen.bad], minlength=runs) > 0
     gain[~seen.run_bad & (seen.run_controls == 0)] = 0.0
+    gain[~seen.run_bad & (seen.run_controls == 0) & answers] = (-6.0, 0.0, 0.0)
     return gain
 
 
@@ -265,6 +267,49 @@ def _windows(
         touched = _touched(seen, policy, level, rows, rows[inside[place]], one, units)
         if touched is not None:
             yield Candidate(level.scope, subject, level.side, one, rows, touched, level.alone)
+            continue
+        for piece in _where_broad(seen, policy, level, rows, place, walk, order, one):
+            inside[:] = False
+            inside[order[piece.first : piece.last + 1]] = True
+            part = rows[inside[place]]
+            touched = _touched(seen, policy, level, rows, part, piece, units, policy.run_most)
+            if touched is not None:
+                yield Candidate(level.scope, subject, level.side, piece, rows, touched, level.alone)
+
+
+def _where_broad(
+    seen: Seen,
+    policy: Policy,
+    level: Level,
+    rows: Array,
+    place: Array,
+    walk: Steps,
+    order: Array,
+    whole: Stretch,
+) -> Iterator[Stretch]:
+    """Find the parts of a stretch that are broad enough, where it is not so as a whole.
+
+    One of several targets that stays down for longer would hide what befell all of them.
+    """
+    if level.scope == "target":
+        return
+    need = policy.country_share if level.scope == "country" else policy.operator_share
+    bad = np.bincount(place, weights=IS_BAD[seen.symbol[rows]])
+    share = (bad / np.bincount(place))[order]
+    broad = np.flatnonzero(share[whole.first : whole.last + 1] >= need) + whole.first
+    for part in np.split(broad, np.flatnonzero(np.diff(broad) > 1) + 1):
+        if len(part) < 2:  # noqa: PLR2004 - one run never decides
+            continue
+        first, last = int(part[0]), int(part[-1])
+        start, end = whole.start, whole.end
+        if first > whole.first:
+            middle = float(walk.at[first - 1] + walk.at[first]) / 2
+            start = float(walk.first[first - 1]), middle, float(walk.last[first])
+        if last < whole.last:
+            middle = float(walk.at[last] + walk.at[last + 1]) / 2
+            end = float(walk.first[last]), middle, float(walk.last[last + 1])
+        span = float(walk.first[first]), float(walk.last[last])
+        yield Stretch(first, last, whole.least_up, 0, start, end, span)
 
 
 def _touched(
@@ -275,8 +320,13 @@ def _touched(
     inner: Array,
     one: Stretch,
     units: Array | None,
+    least_own: float = 0.0,
 ) -> Array | None:
-    """Return the subjects that are mostly bad, None where they are too few for the scope (1.5)."""
+    """Return the subjects that are mostly bad, None where they are too few for the scope (1.5).
+
+    The evidence of each must be above ``least_own``, nats: in a part that was chosen for being bad,
+    above what one run may weigh.
+    """
     slow = one.kind == 2  # noqa: PLR2004 - belief's third state
     bad = (IS_SLOW_OR_BAD if slow else IS_BAD)[seen.symbol[inner]]
     subjects, place = ranked(seen.subject[inner])
@@ -289,7 +339,7 @@ def _touched(
     # Noise may reach a share; it does not make trouble the likelier story of the target's own rows.
     words = seen.words(inner, 0.0)
     own = np.column_stack([np.bincount(place, weights=column) for column in words.T]).max(axis=1)
-    touched = subjects[(share >= need) & (own > 0)]
+    touched = subjects[(share >= need) & (own > least_own)]
     if not len(touched) or bad.sum() < level.least_bad:
         return None
     if level.scope == "country":

@@ -333,10 +333,13 @@ def _without_controls(seen: Seen, looks: Looks) -> None:
     if not len(suspects):
         return
     vantage, inside, bad = seen.vantage, seen.inside, seen.bad
+    by_run = np.argsort(seen.run, kind="stable")
+    begins = np.searchsorted(seen.run[by_run], np.arange(runs + 1))
     by_time = np.argsort(seen.at, kind="stable")
     times = seen.at[by_time]
     for run in suspects:
-        mine = np.flatnonzero((seen.run == run) & told)
+        mine = by_run[begins[run] : begins[run + 1]]
+        mine = mine[told[mine]]
         if len(np.unique(rounds.operator[seen.subject[mine]])) < 2:  # noqa: PLR2004
             continue
         at = seen.at[mine]
@@ -354,9 +357,10 @@ def _without_controls(seen: Seen, looks: Looks) -> None:
 
 def _step(rounds: Rounds, run_at: Array) -> float:
     """Return the usual interval between two runs of one vantage, seconds (10 min without any)."""
-    order = np.lexsort((run_at, rounds.run_vantage))
+    told = np.flatnonzero(np.isfinite(run_at))
+    order = told[np.lexsort((run_at[told], rounds.run_vantage[told]))]
     gaps = np.diff(run_at[order])[np.diff(rounds.run_vantage[order]) == 0]
-    gaps = gaps[np.isfinite(gaps) & (gaps > 0)]
+    gaps = gaps[gaps > 0]
     return float(np.median(gaps)) if len(gaps) else 600.0
 
 
@@ -377,7 +381,8 @@ def _background(seen: Seen, policy: Policy) -> Array:
     median = np.zeros(count)
     some = blocks > 0
     median[some] = _medians(bad, owner, blocks)[some] if total else 0.0
-    kept = bad <= 2 * median[owner] + 2
+    # What fails more often than it answers is no noise.
+    kept = (bad <= 2 * median[owner] + 2) & (bad <= BLOCK / 2)
     failures = np.bincount(owner, weights=bad * kept, minlength=count)
     looked = np.bincount(owner, weights=size * kept, minlength=count)
     rate = np.clip(

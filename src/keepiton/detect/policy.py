@@ -90,8 +90,8 @@ class Policy:
     """Clock offset from which on times are corrected (1.7)."""
     clock_unknown_s: float = 120.0
     """How far a clock that nobody compared may be off (1.7)."""
-    edge_mass: float = 0.03
-    """Chance left out on either side of an edge's interval."""
+    edge_mass: float = 0.05
+    """Chance left out on either side of an edge's interval (1.7)."""
     full_from: float = 0.9
     """Bad share from which on a window is full (1.7)."""
     cap_one_vantage: float = 0.80
@@ -112,6 +112,8 @@ class Policy:
     @staticmethod
     def wrong(name: str, value: float) -> str | None:
         """Say what is wrong with a threshold, None where nothing is."""
+        if isinstance(getattr(Policy(), name), int) and not (value >= 1 and value == int(value)):
+            return "a count: must be a whole number from 1 on"
         if name == "unit_least":
             return None if value < 0 else "must be below 0"
         if not 0 < value < 1e10:  # noqa: PLR2004 - three hundred years

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from keepiton.detect.belief import IS_BAD, IS_SLOW_OR_BAD
+from keepiton.detect.belief import IS_BAD, IS_SLOW_OR_BAD, MISSING
 from keepiton.detect.calibration import calibrated
 from keepiton.detect.levels import Candidate
 from keepiton.detect.observe import Seen
@@ -26,12 +26,15 @@ keeps them; the cells begin at odd minutes, since cuts begin at full hours."""
 MARK_S = 1800.0
 SURE, LIKELY = 0.95, 0.80
 GAP_STEPS = 3
+ANSWERS = 0.5
+"""Share of bad rounds below which the other side answers."""
 STAGES: tuple[Stage, ...] = ("dns", "tcp", "tls", "http")
 WITNESSES = 5
 FLAP_PIECES = 3
 FLAP_S = 2 * HOUR
-FLAP_LOOK, FLAP_SHARE = 21, 0.2
-"""Naemon's flapping: more than a fifth of 21 observations change (shared method, 1.7)."""
+FLAP_LOOK, FLAP_SHARE, FLAP_CHANGES = 21, 0.2, 4
+"""Naemon's flapping: more than a fifth of 21 observations change (shared method, 1.7); of fewer
+observations too, if it came back twice."""
 
 
 def instant(seconds: float) -> datetime:
@@ -87,6 +90,8 @@ class Frame:
     start: tuple[float | None, float, float]
     end: tuple[float, float | None, float | None]
     ongoing: bool
+    span: tuple[float, float]
+    """The first and the last instant that speak for trouble."""
 
     @property
     def begin(self) -> float:
@@ -98,12 +103,9 @@ class Frame:
         """The likeliest end, or the last failure."""
         return max(self.begin, self.end[0] if self.end[1] is None else self.end[1])
 
-    def surely(self, at: Array) -> Array:
-        """Which instants surely lie inside; where nothing does, which likely do."""
-        low, high = self.start[2], self.end[0]
-        if low > high:
-            low, high = self.begin, self.finish
-        return (at >= low - 1e-6) & (at <= high + 1e-6)
+    def spans(self, at: Array) -> Array:
+        """Which instants lie between the first and the last that speak for trouble."""
+        return (at >= self.span[0] - 1e-6) & (at <= self.span[1] + 1e-6)
 
     def fields(self) -> dict[str, Any]:
         """Write the edges as a window holds them."""
@@ -122,10 +124,12 @@ def _frame(group: list[Candidate], seen: Seen, policy: Policy, newest: float) ->
     earliest, begin, latest = first.found.start
     start = (None if earliest is None else earliest - blur, begin, latest + blur)
     end_earliest, end, end_latest = last.found.end
+    spans = [one.found.span for one in group]
+    span = min(one[0] for one in spans), max(one[1] for one in spans)
     if end is None or end_latest is None:
         ongoing = newest - end_earliest <= policy.join_gap_s
-        return Frame(start, (end_earliest, None, None), ongoing)
-    return Frame(start, (end_earliest - blur, end, end_latest + blur), ongoing=False)
+        return Frame(start, (end_earliest, None, None), ongoing, span)
+    return Frame(start, (end_earliest - blur, end, end_latest + blur), ongoing=False, span=span)
 
 
 def _describe(
@@ -133,7 +137,7 @@ def _describe(
 ) -> Window:
     head, rounds = group[0], seen.rounds
     rows = ranked(np.concatenate([one.rows for one in group]))[0]
-    span = rows[frame.surely(seen.at[rows])]
+    span = rows[frame.spans(seen.at[rows])]
     sides = {one.side for one in group}
     side: Side = head.side if len(sides) == 1 else "both"
     slow = Counter(one.found.kind for one in group).most_common(1)[0][0] == 2  # noqa: PLR2004
@@ -143,7 +147,8 @@ def _describe(
     stages: Counter[str] = Counter()
     for why, count in failures.items():
         stages[why.partition(" ")[0]] += count
-    seers = _vantages(seen, span, bad, touched, sides)
+    least = policy.bad_full if group[0].found.kind == 0 else policy.bad_partial
+    seers = _vantages(seen, span, bad, touched, sides, least)
     hit = np.isin(seen.subject[span], touched) & np.isin(
         rounds.vantages[seen.series_vantage[seen.series[span]]], seers[0]
     )
@@ -179,7 +184,7 @@ def _describe(
         gaps=gaps,
         confidence=confidence,
         words=words(confidence, len(seers[0])),
-        verdict=_verdict(head.scope, side, seen, frame),
+        verdict=_verdict(head.scope, side, seen, truth, frame, touched),
         impact=round(share_bad * share * (frame.finish - frame.begin) / 60, 1),
         on_mark=_on_mark(frame),
         witnesses=_witnesses(seen, span[bad]),
@@ -192,7 +197,7 @@ def _own_line(
     del truth  # an own line is told by its controls alone
     head = group[0]
     runs = ranked(np.concatenate([one.rows for one in group]))[0]
-    span = runs[frame.surely(seen.run_at[runs])]
+    span = runs[frame.spans(seen.run_at[runs])]
     confidence = round(min(calibrated(1 - min(one.found.least_up for one in group)), policy.cap), 3)
     return Window(
         **frame.fields(),
@@ -256,9 +261,12 @@ def _layer(stages: Counter[str]) -> Stage | None:
 
 
 def _vantages(
-    seen: Seen, span: Array, bad: Array, touched: Array, sides: set[Perspective]
+    seen: Seen, span: Array, bad: Array, touched: Array, sides: set[Perspective], least: float
 ) -> tuple[tuple[str, ...], ...]:
-    """Return who saw it, who saw the opposite, and who could have looked and did not."""
+    """Return who saw it, who saw the opposite, and who could have looked and did not.
+
+    Who saw it has at least that share of bad rounds, or as large a one as anybody.
+    """
     rounds = seen.rounds
     count = len(rounds.vantages)
     chosen = np.isin(seen.subject[span], touched)
@@ -268,11 +276,9 @@ def _vantages(
     able = np.zeros(count, bool)
     for side in sides:
         able[rounds.run_vantage[rounds.run_inside == (side == "inside")]] = True
-    told = (
-        (looked > 0) & (failed * 2 >= looked),
-        (looked > 0) & (failed * 2 < looked),
-        able & (looked == 0),
-    )
+    share = failed / np.maximum(looked, 1)
+    saw = (share > 0) & (share >= min(least, share.max()))
+    told = saw, (looked > 0) & ~saw, able & (looked == 0)
     return tuple(tuple(str(rounds.vantages[one]) for one in np.flatnonzero(who)) for who in told)
 
 
@@ -307,27 +313,42 @@ def _flapping(group: list[Candidate], seen: Seen, span: Array, bad: Array) -> bo
     near = zip(starts, starts[FLAP_PIECES - 1 :], strict=False)
     if any(late - early <= FLAP_S for early, late in near):
         return True
-    series = bad[np.lexsort((seen.series[span], seen.at[span]))].astype(np.int64)
-    if len(series) < FLAP_LOOK or not FLAP_SHARE < series.mean() < 1 - FLAP_SHARE:
+    if not len(span):
         return False
-    moving = np.convolve(np.abs(np.diff(series)), np.ones(FLAP_LOOK - 1), "valid")
-    return bool((moving > FLAP_SHARE * FLAP_LOOK).any())
+    # By interval, and of all who looked: what most of them say.
+    _, bins = ranked(((seen.at[span] - seen.at[span].min()) // seen.step_s).astype(np.int64))
+    series = (np.bincount(bins, weights=bad) * 2 >= np.bincount(bins)).astype(np.int64)
+    changes = np.abs(np.diff(series))
+    if changes.sum() < FLAP_CHANGES or not FLAP_SHARE < series.mean() < 1 - FLAP_SHARE:
+        return False
+    look = min(FLAP_LOOK, len(series))
+    return bool((np.convolve(changes, np.ones(look - 1), "valid") > FLAP_SHARE * look).any())
 
 
-def _verdict(scope: Scope, side: Side, seen: Seen, frame: Frame) -> str:
-    """Say what inside and outside show together (1.5)."""
+def _verdict(
+    scope: Scope, side: Side, seen: Seen, truth: Array, frame: Frame, touched: Array
+) -> str:
+    """Say what inside and outside show together of the same targets (1.5).
+
+    Of a country seen from inside the same are not asked: there its own targets count.
+    """
     if side == "both":
         return "national isolation" if scope == "country" else "seen from inside and outside"
-    near = seen.run_at >= frame.begin - seen.step_s
-    near &= seen.run_at <= frame.finish + seen.step_s
-    other = near & ~seen.run_bad & (seen.rounds.run_inside != (side == "inside"))
+    near = frame.spans(seen.at) & (truth != MISSING) & (seen.inside != (side == "inside"))
+    if scope == "country" and side == "inside":
+        near &= (seen.rounds.control == "")[seen.subject]
+    else:
+        near &= np.isin(seen.subject, touched)
+    answers = bool(near.any()) and float(IS_BAD[truth[near]].mean()) < ANSWERS
     if side == "outside":
-        if not other.any():
+        if not near.any():
             return "unreachable from outside; no data from inside"
-        return "unreachable from abroad; answers inside"
-    if not other.any():
+        return f"unreachable from abroad; {'answers' if answers else 'unclear'} inside"
+    if not near.any():
         return "trouble inside; no data from outside"
-    return "outbound trouble" if scope == "country" else "trouble inside; answers outside"
+    if scope == "country" and answers:
+        return "outbound trouble"
+    return f"trouble inside; {'answers' if answers else 'unclear'} outside"
 
 
 def _witnesses(seen: Seen, bad: Array) -> tuple[Witness, ...]:

@@ -52,6 +52,8 @@ def coarsen(report: Report, step: timedelta) -> Report:
     return replace(
         report,
         now=down(report.now, step),
+        since=report.since and down(report.since, step),
+        until=report.until and up(report.until, step),
         findings=replace(
             found,
             first_at=found.first_at and down(found.first_at, step),

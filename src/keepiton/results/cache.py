@@ -41,6 +41,11 @@ def _stamp(path: str) -> list[int]:
     return [told.st_size, told.st_mtime_ns, told.st_ino]
 
 
+def _key(path: str) -> str:
+    """Name a file without its path, which may hold a person's name (SAFETY)."""
+    return sha256(path.encode(errors="surrogatepass")).hexdigest()[:24]
+
+
 class Cache:
     """One folder of parts."""
 
@@ -66,12 +71,21 @@ class Cache:
             told = json.loads(columns.pop("told").tobytes())
             if told["version"] != self._version:
                 return None
-            here = set(paths)
-            if any(path not in here or _stamp(path) != old for path, old in told["files"].items()):
+            here = {_key(path): path for path in paths}
+            if any(_stamp(here[key]) != old for key, old in told["files"].items()):
                 return None
-            sources = tuple(Source(**one) for one in told["sources"])
-            return Part(frozenset(told["files"]), Folded(rounds(columns), sources))
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile):
+            sources = tuple(Source(**{**one, "path": here[one["path"]]}) for one in told["sources"])
+            files = frozenset(here[key] for key in told["files"])
+            return Part(files, Folded(rounds(columns), sources))
+        except (
+            OSError,
+            ValueError,
+            KeyError,
+            TypeError,
+            AttributeError,
+            EOFError,
+            zipfile.BadZipFile,
+        ):
             return None
 
     def save(self, day: str, paths: Sequence[str], folded: Folded) -> None:
@@ -88,8 +102,8 @@ class Cache:
         runs = np.isin(folded.rounds.run_id, [one.run for one in kept])
         told = {
             "version": self._version,
-            "files": {path: _stamp(path) for path in sorted(sealed)},
-            "sources": [asdict(one) for one in kept],
+            "files": {_key(path): _stamp(path) for path in sorted(sealed)},
+            "sources": [asdict(one) | {"path": _key(one.path)} for one in kept],
         }
         columns = folded.rounds.of_runs(runs).columns()
         columns["told"] = np.frombuffer(json.dumps(told).encode(), dtype=np.uint8)

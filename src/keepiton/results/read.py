@@ -343,7 +343,7 @@ def _sources(
     rest: dict[str, tuple[Any, ...]] = {}
     told = database.execute(
         "select run, target, operator, role, control, look, first_check, last_check, flags,"
-        " cast(took_ms as bigint) from folded where kind = 'source' order by all"
+        " try_cast(took_ms as bigint) from folded where kind = 'source' order by all"
     ).fetchall()
     for run, path, vantage, perspective, country, sealed, mixed, form, unreadable, clock in told:
         newer = (form or 0) > 1

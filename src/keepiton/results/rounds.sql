@@ -79,7 +79,7 @@ sources as (  -- what each file says of each run in it
         max(case when line = 'mixed' then 1 else 0 end) as mixed,
         max(case when type = 'end' then 1 else 0 end) as sealed,
         max(clock_offset_ms) as clock_offset_ms,
-        cast(sum(unreadable) as bigint) as unreadable
+        cast(sum(unreadable) as integer) as unreadable
     from told
     where type <> 'measurement' or unreadable = 1
     group by run, path
@@ -91,21 +91,22 @@ sources as (  -- what each file says of each run in it
 -- file.
 select
     'round' as kind, run, target, operator, role, control, look, seen_at, first_check, last_check,
-    answered * 33 + named * 16 + case when first_stage = last_stage then 64 else 0 end as flags,
+    cast(answered * 33 + named * 16 + case when first_stage = last_stage then 64 else 0 end
+         as integer) as flags,
     took_ms, cast(null as varchar) as why, cast(null as varchar) as file
 from groups where troubled = 0
 union all
 select
     'round', run, target, operator, role, control, look,
     min(seen_at), min(first_check), max(last_check),
-    max(case when address is not null and ok = attempt and not_ok < attempt then 1 else 0 end)
+    cast(max(case when address is not null and ok = attempt and not_ok < attempt then 1 else 0 end)
         + max(case when dead = attempt then 2 else 0 end)
         + max(case when dead = attempt and (attempt > 1 or first_failed <> last_failed)
               then 4 else 0 end)
         + max(case when address is null and failed = attempt and ok < attempt then 8 else 0 end)
         + max(case when address is null then 16 else 0 end)
         + max(case when address is not null then 32 else 0 end)
-        + case when min(first_stage) = max(last_stage) then 64 else 0 end,
+        + case when min(first_stage) = max(last_stage) then 64 else 0 end as integer),
     min(took_ms),
     min(case when address is not null or ok < attempt then why end),
     min(file)
@@ -117,5 +118,5 @@ select
     'source', run, path,
     case when vantage <> other_vantage then '!' else vantage end,  -- two of them: no valid name
     case when perspective <> other_perspective then '!' else perspective end,
-    country, sealed, null, mixed, format, unreadable, clock_offset_ms, null, file
+    country, sealed, null, mixed, format, unreadable, cast(clock_offset_ms as double), null, file
 from sources
