@@ -19,11 +19,11 @@ from keepiton.results.cache import Cache
 from timelines import MARKS_OF_LINES, START, STEP, Watch, found, plain, rounds, write
 
 NOW = START + 200 * STEP
-FEW = settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
+FEW = settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
 MANY = settings(max_examples=60, deadline=None)
 
 CALM = "." * 20
-MARKS = st.text(".....xxxsd~ ", min_size=8, max_size=24)
+MARKS = st.text(".....xxxsd~ ", min_size=8, max_size=16)
 """Good and bad observations, and silence."""
 RUNS = st.lists(st.text(".xs", min_size=1, max_size=9) | st.just(" " * 6), max_size=6).map(
     lambda parts: CALM + "....".join(parts) + CALM

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,8 @@ from keepiton.errors import Mistake
 if TYPE_CHECKING:
     from datetime import datetime, timedelta, tzinfo
 
-    from keepiton.model import Rows
+    from keepiton.detect import Policy
+    from keepiton.rounds import Rows
 
 OWN_LINE_DOWN = 4
 NOT_WRITTEN = 5
@@ -125,6 +126,13 @@ def reading_options(function: Callable[..., Any]) -> Callable[..., Any]:
         ),
         data_option,
         click.option(
+            "--engine",
+            envvar="KEEPITON_ENGINE",
+            metavar="URL",
+            help="Fold rows where they lie: spark://HOST:PORT?lines=FOLDER and others"
+            " (docs/fleet.md).",
+        ),
+        click.option(
             "--tz",
             default="UTC",
             show_default=True,
@@ -136,6 +144,11 @@ def reading_options(function: Callable[..., Any]) -> Callable[..., Any]:
         ),
         click.option(
             "--operator", "only_operators", multiple=True, help="Only this operator. Repeatable."
+        ),
+        click.option(
+            "--policy",
+            type=click.Path(path_type=Path, dir_okay=False),
+            help="TOML file of thresholds in place of the usual ones (docs/detection.md).",
         ),
         click.option("--defang", is_flag=True, help="Write names as example[.]com."),
         click.option(
@@ -189,19 +202,75 @@ def instant(text: str | None, tz: "tzinfo", now: "datetime", flag: str) -> "date
         ) from None
 
 
-def rows(places: tuple[Path, ...], data: Path | None) -> "Rows":
-    """Read the result files that are meant. Raises Mistake; exits 6 where there are none."""
-    from keepiton.results.read import find, read  # noqa: PLC0415
+def found(places: tuple[Path, ...], data: Path | None, engine: str | None = None) -> list[str]:
+    """List the result files that are meant. Raises Mistake; exits 6 where there are none."""
+    from keepiton.results.read import find  # noqa: PLC0415
 
+    if engine and places:
+        raise Mistake("--engine reads what its URL names; leave out one of it and FILE|DIR")
+    if engine:
+        return []
     given = [path for place in places for path in _expand(place)]
     if not given:
         given = [(data or folder()) / "results"]
         if not given[0].is_dir():
             sys.exit(complain(f"no results in {given[0]}; begin with: keepiton probe", NO_DATA))
-    found = read(find(given))
-    if not found.rounds and not found.lines:
-        sys.exit(complain(f"no measurements in {', '.join(map(str, given))}", NO_DATA))
-    return found
+    files = find(given)
+    if not files:
+        sys.exit(complain(f"no result files in {', '.join(map(str, given))}", NO_DATA))
+    return files
+
+
+def rows(
+    files: Sequence[str],
+    data: Path | None,
+    since: "datetime | None" = None,
+    engine: str | None = None,
+) -> "Rows":
+    """Read result files, with what is kept of them from before. Raises Mistake; exits 6."""
+    from keepiton.results.cache import Cache  # noqa: PLC0415
+    from keepiton.results.read import from_engine, read  # noqa: PLC0415
+
+    made = from_engine(engine, since) if engine else read(files, Cache(data or folder()), since)
+    if not len(made.rounds):
+        sys.exit(complain(f"no measurements in {made.files} result file(s)", NO_DATA))
+    return made
+
+
+def policy_from(path: Path | None) -> "Policy":
+    """Read thresholds from a TOML file over the usual ones. Raises Mistake."""
+    import difflib  # noqa: PLC0415
+    import re  # noqa: PLC0415
+    import tomllib  # noqa: PLC0415
+    from dataclasses import fields, replace  # noqa: PLC0415
+
+    from keepiton.detect import Policy  # noqa: PLC0415
+
+    usual = Policy()
+    if path is None:
+        return usual
+    try:
+        text = path.read_text(encoding="utf-8")
+        given = tomllib.loads(text)
+    except (OSError, ValueError) as exc:
+        raise Mistake(f"{path}: cannot be used: {exc}") from None
+    names = [one.name for one in fields(Policy)]
+    mistakes = []
+    for name, value in given.items():
+        lines = enumerate(text.splitlines(), 1)
+        written = re.compile(rf"\s*\[?\s*{re.escape(name)}\s*[=\]]")
+        place = f"{path}:{next((n for n, line in lines if written.match(line)), 1)}"
+        if name not in names:
+            near = difflib.get_close_matches(name, names, 1, 0.5)
+            right = f"did you mean {near[0]}?" if near else f"known: {', '.join(names)}"
+            mistakes.append(f"{place}: {name}: no such threshold; {right}")
+        elif isinstance(value, bool) or not isinstance(value, int | float):
+            mistakes.append(f"{place}: {name}: write a number, such as {getattr(usual, name)}")
+        elif (wrong := Policy.wrong(name, value)) is not None:
+            mistakes.append(f"{place}: {name}: {wrong}")
+    if mistakes:
+        raise Mistake("\n".join(mistakes))
+    return replace(usual, **{name: type(getattr(usual, name))(one) for name, one in given.items()})
 
 
 def _expand(place: Path) -> list[Path]:

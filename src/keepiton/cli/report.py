@@ -1,11 +1,15 @@
 """``keepiton report``."""
 
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import click
 
 from keepiton.cli import common
+
+LOOK_BACK = timedelta(days=8)
+"""Read before what was asked for, so that noise and usual durations are known."""
 
 
 @click.command()
@@ -28,6 +32,8 @@ from keepiton.cli import common
 def report(
     places: tuple[Path, ...],
     data: Path | None,
+    engine: str | None,
+    policy: Path | None,
     tz: str,
     only_targets: tuple[str, ...],
     only_operators: tuple[str, ...],
@@ -44,12 +50,14 @@ def report(
 
     Reads this machine's results, or any files, folders and globs named, of any number of vantages.
     """
+    from dataclasses import replace  # noqa: PLC0415
     from datetime import UTC, datetime  # noqa: PLC0415
 
     from keepiton.report import RENDERERS  # noqa: PLC0415
     from keepiton.report.build import build  # noqa: PLC0415
     from keepiton.report.coarse import coarsen  # noqa: PLC0415
     from keepiton.report.defang import defang as defanged  # noqa: PLC0415
+    from keepiton.results.witness import locate  # noqa: PLC0415
 
     zone = common.zone(tz)
     now = datetime.now(UTC)
@@ -57,10 +65,30 @@ def report(
         common.instant(since, zone, now, "--since"),
         common.instant(until, zone, now, "--until"),
     )
-    found = common.rows(places, data)
-    made = build(found, zone, now, targets=only_targets, operators=only_operators, span=span)
+    thresholds = common.policy_from(policy)
+    files = common.found(places, data, engine)
+    recent = span[0] and span[0] - LOOK_BACK
+    while True:
+        found = common.rows(files, data, recent, engine)
+        made = build(
+            found,
+            zone,
+            now,
+            targets=only_targets,
+            operators=only_operators,
+            span=span,
+            policy=thresholds,
+        )
+        if found.complete or (
+            made
+            and not made.findings.never_answered
+            and all(one.start_earliest for one in made.windows)
+        ):
+            break
+        recent = None  # what began before, or last answered before, needs all of it
     if not made:
         sys.exit(common.complain("no data in the asked range", common.NO_DATA))
+    made = replace(made, windows=locate(made.windows, files))
     if defang:
         made = defanged(made)
     if rounded:

@@ -14,6 +14,8 @@ from keepiton.cli import common
 def status(
     places: tuple[Path, ...],
     data: Path | None,
+    engine: str | None,
+    policy: Path | None,
     tz: str,
     only_targets: tuple[str, ...],
     only_operators: tuple[str, ...],
@@ -36,9 +38,12 @@ def status(
     from keepiton.report.defang import defang as defanged  # noqa: PLC0415
 
     zone = common.zone(tz)
-    found = common.rows(places, data)
+    thresholds = common.policy_from(policy)
     now = datetime.now(UTC)
-    report = build(found, zone, now, targets=only_targets, operators=only_operators)
+    found = common.rows(common.found(places, data, engine), data, engine=engine)
+    report = build(
+        found, zone, now, targets=only_targets, operators=only_operators, policy=thresholds
+    )
     found_now = report and report.findings
     statuses = found_now and (found_now.targets if by_target else found_now.operators)
     if not report or not statuses:

@@ -23,8 +23,10 @@ from keepiton.model import Perspective, Scope
 from keepiton.rounds import Array, ranked
 
 SIDES: tuple[Perspective, ...] = ("outside", "inside")
-OWN_LINE_BLIND = 10.5
-"""Nats of a bad run without controls: three controls' worth (1.4)."""
+OWN_LINE_CONTROL = 3.5
+"""Nats of a dead control for a dead line (1.4)."""
+OWN_LINE_BLIND = 3 * OWN_LINE_CONTROL
+"""Nats of a bad run without controls: three controls' worth."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,13 +107,18 @@ def _own_line_evidence(seen: Seen) -> Array:
     rows = np.flatnonzero(seen.control_symbol != MISSING)
     words = seen.control_words(rows)
     told = [np.bincount(seen.run[rows], weights=one, minlength=runs) for one in words.T]
-    gain = np.clip(np.column_stack(told), -6.0, 12.0)
+    # Controls that could not even be asked (no route) speak of the line all the more.
+    mute = np.maximum(seen.run_controls - np.bincount(seen.run[rows], minlength=runs), 0)
+    told[0] = told[0] + np.where(seen.run_bad, OWN_LINE_CONTROL * mute, 0.0)
+    total = np.column_stack(told)
+    # At most 12, and what tells down from lossy stays.
+    gain = np.maximum(total - np.maximum(total.max(axis=1, keepdims=True) - 12.0, 0.0), -6.0)
     gain[~seen.run_bad] = np.minimum(gain[~seen.run_bad], (-6.0, 0.0, 0.0))
     gain[seen.run_bad & (seen.run_controls == 0)] = (OWN_LINE_BLIND, 0.0, 0.0)
     answers = np.bincount(seen.run[(seen.symbol != MISSING) & ~seen.bad], minlength=runs) > 0
     gain[~seen.run_bad & (seen.run_controls == 0)] = 0.0
     gain[~seen.run_bad & (seen.run_controls == 0) & answers] = (-6.0, 0.0, 0.0)
-    return gain
+    return np.asarray(gain)
 
 
 def remote(seen: Seen, policy: Policy) -> list[Candidate]:

@@ -91,6 +91,8 @@ class Seen:
     """Background rates of failures that occur."""
     noise_place: Array
     """Each observation's place among them."""
+    usual_place: Array
+    """The same without what its own run's controls add: they do not testify against themselves."""
     series: Array
     """Index of the pair of vantage and subject; rows are in order of it and of time."""
     series_vantage: Array
@@ -129,7 +131,7 @@ class Seen:
 
     def control_words(self, rows: Array) -> Array:
         """Return what controls say of the own line, whatever was masked for it."""
-        return np.asarray(self._table(0.0)[self.noise_place[rows], self.control_symbol[rows]])
+        return np.asarray(self._table(0.0)[self.usual_place[rows], self.control_symbol[rows]])
 
     def speaks(self, rows: Array, left: float) -> Array:
         """Return which observations speak for trouble of any kind."""
@@ -218,6 +220,7 @@ def observe(rounds: Rounds, looks: Looks, policy: Policy) -> Seen:
         control_symbol=control_symbol,
         noise=np.zeros(0),
         noise_place=np.zeros(0, np.int64),
+        usual_place=np.zeros(0, np.int64),
         series=series,
         series_vantage=pairs // width,
         series_subject=pairs % width,
@@ -232,9 +235,10 @@ def observe(rounds: Rounds, looks: Looks, policy: Policy) -> Seen:
     )
     _without_controls(seen, looks)
     seen.symbol[seen.run_bad[seen.run] & (seen.symbol != MISSING)] = MISSING
-    background = np.maximum(_background(seen, policy), _noise(seen, policy)[seen.run])
-    place = np.round(background / NOISE_STEP).astype(np.int64)
-    steps, seen.noise_place = ranked(place)
+    usual = np.round(_background(seen, policy) / NOISE_STEP).astype(np.int64)
+    of_run = np.round(_noise(seen, policy) / NOISE_STEP).astype(np.int64)[seen.run]
+    steps, places = ranked(np.concatenate([np.maximum(usual, of_run), usual]))
+    seen.noise_place, seen.usual_place = np.split(places, 2)
     seen.noise = steps * NOISE_STEP
     _slow(seen, mine.took_ms, policy)
     return seen

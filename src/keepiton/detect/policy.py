@@ -114,6 +114,8 @@ class Policy:
         """Say what is wrong with a threshold, None where nothing is."""
         if isinstance(getattr(Policy(), name), int) and not (value >= 1 and value == int(value)):
             return "a count: must be a whole number from 1 on"
+        if name == "edge_mass":
+            return None if 0 < value < 0.5 else "must lie between 0 and 0.5"  # noqa: PLR2004
         if name == "unit_least":
             return None if value < 0 else "must be below 0"
         if not 0 < value < 1e10:  # noqa: PLR2004 - three hundred years

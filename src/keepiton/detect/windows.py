@@ -26,6 +26,8 @@ keeps them; the cells begin at odd minutes, since cuts begin at full hours."""
 MARK_S = 1800.0
 SURE, LIKELY = 0.95, 0.80
 GAP_STEPS = 3
+LATE = 0.25
+"""A run may be this share of an interval late and still be the expected one."""
 ANSWERS = 0.5
 """Share of bad rounds below which the other side answers."""
 STAGES: tuple[Stage, ...] = ("dns", "tcp", "tls", "http")
@@ -303,7 +305,7 @@ def _coverage(
 
 def _share_of_runs(at: Array, frame: Frame, step_s: float) -> float:
     inside = ((at >= frame.begin) & (at <= frame.finish)).sum()
-    expected = max(1.0, (frame.finish - frame.begin) / step_s)
+    expected = max(1, int((frame.finish - frame.begin) / step_s + LATE))
     return round(min(1.0, float(inside) / expected), 3)
 
 
