@@ -83,7 +83,7 @@ def test_an_event_from_targets_to_windows(
     (own,) = found["own_lines"]
     assert (own["scope"], own["subject"]) == ("own_line", "v-one")
     assert own["start_latest"].startswith("2022-02-27T08:50")
-    assert own["end_earliest"].startswith("2022-02-27T09:00")
+    assert "2022-02-27T08:59:58" <= own["end_earliest"] < "2022-02-27T09:01"
     (period,) = found["looks"]
     assert (period["line"], period["runs"]) == ("down", 2)
     assert period["start"].startswith("2022-02-27T08:50")

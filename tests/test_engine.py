@@ -330,7 +330,7 @@ def folded(database: duckdb.DuckDBPyConnection, folder: Path) -> list[list[str]]
 
 
 @settings(
-    max_examples=4,
+    max_examples=3,
     deadline=None,
     derandomize=True,
     suppress_health_check=list(HealthCheck),
