@@ -60,7 +60,8 @@ class Place:
         return f"--engine {self.url.scheme}://" + (f"{self.host}:{self.port}" if self.host else "")
 
     def masked(self, text: str) -> str:
-        """Take what is secret out of what an engine says; its beginning is enough."""
+        """Take what is secret out of what an engine says; the cause or the beginning is enough."""
+        text = (re.findall(r"Caused by: [\w.$]*?(\w+: .*)", text) or [text])[-1]
         secrets = [one for key, one in self.rest.items() if _SECRET.search(key)]
         secrets += [self.url.password or "", unquote(self.url.password or "")]
         secrets += [self.url.path.strip("/;") if self.url.scheme == "sc" else ""]  # its token
@@ -216,7 +217,7 @@ def _clickhouse(where: Place) -> Iterator[Engine]:
             "database": unquote(where.url.path.strip("/")) or "default",
             "user": unquote(where.url.username or "default"),
             "password": unquote(where.url.password or ""),
-            "secure": where.rest.get("secure") == "1",
+            "secure": where.rest.get("secure", "0") not in ("0", "false"),
         }
     logging.getLogger("clickhouse_connect").setLevel(logging.ERROR)
     con = ibis.clickhouse.connect(**server, settings=CLICKHOUSE)
