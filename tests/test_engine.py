@@ -52,7 +52,7 @@ def collected() -> Iterator[None]:
     gc.collect()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def rows(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Result files, packed as docs/fleet.md says."""
     folder = tmp_path_factory.mktemp("fleet")
@@ -66,7 +66,7 @@ def rows(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "rows"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[cluster.Cluster]:
     """Let a cluster stand, and Spark's own client, which runs beside Python, end with it."""
     if cluster.missing():
@@ -85,7 +85,7 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[cluster.Cluster]
                 SparkContext._gateway = SparkContext._jvm = None  # noqa: SLF001
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def session(spark: cluster.Cluster) -> Iterator[Any]:
     """Keep one session, so that not every question starts executors anew."""
     from pyspark.sql import SparkSession  # noqa: PLC0415

@@ -20,11 +20,13 @@ import loopback
 import timelines
 from conftest import Command
 from keepiton import state
+from keepiton.detect import Policy, detect
 from keepiton.errors import Mistake
 from keepiton.model import End, ListUsed, Measurement, Run
 from keepiton.results import read, write
+from keepiton.rounds import NO_CLOCK
 from lab import KEEPITON
-from timelines import STEP, Watch, plain, rounds, said
+from timelines import START, STEP, Watch, plain, rounds, said
 
 AT = datetime(2022, 2, 27, 12, 0, 3, tzinfo=UTC)
 SAMPLES = Path(__file__).parent / "data" / "format-1"
@@ -573,3 +575,16 @@ def test_duckdb_fetches_nothing_by_itself() -> None:
     for name in ("autoinstall_known_extensions", "autoload_known_extensions"):
         assert database.execute(f"select current_setting('{name}')").fetchone() == (False,)
     database.close()
+
+
+def test_an_offset_that_no_clock_has_is_unknown(tmp_path: Path) -> None:
+    watch = Watch("v1", {"a@alpha": "...xxx..."}, clock=timedelta(seconds=30))
+    for number, offset in enumerate((2**62, -(10**15))):
+        folder = tmp_path / str(number)
+        for path in timelines.write(folder, watch):
+            text = path.read_text(encoding="utf-8")
+            assert '"clock_offset_ms":30000' in text
+            path.write_text(text.replace(":30000", f":{offset}"), encoding="utf-8")
+        rows = read.read(read.find([folder])).rounds
+        assert set(rows.run_clock_ms) == {NO_CLOCK}
+        assert detect(rows, Policy(), START + 100 * STEP).runs == 9

@@ -122,7 +122,8 @@ def fold(url: str, since: datetime | None = None) -> Any:  # noqa: ANN401 - an A
     except Mistake:
         raise
     except ImportError as exc:
-        needed = "chdb-core" if "chdb" in str(exc) else "keepiton[cluster]"
+        needed = "pyspark[connect]" if "PACKAGE_NOT_INSTALLED" in str(exc) else "keepiton[cluster]"
+        needed = "chdb-core" if "chdb" in str(exc) else needed
         raise Mistake(f"{where}: {where.masked(str(exc))}; pip install '{needed}'") from None
     except OSError as exc:
         raise Mistake(f"{where}: cannot be reached: {exc.strerror or exc}") from None

@@ -58,6 +58,8 @@ FORMS = (*PLAIN, ".jsonl.gz", ".jsonl.zst", ".parquet")
 BATCH = {".parquet": 8 << 20, ".gz": 16 << 20, ".zst": 16 << 20, ".jsonl": 256 << 20}
 """Bytes that are folded at once, by form: about a million rows."""
 MAX_LOOK = 10_000
+MAX_CLOCK_MS = 366 * 86_400_000
+"""An offset of a year or more is no clock's; nothing is known then."""
 _DAY = re.compile(r"(\d{8})T\d{6}Z-")
 _RUN = re.compile(r"[0-9a-f]{12}")
 _VANTAGE = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
@@ -355,7 +357,7 @@ def _sources(
             rest[run] = (
                 country if country and _COUNTRY.fullmatch(country) else old[0],
                 mixed or old[1],
-                clock if clock is not None else old[2],
+                clock if clock is not None and abs(clock) < MAX_CLOCK_MS else old[2],
             )
     runs = {
         run: (*next(iter(claim)), *rest[run])
