@@ -44,12 +44,12 @@ def serving(
     async def start() -> asyncio.Server:
         listening = await asyncio.start_server(accept, host, 0, ssl=tls)
         server.port = listening.sockets[0].getsockname()[1]
-        ready.set()
         return listening
 
     def run() -> None:
         asyncio.set_event_loop(loop)
         listening = loop.run_until_complete(start())
+        loop.call_soon(ready.set)  # not before: a stop that came earlier would be lost
         loop.run_forever()
         listening.close()
         for task in asyncio.all_tasks(loop):
