@@ -553,3 +553,17 @@ def test_findings_name_rule_artefact_and_lines(keepiton: Command, tmp_path: Path
     assert "gone" in shown
     assert keepiton("findings", "--target", "nothing").returncode == 6
     assert keepiton("findings", str(path)).returncode == 2
+
+
+@pytest.mark.parametrize("missing", ["numpy", "duckdb"])
+def test_where_readers_cannot_be_had_it_says_so(outage: Path, missing: str) -> None:
+    """As on Android: the rest of the program works without them."""
+    script = f"import sys; sys.modules[{missing!r}] = None; from keepiton.cli import main; main()"
+    told = {("report", str(outage)): 2, ("status", str(outage)): 2, ("--help",): 0}
+    for words, code in told.items():
+        done = subprocess.run(
+            [sys.executable, "-c", script, *words], capture_output=True, text=True, check=False
+        )
+        assert done.returncode == code, done.stderr
+        assert ("not installed here" in done.stderr) == (code == 2)
+        assert "Traceback" not in done.stderr

@@ -60,15 +60,35 @@ def configuration(group: click.Group) -> dict[str, Any]:
     return merged
 
 
-def _read_config(path: Path, group: click.Group) -> dict[str, Any]:
-    import difflib  # noqa: PLC0415
+def _toml(path: Path) -> tuple[str, dict[str, Any]]:
+    """Read a TOML file; return its text as well, to tell places by. Raises Mistake."""
     import tomllib  # noqa: PLC0415
 
     try:
         text = path.read_text(encoding="utf-8")
-        data = tomllib.loads(text)
+        return text, tomllib.loads(text)
     except (OSError, ValueError) as exc:
         raise Mistake(f"{path}: cannot be used: {exc}") from None
+
+
+def _line_of(name: str, text: str) -> int:
+    """Return the number of the line that gives a key of a TOML file; 1 where none does plainly."""
+    import re  # noqa: PLC0415
+
+    written = re.compile(rf"\s*\[?\s*{re.escape(name)}\s*[=.\]]")
+    return next((n for n, line in enumerate(text.splitlines(), 1) if written.match(line)), 1)
+
+
+def _meant(name: str, known: Sequence[str], near: Sequence[str] = ()) -> str:
+    """Say which of the known names, or of some near ones, was meant."""
+    import difflib  # noqa: PLC0415
+
+    close = difflib.get_close_matches(name, [*known, *near], 1, 0.5)
+    return f"did you mean {close[0]}?" if close else f"known: {', '.join(known)}"
+
+
+def _read_config(path: Path, group: click.Group) -> dict[str, Any]:
+    text, data = _toml(path)
     context = click.Context(group)
     commands = {name: group.get_command(context, name) for name in group.list_commands(context)}
     options = {
@@ -88,17 +108,8 @@ def _read_config(path: Path, group: click.Group) -> dict[str, Any]:
             option = name.replace("-", "_")
             known = options[command] if command else everywhere
             if option not in known:
-                near = difflib.get_close_matches(option, sorted(known | set(options)), 1, 0.5)
-                right = f"did you mean {near[0]}?" if near else f"known: {', '.join(sorted(known))}"
-                at = next(
-                    (
-                        n
-                        for n, line in enumerate(text.splitlines(), 1)
-                        if line.strip().startswith(name)
-                    ),
-                    1,
-                )
-                mistakes.append(f"{path}:{at}: {name}: unknown key; {right}")
+                right = _meant(option, sorted(known), sorted(options))
+                mistakes.append(f"{path}:{_line_of(name, text)}: {name}: unknown key; {right}")
                 continue
             for target in [command] if command else options:
                 if option in options[target]:
@@ -202,6 +213,13 @@ def instant(text: str | None, tz: "tzinfo", now: "datetime", flag: str) -> "date
         ) from None
 
 
+def require_readers() -> None:
+    """Raise Mistake where duckdb or numpy is missing, before either is imported."""
+    from keepiton.results.read import require  # noqa: PLC0415
+
+    require()
+
+
 def found(places: tuple[Path, ...], data: Path | None, engine: str | None = None) -> list[str]:
     """List the result files that are meant. Raises Mistake; exits 6 where there are none."""
     from keepiton.results.read import find  # noqa: PLC0415
@@ -239,9 +257,6 @@ def rows(
 
 def policy_from(path: Path | None) -> "Policy":
     """Read thresholds from a TOML file over the usual ones. Raises Mistake."""
-    import difflib  # noqa: PLC0415
-    import re  # noqa: PLC0415
-    import tomllib  # noqa: PLC0415
     from dataclasses import fields, replace  # noqa: PLC0415
 
     from keepiton.detect import Policy  # noqa: PLC0415
@@ -249,25 +264,17 @@ def policy_from(path: Path | None) -> "Policy":
     usual = Policy()
     if path is None:
         return usual
-    try:
-        text = path.read_text(encoding="utf-8")
-        given = tomllib.loads(text)
-    except (OSError, ValueError) as exc:
-        raise Mistake(f"{path}: cannot be used: {exc}") from None
+    text, given = _toml(path)
     names = [one.name for one in fields(Policy)]
     mistakes = []
     for name, value in given.items():
-        lines = enumerate(text.splitlines(), 1)
-        written = re.compile(rf"\s*\[?\s*{re.escape(name)}\s*[=\]]")
-        place = f"{path}:{next((n for n, line in lines if written.match(line)), 1)}"
+        place = f"{path}:{_line_of(name, text)}: {name}"
         if name not in names:
-            near = difflib.get_close_matches(name, names, 1, 0.5)
-            right = f"did you mean {near[0]}?" if near else f"known: {', '.join(names)}"
-            mistakes.append(f"{place}: {name}: no such threshold; {right}")
+            mistakes.append(f"{place}: no such threshold; {_meant(name, names)}")
         elif isinstance(value, bool) or not isinstance(value, int | float):
-            mistakes.append(f"{place}: {name}: write a number, such as {getattr(usual, name)}")
+            mistakes.append(f"{place}: write a number, such as {getattr(usual, name)}")
         elif (wrong := Policy.wrong(name, value)) is not None:
-            mistakes.append(f"{place}: {name}: {wrong}")
+            mistakes.append(f"{place}: {wrong}")
     if mistakes:
         raise Mistake("\n".join(mistakes))
     return replace(usual, **{name: type(getattr(usual, name))(one) for name, one in given.items()})

@@ -1,14 +1,13 @@
 """``keepiton report``."""
 
 import sys
-from datetime import timedelta
 from pathlib import Path
 
 import click
 
 from keepiton.cli import common
 
-LOOK_BACK = timedelta(days=8)
+LOOK_BACK_DAYS = 8
 """Read before what was asked for, so that noise and usual durations are known."""
 
 
@@ -51,8 +50,9 @@ def report(
     Reads this machine's results, or any files, folders and globs named, of any number of vantages.
     """
     from dataclasses import replace  # noqa: PLC0415
-    from datetime import UTC, datetime  # noqa: PLC0415
+    from datetime import UTC, datetime, timedelta  # noqa: PLC0415
 
+    common.require_readers()
     from keepiton.report import RENDERERS  # noqa: PLC0415
     from keepiton.report.build import build  # noqa: PLC0415
     from keepiton.report.coarse import coarsen  # noqa: PLC0415
@@ -67,7 +67,7 @@ def report(
     )
     thresholds = common.policy_from(policy)
     files = common.found(places, data, engine)
-    recent = span[0] and span[0] - LOOK_BACK
+    recent = span[0] and span[0] - timedelta(days=LOOK_BACK_DAYS)
     while True:
         found = common.rows(files, data, recent, engine)
         made = build(

@@ -33,6 +33,7 @@ def status(
     from dataclasses import replace  # noqa: PLC0415
     from datetime import UTC, datetime  # noqa: PLC0415
 
+    common.require_readers()
     from keepiton.report import table  # noqa: PLC0415
     from keepiton.report.build import build  # noqa: PLC0415
     from keepiton.report.defang import defang as defanged  # noqa: PLC0415

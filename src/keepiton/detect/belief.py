@@ -76,6 +76,11 @@ class Steps:
     last: Array
     llr: Array
 
+    def between(self, before: int, after: int) -> tuple[float, float, float]:
+        """Return a change between two steps: earliest, middle and latest instant."""
+        middle = float(self.at[before] + self.at[after]) / 2
+        return float(self.first[before]), middle, float(self.last[after])
+
 
 def stretches(steps: Steps, every_s: float, policy: Policy, keep_below: float) -> Iterator[Stretch]:
     """Find where a scope was not up."""
@@ -217,16 +222,16 @@ def _begun(steps: Steps, bad: int) -> tuple[float | None, float, float]:
     """Return the start of what is there from the first steps on."""
     if not bad:
         return None, float(steps.at[0]), float(steps.last[0])
-    middle = float(steps.at[bad - 1] + steps.at[bad]) / 2
-    return float(steps.first[max(0, bad - 2)]), middle, float(steps.last[bad])
+    _, middle, latest = steps.between(bad - 1, bad)
+    return float(steps.first[max(0, bad - 2)]), middle, latest
 
 
 def _over(steps: Steps, bad: int, last: int) -> tuple[float, float | None, float | None]:
     """Return the end of what lasts until the last step, where two answers follow."""
     if last - bad < 2:  # noqa: PLR2004 - two answers
         return float(steps.first[bad]), None, None
-    middle = float(steps.at[bad] + steps.at[bad + 1]) / 2
-    return float(steps.first[bad]), middle, float(steps.last[bad + 2])
+    earliest, middle, _ = steps.between(bad, bad + 1)
+    return earliest, middle, float(steps.last[bad + 2])
 
 
 def _edge(
@@ -241,8 +246,7 @@ def _edge(
     among = range(max(low, 1), max(high, likely, 1) + 1)
     total = sum(change[k] for k in among)
     if total <= 0:
-        before, after = t[max(likely - 1, 0)], t[likely]
-        return float(first[max(likely - 1, 0)]), float(before + after) / 2, float(last[likely])
+        return steps.between(max(likely - 1, 0), likely)
     found = []
     for share in (mass, 0.5, 1 - mass):
         left = share * total

@@ -310,11 +310,9 @@ def _where_broad(
         first, last = int(part[0]), int(part[-1])
         start, end = whole.start, whole.end
         if first > whole.first:
-            middle = float(walk.at[first - 1] + walk.at[first]) / 2
-            start = float(walk.first[first - 1]), middle, float(walk.last[first])
+            start = walk.between(first - 1, first)
         if last < whole.last:
-            middle = float(walk.at[last] + walk.at[last + 1]) / 2
-            end = float(walk.first[last]), middle, float(walk.last[last + 1])
+            end = walk.between(last, last + 1)
         span = float(walk.first[first]), float(walk.last[last])
         yield Stretch(first, last, whole.least_up, 0, start, end, span)
 

@@ -65,6 +65,10 @@ class Looks:
     """Sorted: run and number in one."""
     span: int
 
+    def checked(self, runs: int) -> Array:
+        """Which of so many runs asked any control."""
+        return np.bincount(self.run, minlength=runs) > 0
+
     def find(self, run: Array, number: Array) -> Array:
         """Return the lines at looks, -1 where there was none."""
         if not len(self.key):
@@ -305,8 +309,7 @@ def _unseen(bad: Rounds, rounds: Rounds, looks: Looks) -> Array:
     dns = np.array([str(why).startswith("dns") for why in rounds.whys] + [False])[bad.why]
     opaque = np.array([masks(line, "tcp") for line in LINES] + [False])
     opaque_dns = np.array([masks(line, "dns") for line in LINES] + [False])
-    checked = np.zeros(len(rounds.run_id), bool)
-    checked[looks.run] = True
+    checked = looks.checked(len(rounds.run_id))
     own = bad.look >= 0
     first = np.where(own, bad.look, bad.first_check)
     last = np.where(own, bad.look, bad.last_check + BRACKET)
@@ -325,8 +328,7 @@ def _without_controls(seen: Seen, looks: Looks) -> None:
     rests on it could not be defended.
     """
     rounds = seen.rounds
-    checked = np.zeros(len(rounds.run_id), bool)
-    checked[looks.run] = True
+    checked = looks.checked(len(rounds.run_id))
     told = (seen.symbol != MISSING) & seen.answered[seen.subject]
     some = told & ~checked[seen.run]
     if not some.any():

@@ -1,9 +1,6 @@
 """Every threshold of detection, with the reason for it."""
 
 from dataclasses import dataclass
-from datetime import timedelta
-
-from keepiton.model import Scope
 
 HOUR, DAY = 3600.0, 86400.0
 
@@ -105,10 +102,6 @@ class Policy:
     fresh_s: float = 2 * HOUR
     """Older observations say nothing about now."""
 
-    def every_s(self, scope: Scope) -> float:
-        """Return the mean time between disruptions of a scope, seconds."""
-        return float(getattr(self, f"{scope}_every_s"))
-
     @staticmethod
     def wrong(name: str, value: float) -> str | None:
         """Say what is wrong with a threshold, None where nothing is."""
@@ -124,8 +117,3 @@ class Policy:
         if any(word in name for word in (*shares, "least_confidence", "mass")) and value > 1:
             return "a share: must lie between 0 and 1"
         return None
-
-    @property
-    def fresh(self) -> timedelta:
-        """How old an observation of now may be."""
-        return timedelta(seconds=self.fresh_s)

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from keepiton.detect.belief import IS_BAD, IS_SLOW_OR_BAD, MISSING
-from keepiton.detect.calibration import calibrated
 from keepiton.detect.levels import Candidate
 from keepiton.detect.observe import Seen
 from keepiton.detect.policy import HOUR, Policy
@@ -161,7 +160,7 @@ def _describe(
     if len(seers[0]) <= 1 or all(one.alone for one in group):
         cap = policy.cap_one_vantage
     belief = 1 - min(one.found.least_up for one in group)
-    confidence = round(min(calibrated(belief), cap), 3)
+    confidence = round(min(belief, cap), 3)
     severity: Severity = "full" if share_bad >= policy.full_from else "partial"
     return Window(
         **frame.fields(),
@@ -200,7 +199,7 @@ def _own_line(
     head = group[0]
     runs = ranked(np.concatenate([one.rows for one in group]))[0]
     span = runs[frame.spans(seen.run_at[runs])]
-    confidence = round(min(calibrated(1 - min(one.found.least_up for one in group)), policy.cap), 3)
+    confidence = round(min(1 - min(one.found.least_up for one in group), policy.cap), 3)
     return Window(
         **frame.fields(),
         id=_id("own_line", head.subject, frame.begin),

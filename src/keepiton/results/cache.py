@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from keepiton.results.read import Folded, Source, identity
+from keepiton.results.read import Folded, Source
 from keepiton.results.write import PART, private_folder
 from keepiton.rounds import rounds
 
@@ -41,9 +41,9 @@ def _stamp(path: str) -> list[int]:
     return [told.st_size, told.st_mtime_ns, told.st_ino]
 
 
-def _key(path: str) -> str:
-    """Name a file without its path, which may hold a person's name (SAFETY)."""
-    return sha256(path.encode(errors="surrogatepass")).hexdigest()[:24]
+def _key(*paths: str) -> str:
+    """Name files without their paths, which may hold a person's name (SAFETY)."""
+    return sha256("\0".join(sorted(paths)).encode(errors="surrogatepass")).hexdigest()[:24]
 
 
 class Cache:
@@ -57,8 +57,7 @@ class Cache:
         self._version = f"{VERSION}-{sha256(text).hexdigest()[:16]}"
 
     def _path(self, day: str, paths: Sequence[str]) -> Path:
-        where = identity({str(Path(path).parent) for path in paths} | {day})
-        return self._folder / f"{where}.npz"
+        return self._folder / f"{_key(day, *{str(Path(path).parent) for path in paths})}.npz"
 
     def load(self, day: str, paths: Sequence[str]) -> Part | None:
         """Return the part of a day's files, None where there is none that holds."""

@@ -1,11 +1,12 @@
 """Reads result files: DuckDB folds their rows into rounds; what was folded before is kept."""
 
-import hashlib
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ from keepiton.results.write import PART
 if TYPE_CHECKING:
     import duckdb
 
-    from keepiton.results.cache import Cache, Part
+    from keepiton.results.cache import Cache
     from keepiton.rounds import Rounds, Rows
 
 COLUMNS = {
@@ -66,6 +67,15 @@ _VANTAGE = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 _COUNTRY = re.compile(r"[a-z]{2}")
 
 
+def require() -> None:
+    """Raise Mistake where what reading needs is not installed."""
+    if not (find_spec("duckdb") and find_spec("numpy")):
+        raise Mistake(
+            "duckdb and numpy are not installed here (there are none for Android); copy the results"
+            " to another machine and run this there"
+        )
+
+
 def find(places: Sequence[Path], forms: Sequence[str] = FORMS) -> list[str]:
     """List the result files in folders and among files, sealed and not. Raises Mistake."""
     found: dict[str, None] = {}
@@ -110,30 +120,15 @@ def read(
     different vantages claim is left out. Files whose name tells a day well before ``since`` are
     not looked at. Raises Mistake when a file cannot be opened.
     """
-    try:
-        import duckdb  # noqa: PLC0415 - heavy, and only here
-        import numpy as np  # noqa: PLC0415, F401
-    except ImportError:
-        raise Mistake(
-            "duckdb and numpy are not installed here (there are none for Android); copy the results"
-            " to another machine and run this there"
-        ) from None
     days: dict[str, list[str]] = defaultdict(list)
     first = oldest(since) if since else ""
     for path in files:
         named = _DAY.match(Path(path).name)
         if not named or named[1] >= first:
             days[named[1] if named else path].append(path)
-    database = duckdb.connect(config=OFFLINE)
-    try:
-        parts = _parts(database, days, cache)
-        scattered = _scattered(parts)
-        if scattered:  # one run's rows lie in files of several days: fold those together
-            paths = [path for day in scattered for path in days[day]]
-            parts = {day: part for day, part in parts.items() if day not in scattered}
-            parts["\0"] = fold(database, paths)
-    finally:
-        database.close()
+    parts, fresh = _kept(days, cache)
+    if fresh or _scattered(parts):
+        _fold_rest(parts, fresh, days, cache)
     looked_at = [path for paths in days.values() for path in paths]
     return _rows(list(parts.values()), looked_at, complete=len(looked_at) == len(files))
 
@@ -184,34 +179,50 @@ def _rows(parts: Sequence[Folded], looked_at: Sequence[str], *, complete: bool) 
     )
 
 
-def _parts(
-    database: "duckdb.DuckDBPyConnection", days: dict[str, list[str]], cache: "Cache | None"
-) -> dict[str, Folded]:
-    """Return what each day's files fold to, reading only what the cache does not know."""
-    parts: dict[str, Folded] = {}
-    known: dict[str, Part] = {}
-    fresh: dict[str, list[str]] = {}
+def _kept(
+    days: dict[str, list[str]], cache: "Cache | None"
+) -> tuple[dict[str, Folded], dict[str, list[str]]]:
+    """Return what is known of each day's files, and the files of which nothing is."""
+    if not cache:
+        return {}, dict(days)
+    with ThreadPoolExecutor() as pool:  # most of it is hashing, which takes turns with nobody
+        known = dict(zip(days, pool.map(cache.load, days, days.values()), strict=True))
+    parts = {day: part.folded for day, part in known.items() if part}
+    fresh = {}
     for day, paths in days.items():
-        part = cache.load(day, paths) if cache else None
-        if part:
-            known[day] = part
+        part = known[day]
         left = [path for path in paths if not part or path not in part.files]
         if left:
             fresh[day] = left
-        if part:
-            parts[day] = part.folded
-    for batch in _batches(fresh):
-        day_of = {path: day for day in batch for path in fresh[day]}
-        for day, folded in _by_day(fold(database, list(day_of)), day_of).items():
-            if day not in known:
-                parts[day] = folded
-            elif {one.run for one in folded.sources} & {one.run for one in parts[day].sources}:
-                parts[day] = fold(database, days[day])  # a copy or the rest of a run known before
-            else:
-                parts[day] = _together([parts[day], folded])
-            if cache:
-                cache.save(day, days[day], parts[day])
-    return parts
+    return parts, fresh
+
+
+def _fold_rest(
+    parts: dict[str, Folded],
+    fresh: dict[str, list[str]],
+    days: dict[str, list[str]],
+    cache: "Cache | None",
+) -> None:
+    """Fold what is not known yet, and anew what lies scattered over days; complete the parts."""
+    import duckdb  # noqa: PLC0415 - heavy, and not needed where all is known
+
+    with duckdb.connect(config=OFFLINE) as database:
+        for batch in _batches(fresh):
+            day_of = {path: day for day in batch for path in fresh[day]}
+            for day, folded in _by_day(fold(database, list(day_of)), day_of).items():
+                if day not in parts:
+                    parts[day] = folded
+                elif {one.run for one in folded.sources} & {one.run for one in parts[day].sources}:
+                    parts[day] = fold(database, days[day])  # a copy or the rest of a known run
+                else:
+                    parts[day] = _together([parts[day], folded])
+                if cache:
+                    cache.save(day, days[day], parts[day])
+        scattered = _scattered(parts)
+        if scattered:  # one run's rows lie in files of several days: fold those together
+            for day in scattered:
+                del parts[day]
+            parts["\0"] = fold(database, [path for day in scattered for path in days[day]])
 
 
 def _batches(days: dict[str, list[str]]) -> Iterable[list[str]]:
@@ -440,8 +451,3 @@ _STAGES = {"1": "tcp", "2": "dns", "3": "tls", "4": "http"}
 
 def _why(text: str) -> str:
     return f"{_STAGES.get(text[:1], '-')} {clean(text[1:]) or '-'}"
-
-
-def identity(files: Iterable[str]) -> str:
-    """Name a set of files, whatever their order."""
-    return hashlib.sha256("\0".join(sorted(files)).encode()).hexdigest()[:16]
