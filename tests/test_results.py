@@ -579,12 +579,14 @@ def test_duckdb_fetches_nothing_by_itself() -> None:
 
 def test_an_offset_that_no_clock_has_is_unknown(tmp_path: Path) -> None:
     watch = Watch("v1", {"a@alpha": "...xxx..."}, clock=timedelta(seconds=30))
-    for number, offset in enumerate((2**62, -(10**15))):
+    late = 10 * 366 * 86_400_000  # a board that was off for years
+    for number, offset in enumerate((2**62, -(10**15), late)):
         folder = tmp_path / str(number)
         for path in timelines.write(folder, watch):
             text = path.read_text(encoding="utf-8")
             assert '"clock_offset_ms":30000' in text
             path.write_text(text.replace(":30000", f":{offset}"), encoding="utf-8")
         rows = read.read(read.find([folder])).rounds
-        assert set(rows.run_clock_ms) == {NO_CLOCK}
-        assert detect(rows, Policy(), START + 100 * STEP).runs == 9
+        assert set(rows.run_clock_ms) == {late if offset == late else NO_CLOCK}
+        (window,) = detect(rows, Policy(), START + 6000 * timedelta(days=1)).windows
+        assert (window.start.year - START.year >= 10) == (offset == late)

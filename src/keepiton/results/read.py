@@ -59,8 +59,9 @@ FORMS = (*PLAIN, ".jsonl.gz", ".jsonl.zst", ".parquet")
 BATCH = {".parquet": 8 << 20, ".gz": 16 << 20, ".zst": 16 << 20, ".jsonl": 256 << 20}
 """Bytes that are folded at once, by form: about a million rows."""
 MAX_LOOK = 10_000
-MAX_CLOCK_MS = 366 * 86_400_000
-"""An offset of a year or more is no clock's; nothing is known then."""
+MAX_CLOCK_MS = 36_525 * 86_400_000
+"""An offset of a century is no clock's: the instants that are read lie within one. A board that
+keeps no time while it is off may well be some years late."""
 _DAY = re.compile(r"(\d{8})T\d{6}Z-")
 _RUN = re.compile(r"[0-9a-f]{12}")
 _VANTAGE = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
