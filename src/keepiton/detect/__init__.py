@@ -27,11 +27,9 @@ def detect(rounds: Rounds, policy: Policy, now: datetime) -> Detected:
     found = remote(seen, policy)
     windows = describe(united(found, seen, policy), seen, truth, policy)
     windows = [one for one in windows if one.confidence >= policy.least_confidence]
-    told = rounds.flags & (REACHED | DEAD) > 0
-    ever = np.unique(rounds.subject[told]) if len(rounds) else np.zeros(0, np.int64)
-    plain = rounds.control == ""
-    answered = {str(rounds.target[one]) for one in ever if seen.answered[one]}
-    never = {str(rounds.target[one]) for one in ever if plain[one]} - answered
+    ever = np.zeros(len(rounds.target), bool)
+    ever[rounds.subject[rounds.flags & (REACHED | DEAD) > 0]] = True
+    never = set(rounds.target[ever & (rounds.control == "")]) - set(rounds.target[seen.answered])
     at = seen.at
     operators, targets = statuses(seen, truth, windows, policy, now)
     return Detected(
@@ -40,7 +38,7 @@ def detect(rounds: Rounds, policy: Policy, now: datetime) -> Detected:
         lines=tuple(line_periods(rounds, looks)),
         operators=tuple(operators),
         targets=tuple(targets),
-        never_answered=tuple(sorted(never)),
+        never_answered=tuple(sorted(map(str, never))),
         vantages=tuple(str(one) for one in rounds.vantages),
         runs=len(rounds.run_id),
         rounds=len(at),

@@ -17,7 +17,7 @@ from keepiton.detect.belief import (
     Stretch,
     stretches,
 )
-from keepiton.detect.observe import ABROAD_ROLES, HOME_ROLES, Seen
+from keepiton.detect.observe import ABROAD_ROLES, HOME_ROLES, NOISE_STEP, Seen
 from keepiton.detect.policy import Policy
 from keepiton.model import Perspective, Scope
 from keepiton.rounds import Array, ranked
@@ -133,9 +133,8 @@ def remote(seen: Seen, policy: Policy) -> list[Candidate]:
     home = at_home & (rounds.control == "")
     countries = sorted({str(one) for one in rounds.run_country if one})
     found: list[Candidate] = []
-    inside = seen.inside
     for side in SIDES:
-        here = inside == (side == "inside")
+        here = seen.series_inside == (side == "inside")
         if not here.any():
             continue
         usual = policy.keep_below
@@ -143,48 +142,44 @@ def remote(seen: Seen, policy: Policy) -> list[Candidate]:
         if countries:
             members = abroad if side == "inside" else home
             hidden = ~at_home if side == "inside" else at_home
-            rows = _usable(seen, here & members[seen.subject])
+            rows = seen.usable(here & members[seen.series_subject])
             for one in _country(seen, policy, level, "+".join(countries).upper(), rows):
                 found.append(one)
-                _mask(seen, one, here & hidden[seen.subject])
+                _mask(seen, one, here & hidden[seen.series_subject])
         level = replace(
             level, scope="operator", every_s=policy.operator_every_s, least_bad=policy.target_bad
         )
-        rows = _usable(seen, here & (home & (rounds.operator != ""))[seen.subject])
-        found += _explained(seen, policy, level, rows, rounds.operator, policy.operator_left)
+        chosen = here & (home & (rounds.operator != ""))[seen.series_subject]
+        found += _explained(seen, policy, level, chosen, rounds.operator, policy.operator_left)
         level = replace(level, scope="target", every_s=policy.target_every_s)
-        rows = _usable(seen, here & ~foreign[seen.subject])
-        found += _explained(seen, policy, level, rows, rounds.target, 0.0)
+        chosen = here & ~foreign[seen.series_subject]
+        found += _explained(seen, policy, level, chosen, rounds.target, 0.0)
         # What one vantage sees alone: networks that treat a target in their own way (1.6).
-        rows = _usable(seen, here & ~foreign[seen.subject])
-        if len(ranked(seen.series_vantage[seen.series[rows]])[0]) > 1:
+        rows = seen.usable(chosen)
+        if len(np.unique(seen.series_vantage[ranked(seen.series[rows])[0]])) > 1:
             level = replace(
                 level, keep_below=policy.keep_below_alone, least_bad=policy.alone_bad, alone=True
             )
             names = rounds.target[seen.series_subject]
-            found += _grouped(seen, policy, level, rows, names, seen.series, 0.0)
+            found += _grouped(seen, policy, level, rows, names, np.arange(len(names)), 0.0)
     return found
 
 
 def _explained(
-    seen: Seen, policy: Policy, level: Level, rows: Array, labels: Array, left: float
+    seen: Seen, policy: Policy, level: Level, chosen: Array, labels: Array, left: float
 ) -> list[Candidate]:
     """Find the windows of subjects of one label, and make missing what they explain."""
-    names, group = np.unique(labels, return_inverse=True)
-    found = list(_grouped(seen, policy, level, rows, names, group[seen.subject], left))
-    here = seen.inside == (level.side == "inside")
+    names, group = np.unique(labels[seen.series_subject], return_inverse=True)
+    found = list(_grouped(seen, policy, level, seen.usable(chosen), names, group, left))
+    here = seen.series_inside == (level.side == "inside")
     for one in found:
-        _mask(seen, one, here & (labels == one.subject)[seen.subject])
+        _mask(seen, one, here & (names == one.subject)[group])
     return found
 
 
-def _mask(seen: Seen, one: Candidate, where: Array) -> None:
+def _mask(seen: Seen, one: Candidate, series: Array) -> None:
     slack = 1.5 * seen.step_s
-    seen.symbol[where & (seen.at >= one.low - slack) & (seen.at <= one.high + slack)] = MISSING
-
-
-def _usable(seen: Seen, where: Array) -> Array:
-    return np.flatnonzero(where & (seen.symbol != MISSING) & seen.answered[seen.subject])
+    seen.hide(series, one.low - slack, one.high + slack)
 
 
 def _summed(key: Array, llr: Array, least: float, most: float) -> tuple[Array, Array, Array]:
@@ -211,7 +206,8 @@ def _country(
         policy.unit_most_country,
     )
     runs, _, steps = _summed(keys // count, total, -policy.run_most, policy.run_most)
-    yield from _windows(seen, policy, level, name, rows, runs, steps, units)
+    place = ranked(seen.run[rows])[1]
+    yield from _windows(seen, policy, level, name, rows, runs, place, steps, units)
 
 
 def _grouped(
@@ -223,30 +219,26 @@ def _grouped(
     group: Array,
     left: float,
 ) -> Iterator[Candidate]:
-    """Find the windows of every group of rows; ``group`` is of all rows and indexes names."""
-    key = group[rows]
+    """Find the windows of every group of rows; ``group`` is of all series and indexes names."""
     # Two runs near each other must speak for trouble: no single one decides, whatever it says.
-    hot = np.flatnonzero(seen.speaks(rows, left))
-    hot = hot[np.lexsort((seen.at[rows[hot]], key[hot]))]
+    hot = rows[seen.speaks(rows, left)]
+    key = group[seen.series[hot]]
+    order = np.lexsort((seen.at[hot], key))
+    hot, key = hot[order], key[order]
     near = max(2 * CALM * seen.step_s, policy.join_gap_s)
-    pairs = (np.diff(key[hot]) == 0) & (np.diff(seen.at[rows[hot]]) <= near)
-    pairs &= np.diff(seen.run[rows[hot]]) != 0
-    asked = np.zeros(len(names), bool)
-    asked[key[hot][1:][pairs]] = True
-    chosen = rows[asked[key]]
-    order = np.argsort(group[chosen], kind="stable")
-    numbers = np.flatnonzero(asked)
-    bounds = np.searchsorted(group[chosen[order]], numbers)
-    parts = np.split(chosen[order], bounds[1:]) if len(numbers) else []
-    for number, mine in zip(numbers.tolist(), parts, strict=True):
+    pairs = (np.diff(key) == 0) & (np.diff(seen.at[hot]) <= near) & (np.diff(seen.run[hot]) != 0)
+    bounds = np.searchsorted(rows, seen.begins)
+    for number in np.unique(key[1:][pairs]):
+        theirs = np.flatnonzero(group == number)
+        mine = np.concatenate([rows[bounds[one] : bounds[one + 1]] for one in theirs])
         if level.scope == "operator":
             members = ranked(seen.subject[mine])[0]
             if len(members) < policy.operator_targets:
                 continue
-        words = seen.words(mine, left)
-        runs, _, steps = _summed(seen.run[mine], words, policy.unit_least, policy.run_most)
+        words, name = seen.words(mine, left), str(names[number])
+        runs, place, steps = _summed(seen.run[mine], words, policy.unit_least, policy.run_most)
         if (steps > 0).any(axis=1).sum() > 1:
-            yield from _windows(seen, policy, level, str(names[number]), mine, runs, steps, None)
+            yield from _windows(seen, policy, level, name, mine, runs, place, steps, None)
 
 
 def _windows(
@@ -256,11 +248,14 @@ def _windows(
     subject: str,
     rows: Array,
     runs: Array,
+    place: Array,
     evidence_by_run: Array,
     units: Array | None,
 ) -> Iterator[Candidate]:
-    """Let belief run over the steps and keep the windows that are broad enough."""
-    place = ranked(seen.run[rows])[1]
+    """Let belief run over the steps and keep the windows that are broad enough.
+
+    ``place`` is each row's run: index into ``runs``.
+    """
     at = seen.at[rows]
     times = np.bincount(place, weights=at) / np.bincount(place)
     first, last = np.full(len(runs), np.inf), np.full(len(runs), -np.inf)
@@ -339,7 +334,7 @@ def _touched(
     share = np.bincount(place, weights=bad) / looked
     need = np.full(len(subjects), policy.bad_full)
     if one.kind == 1:
-        noise = np.bincount(place, weights=seen.noise[seen.noise_place[inner]]) / looked
+        noise = np.bincount(place, weights=seen.noise[inner]) * NOISE_STEP / looked
         need = np.maximum(policy.bad_partial, policy.bad_noise * noise)
     # Noise may reach a share; it does not make trouble the likelier story of the target's own rows.
     words = seen.words(inner, 0.0)

@@ -84,6 +84,8 @@ class Seen:
     """Observations in columns, one a target and run; what the levels of detection share."""
 
     rounds: Rounds
+    row: Array
+    """The round of each: index into ``rounds``."""
     run: Array
     subject: Array
     at: Array
@@ -92,17 +94,17 @@ class Seen:
     control_symbol: Array
     """What controls said, whatever it says of the own line; missing for all else."""
     noise: Array
-    """Background rates of failures that occur."""
-    noise_place: Array
-    """Each observation's place among them."""
-    usual_place: Array
-    """The same without what its own run's controls add: they do not testify against themselves."""
+    """Background rate of failures of each, in steps of NOISE_STEP."""
+    usual: Array
+    """By series, the same without what a run's own controls add: they do not testify against
+    themselves."""
     series: Array
-    """Index of the pair of vantage and subject; rows are in order of it and of time."""
+    """Index of the vantage, its side and the subject; rows are in order of it and of time."""
+    begins: Array
+    """The first row of each series, and the number of rows."""
     series_vantage: Array
+    series_inside: Array
     series_subject: Array
-    why: Array
-    file: Array
     step_s: float
     """The usual interval between two runs of a vantage."""
     answered: Array
@@ -122,29 +124,43 @@ class Seen:
     @property
     def inside(self) -> Array:
         """Whether each was made from inside the country."""
-        return np.asarray(self.rounds.run_inside[self.run])
+        return np.asarray(self.series_inside[self.series])
 
     @property
     def bad(self) -> Array:
         """Which observations are failures."""
         return np.asarray(IS_BAD[self.symbol])
 
+    def usable(self, series: Array) -> Array:
+        """Return the rows of some series (a mask) that say anything of a subject that answers."""
+        series = series & self.answered[self.series_subject]
+        return np.flatnonzero(np.repeat(series, np.diff(self.begins)) & (self.symbol != MISSING))
+
+    def hide(self, series: Array, low: float, high: float) -> None:
+        """Make missing what some series (a mask) say between two instants."""
+        for number in np.flatnonzero(series):
+            theirs = slice(self.begins[number], self.begins[number + 1])
+            first, last = np.searchsorted(self.at[theirs], (low, np.nextafter(high, np.inf)))
+            self.symbol[theirs][first:last] = MISSING
+
     def words(self, rows: Array, left: float) -> Array:
         """Return the evidence of some observations, where a share is left working (see belief)."""
-        return np.asarray(self._table(left)[self.noise_place[rows], self.symbol[rows]])
+        return np.asarray(self._table(left)[self.noise[rows], self.symbol[rows]])
 
     def control_words(self, rows: Array) -> Array:
         """Return what controls say of the own line, whatever was masked for it."""
-        return np.asarray(self._table(0.0)[self.usual_place[rows], self.control_symbol[rows]])
+        usual = self.usual[self.series[rows]]
+        return np.asarray(self._table(0.0)[usual, self.control_symbol[rows]])
 
     def speaks(self, rows: Array, left: float) -> Array:
         """Return which observations speak for trouble of any kind."""
         table: Array = np.any(self._table(left) > 0, axis=2)
-        return np.asarray(table[self.noise_place[rows], self.symbol[rows]])
+        return np.asarray(table[self.noise[rows], self.symbol[rows]])
 
     def _table(self, left: float) -> Array:
         if left not in self._tables:
-            self._tables[left] = evidence(self.noise, left)
+            steps = np.arange(1, int(self.noise.max(initial=0)) + 1)
+            self._tables[left] = evidence(np.append(1, steps) * NOISE_STEP, left)
         return self._tables[left]
 
 
@@ -172,8 +188,11 @@ def look_at_lines(rounds: Rounds) -> Looks:
         )
     ]
     run = (keys // span).astype(np.int64)
-    table = np.column_stack([*counted, rounds.run_inside[run], rounds.run_mixed[run]])
-    kinds, which = np.unique(table, axis=0, return_inverse=True)
+    told = [*counted, rounds.run_inside[run], rounds.run_mixed[run]]
+    which = np.zeros(len(keys), np.int64)
+    for column in told:  # much faster than sorting whole rows
+        which = ranked(which * (int(column.max(initial=0)) + 1) + column)[1]
+    kinds = np.column_stack(told)[np.unique(which, return_index=True)[1]]
     lines: list[Line] = [
         "mixed" if one[8] else verdict(Tally(*map(int, one[:7])), "inside" if one[7] else "outside")
         for one in kinds
@@ -184,9 +203,7 @@ def look_at_lines(rounds: Rounds) -> Looks:
         run=run,
         number=keys % span,
         at=at,
-        line=np.array([LINES.index(one) for one in lines], dtype=np.int64)[which.reshape(-1)]
-        if len(keys)
-        else np.zeros(0, np.int64),
+        line=np.array([LINES.index(one) for one in lines], dtype=np.int64)[which],
         controls=counted[0] + counted[2],
         key=keys,
         span=span,
@@ -202,14 +219,14 @@ def observe(rounds: Rounds, looks: Looks, policy: Policy) -> Seen:
     kept = _once_a_run(rounds)
     at_ms = rounds.at[kept] + np.where(large, rounds.run_clock_ms, 0)[rounds.run[kept]]
     width = max(len(rounds.target), 1)
-    pair = rounds.run_vantage[rounds.run[kept]].astype(np.int64) * width + rounds.subject[kept]
-    pairs, series = ranked(pair)
+    place = rounds.run_vantage.astype(np.int64) * 2 + rounds.run_inside
+    pairs, series = ranked((place * width)[rounds.run[kept]] + rounds.subject[kept])
     order = _in_time(series, at_ms, rounds, kept)
-    kept, series, at = kept[order], series[order], at_ms[order] / 1000.0
-    mine = rounds.of(kept)
+    row, series, at = kept[order], series[order], at_ms[order] / 1000.0
+    run, subject = rounds.run[row], rounds.subject[row]
     run_at = np.full(len(rounds.run_id), np.inf)
-    np.minimum.at(run_at, mine.run, at)
-    symbol, control_symbol = _symbols(mine, rounds, looks)
+    np.minimum.at(run_at, run, at)
+    symbol, control_symbol = _symbols(row, run, subject, rounds, looks)
     run_bad = np.zeros(len(rounds.run_id), bool)
     run_controls = np.zeros(len(rounds.run_id), np.int64)
     np.maximum.at(run_controls, looks.run, looks.controls)
@@ -217,19 +234,19 @@ def observe(rounds: Rounds, looks: Looks, policy: Policy) -> Seen:
     run_bad[looks.run[down]] = True
     seen = Seen(
         rounds=rounds,
-        run=mine.run,
-        subject=mine.subject,
+        row=row,
+        run=run,
+        subject=subject,
         at=at,
         symbol=symbol,
         control_symbol=control_symbol,
-        noise=np.zeros(0),
-        noise_place=np.zeros(0, np.int64),
-        usual_place=np.zeros(0, np.int64),
+        noise=np.zeros(0, np.int64),
+        usual=np.zeros(0, np.int64),
         series=series,
-        series_vantage=pairs // width,
+        begins=np.searchsorted(series, np.arange(len(pairs) + 1)),
+        series_vantage=pairs // width // 2,
+        series_inside=pairs // width % 2 == 1,
         series_subject=pairs % width,
-        why=mine.why,
-        file=mine.file,
         step_s=_step(rounds, run_at),
         answered=answered,
         run_bad=run_bad,
@@ -239,12 +256,10 @@ def observe(rounds: Rounds, looks: Looks, policy: Policy) -> Seen:
     )
     _without_controls(seen, looks)
     seen.symbol[seen.run_bad[seen.run] & (seen.symbol != MISSING)] = MISSING
-    usual = np.round(_background(seen, policy) / NOISE_STEP).astype(np.int64)
-    of_run = np.round(_noise(seen, policy) / NOISE_STEP).astype(np.int64)[seen.run]
-    steps, places = ranked(np.concatenate([np.maximum(usual, of_run), usual]))
-    seen.noise_place, seen.usual_place = np.split(places, 2)
-    seen.noise = steps * NOISE_STEP
-    _slow(seen, mine.took_ms, policy)
+    seen.usual = np.round(_background(seen, policy) / NOISE_STEP).astype(np.int64)
+    of_run = np.round(_noise(seen, policy) / NOISE_STEP).astype(np.int64)
+    seen.noise = np.maximum(seen.usual[seen.series], of_run[seen.run])
+    _slow(seen, policy)
     return seen
 
 
@@ -277,25 +292,27 @@ def _once_a_run(rounds: Rounds) -> Array:
     return np.flatnonzero(keep)
 
 
-def _symbols(kept: Rounds, rounds: Rounds, looks: Looks) -> tuple[Array, Array]:
+def _symbols(
+    row: Array, run: Array, subject: Array, rounds: Rounds, looks: Looks
+) -> tuple[Array, Array]:
     """Say what each round tells, and what the controls do before the own line is considered."""
-    flags = kept.flags
+    flags = rounds.flags[row]
     reached, dead = flags & REACHED > 0, (flags & DEAD > 0) & (flags & REACHED == 0)
-    symbol = np.full(len(kept), MISSING, dtype=np.int8)
+    symbol = np.full(len(row), MISSING, dtype=np.int8)
     symbol[reached] = OK
     symbol[reached & (flags & NO_NAME > 0)] = SOFT
     symbol[dead] = SOFT
     symbol[dead & (flags & TWICE > 0)] = HARD
     # A subject of which only one stage is ever tried.
     many = np.zeros(len(rounds.target), bool)
-    many[kept.subject[reached & (flags & SINGLE == 0)]] = True
-    lone = ~many[kept.subject]
+    many[subject[reached & (flags & SINGLE == 0)]] = True
+    lone = ~many[subject]
     symbol[lone & (symbol == OK)] = LONE_OK
     symbol[lone & np.isin(symbol, (SOFT, HARD))] = LONE_FAIL
-    symbol[rounds.run_mixed[kept.run]] = MISSING
-    control = np.where((rounds.control != "")[kept.subject], symbol, np.int8(MISSING))
+    symbol[rounds.run_mixed[run]] = MISSING
+    control = np.where((rounds.control != "")[subject], symbol, np.int8(MISSING))
     doubtful = np.flatnonzero(IS_BAD[symbol])
-    symbol[doubtful[_unseen(kept.of(doubtful), rounds, looks)]] = MISSING
+    symbol[doubtful[_unseen(rounds.of(row[doubtful]), rounds, looks)]] = MISSING
     return symbol, control
 
 
@@ -371,30 +388,30 @@ def _step(rounds: Rounds, run_at: Array) -> float:
 
 
 def _background(seen: Seen, policy: Policy) -> Array:
-    """Return each observation's background rate of failures, robustly by blocks (1.1)."""
-    told = np.flatnonzero(seen.symbol != MISSING)
+    """Return each series' background rate of failures, robustly by blocks (1.1)."""
     count = len(seen.series_subject)
-    series = seen.series[told]
-    looked = np.bincount(series, minlength=count)
-    # Rows are in order of series: each begins where the ones before it end.
-    index = np.arange(len(told)) - (np.cumsum(looked) - looked)[series]
+    before = np.append(0, np.cumsum(seen.symbol != MISSING))
+    bounds = before[seen.begins]
+    looked = np.diff(bounds)
     blocks = -(-looked // BLOCK)
-    place = (np.cumsum(blocks) - blocks)[series] + index // BLOCK
-    total = int(blocks.sum())
-    bad = np.bincount(place, weights=seen.bad[told], minlength=total)
-    size = np.bincount(place, minlength=total)
+    starts, total = np.cumsum(blocks) - blocks, int(blocks.sum())
+    failed = np.flatnonzero(seen.bad)
+    series = seen.series[failed]
+    place = starts[series] + (before[failed] - bounds[series]) // BLOCK
+    bad = np.bincount(place, minlength=total).astype(np.float64)
+    some = blocks > 0
+    size = np.full(total, BLOCK)
+    size[(starts + blocks - 1)[some]] = (looked - (blocks - 1) * BLOCK)[some]
     owner = np.repeat(np.arange(count), blocks)
     median = np.zeros(count)
-    some = blocks > 0
     median[some] = _medians(bad, owner, blocks)[some] if total else 0.0
     # What fails more often than it answers is no noise.
     kept = (bad <= 2 * median[owner] + 2) & (bad <= BLOCK / 2)
     failures = np.bincount(owner, weights=bad * kept, minlength=count)
     looked = np.bincount(owner, weights=size * kept, minlength=count)
-    rate = np.clip(
+    return np.clip(
         (failures + 0.2) / (looked + 100), policy.background_least, policy.background_most
     )
-    return np.asarray(rate[seen.series])
 
 
 def _noise(seen: Seen, policy: Policy) -> Array:
@@ -421,22 +438,22 @@ def _noise(seen: Seen, policy: Policy) -> Array:
     return np.asarray(np.minimum(share, policy.background_most))
 
 
-def _slow(seen: Seen, took_ms: Array, policy: Policy) -> None:
+def _slow(seen: Seen, policy: Policy) -> None:
     """Mark answers that took much longer than is usual for this vantage and target (1.1).
 
     Usual is the week before, by calendar weeks since 1970; of the first week, that week itself.
     """
+    took_ms = seen.rounds.took_ms[seen.row]
     good = np.flatnonzero(np.isin(seen.symbol, (OK, LONE_OK)) & (took_ms > 0))
     if not len(good):
         return
-    log = np.log(took_ms[good].astype(np.float64))
     # A series whose slowest answer is below the least factor of its fastest holds no slow one.
-    counts = np.bincount(seen.series[good], minlength=len(seen.series_subject))
+    counts = np.diff(np.searchsorted(good, seen.begins))
     begins = (np.cumsum(counts) - counts)[counts > 0]
-    spans = np.zeros(len(counts))
-    spans[counts > 0] = np.maximum.reduceat(log, begins) - np.minimum.reduceat(log, begins)
-    wide = spans[seen.series[good]] > np.log(policy.slow_factor)
-    good, log = good[wide], log[wide]
+    took_ms = took_ms[good]
+    most, least = (pick.reduceat(took_ms, begins) for pick in (np.maximum, np.minimum))
+    wide = np.repeat(most > policy.slow_factor * least, counts[counts > 0])
+    good, log = good[wide], np.log(took_ms[wide].astype(np.float64))
     if not len(good):
         return
     week = (seen.at[good] // WEEK_S).astype(np.int64)

@@ -47,19 +47,17 @@ def statuses(
 ) -> tuple[list[Status], list[Status]]:
     """Return the state of every operator (or role, of what has none) and of every target."""
     rounds = seen.rounds
-    good = (truth != MISSING) & ~IS_BAD[truth]
-    count = len(seen.series_subject)
-    first = np.full(count, np.inf)
-    last = np.full(count, -np.inf)
-    np.minimum.at(first, seen.series[good], seen.at[good])
-    np.maximum.at(last, seen.series[good], seen.at[good])
-    # The newest row of each series that is fresh enough; rows are in order of series and time.
-    newest = np.cumsum(np.bincount(seen.series, minlength=count)) - 1
+    good = np.flatnonzero((truth != MISSING) & ~IS_BAD[truth])
+    bounds = np.searchsorted(good, seen.begins)  # rows are in order of series and time
+    ever = np.diff(bounds) > 0
+    first, last = np.full(len(ever), np.inf), np.full(len(ever), -np.inf)
+    first[ever] = seen.at[good[bounds[:-1][ever]]]
+    last[ever] = seen.at[good[bounds[1:][ever] - 1]]
+    # The newest row of each series that is fresh enough.
+    newest = seen.begins[1:] - 1
     fresh = seen.at[newest] >= (now - EPOCH).total_seconds() - policy.fresh_s
-    latest = np.where(fresh, truth[newest] if count else 0, -1)
-    vantage_inside = np.zeros(len(rounds.vantages), bool)
-    vantage_inside[rounds.run_vantage] = rounds.run_inside
-    inside = vantage_inside[seen.series_vantage]
+    latest = np.where(fresh, truth[newest], -1)
+    inside = seen.series_inside
     labels = np.where(rounds.operator != "", rounds.operator, rounds.role)
     wanted = (rounds.control != "foreign")[seen.series_subject]
     made: list[list[Status]] = []

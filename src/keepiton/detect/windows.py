@@ -248,7 +248,8 @@ def _on_mark(frame: Frame) -> bool:
 
 
 def _failures(seen: Seen, bad: Array) -> dict[str, int]:
-    codes, counts = np.unique(seen.why[bad][seen.why[bad] >= 0], return_counts=True)
+    why = seen.rounds.why[seen.row[bad]]
+    codes, counts = np.unique(why[why >= 0], return_counts=True)
     told = zip(map(str, seen.rounds.whys[codes]), map(int, counts), strict=True)
     return dict(sorted(told, key=lambda item: (-item[1], item[0])))
 
@@ -355,13 +356,13 @@ def _verdict(
 def _witnesses(seen: Seen, bad: Array) -> tuple[Witness, ...]:
     """Choose failures that anybody can open: the first of each vantage, and the last."""
     rounds = seen.rounds
-    bad = bad[seen.file[bad] >= 0]
+    bad = bad[rounds.file[seen.row[bad]] >= 0]
     ordered = bad[np.lexsort((seen.series[bad], seen.at[bad]))]
     firsts = np.sort(np.unique(seen.series_vantage[seen.series[ordered]], return_index=True)[1])
     picked = [*ordered[firsts][: WITNESSES - 1], *ordered[-1:]]
     return tuple(
         Witness(
-            str(rounds.files[seen.file[one]]),
+            str(rounds.files[rounds.file[seen.row[one]]]),
             str(rounds.run_id[seen.run[one]]),
             str(rounds.target[seen.subject[one]]),
         )
