@@ -140,6 +140,7 @@ BARE = """
 import duckdb, sys
 names = sys.argv[2].split()
 database = duckdb.connect(config={"preserve_insertion_order": False})
+database.execute("set enable_progress_bar = false")
 if sys.argv[1] == "scan and group":
     others = ", ".join(f'max("{n}")' for n in names if n not in ("run", "target"))
     text = f"select run, target, {others} from read_parquet($files) group by run, target"
@@ -172,28 +173,29 @@ def report(folder: Path, data: Path, *options: str) -> list[str]:
     return [*command, "--output", os.devnull, *options]
 
 
-def spent(command: list[str]) -> tuple[float, float]:
-    """Return seconds and peak memory (MB) of one process."""
+def spent(command: list[str]) -> tuple[float, float, float]:
+    """Return seconds, peak memory (MB) and seconds of processor time of one process."""
     begun = time.monotonic()
     process = subprocess.Popen(command)
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         sys.exit(f"{command[:5]} ended with {process.returncode}")
-    return time.monotonic() - begun, usage.ru_maxrss / 1024
+    took = time.monotonic() - begun
+    return took, usage.ru_maxrss / 1024, usage.ru_utime + usage.ru_stime
 
 
 def pairs(
     rounds: int, ours: Callable[[], list[str]], theirs: list[str]
-) -> tuple[float, float, float, float]:
-    """Run both in turn; return the medians in seconds, the ratio's median and our peak, MB."""
+) -> tuple[float, float, float, float, float]:
+    """Run both in turn; return medians: seconds of both, ratio, our processor time; and our MB."""
     told = []
     for _ in range(rounds):
-        mine, peak = spent(ours())
-        other, _ = spent(theirs)
-        told.append((mine, other, mine / other, peak))
-    middle = [statistics.median(one[k] for one in told) for k in range(3)]
-    return middle[0], middle[1], middle[2], max(one[3] for one in told)
+        mine, peak, busy = spent(ours())
+        other, *_ = spent(theirs)
+        told.append((mine, other, mine / other, busy, peak))
+    a, b, c, d = (statistics.median(one[k] for one in told) for k in range(4))
+    return a, b, c, d, max(one[4] for one in told)
 
 
 def compared(scratch: Path, rounds: int, form: str, millions: float, beside: str) -> None:
@@ -203,10 +205,10 @@ def compared(scratch: Path, rounds: int, form: str, millions: float, beside: str
     def cold() -> list[str]:
         return report(folder, Path(tempfile.mkdtemp(dir=scratch)))
 
-    mine, other, ratio, peak = pairs(rounds, cold, bare(folder, beside))
+    mine, other, ratio, busy, peak = pairs(rounds, cold, bare(folder, beside))
     print(
         f"| {form}, {millions:g} million lines, whole report beside: {beside} |"
-        f" {mine:.1f} s, {peak:.0f} MB | {other:.1f} s | {ratio:.2f} |",
+        f" {mine:.1f} s ({busy:.1f} s of processor), {peak:.0f} MB | {other:.1f} s | {ratio:.2f} |",
         flush=True,
     )
 

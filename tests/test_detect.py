@@ -406,6 +406,15 @@ def test_inside_and_outside_are_not_mixed() -> None:
     assert only(findings).verdict == "trouble inside; answers outside"
 
 
+def test_a_vantage_that_moved_tells_each_side_its_own() -> None:
+    """Somebody comes home: what was seen from abroad stays what was seen from abroad."""
+    rows = rounds(Watch("v1", {"a@alpha": "......"}))
+    rows = replace(rows, run_inside=np.arange(len(rows.run_id)) >= 3)
+    told = detect(rows, Policy(), START + 6 * STEP).targets
+    last = {one.perspective: steps(one.last_seen) for one in told if one.subject == "a"}
+    assert last == {"outside": pytest.approx(2.1, abs=0.1), "inside": pytest.approx(5.1, abs=0.1)}
+
+
 # Several vantages
 
 

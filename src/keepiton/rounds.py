@@ -97,10 +97,10 @@ def _names(values: Sequence[str]) -> Array:
 TYPES: Mapping[str, type] = {
     "run": np.int32,
     "subject": np.int32,
-    "look": np.int32,
+    "look": np.int16,
     "at": np.int64,
-    "first_check": np.int32,
-    "last_check": np.int32,
+    "first_check": np.int16,
+    "last_check": np.int16,
     "flags": np.uint8,
     "took_ms": np.float32,
     "why": np.int32,

@@ -22,7 +22,7 @@ from keepiton.results.read import Folded, Source
 from keepiton.results.write import PART, private_folder
 from keepiton.rounds import rounds
 
-VERSION = 1
+VERSION = 2
 """Raised with every change of the columns; a change of the SQL text counts by itself."""
 DIGEST = 64
 """Bytes before the columns: their BLAKE2b, so that what a disk garbled is read anew."""

@@ -141,12 +141,10 @@ def oldest(since: datetime) -> str:
 
 def from_engine(url: str, since: datetime | None = None) -> "Rows":
     """Have an engine fold the rows that it holds; the rest is as of files. Raises Mistake."""
-    import duckdb  # noqa: PLC0415
-
     from keepiton.results import engine  # noqa: PLC0415
 
     made = engine.fold(url, since)
-    with duckdb.connect(config=OFFLINE) as database:
+    with _opened() as database:
         names = {**COLUMNS, "path": "VARCHAR", "file": "VARCHAR"}
         empty = ", ".join(f'null::{kind} as "{name}"' for name, kind in names.items())
         database.execute(f"create temp view lines as select {empty} where false")
@@ -205,9 +203,7 @@ def _fold_rest(
     cache: "Cache | None",
 ) -> None:
     """Fold what is not known yet, and anew what lies scattered over days; complete the parts."""
-    import duckdb  # noqa: PLC0415 - heavy, and not needed where all is known
-
-    with duckdb.connect(config=OFFLINE) as database:
+    with _opened() as database:
         for batch in _batches(fresh):
             day_of = {path: day for day in batch for path in fresh[day]}
             for day, folded in _by_day(fold(database, list(day_of)), day_of).items():
@@ -224,6 +220,14 @@ def _fold_rest(
             for day in scattered:
                 del parts[day]
             parts["\0"] = fold(database, [path for day in scattered for path in days[day]])
+
+
+def _opened() -> "duckdb.DuckDBPyConnection":
+    import duckdb  # noqa: PLC0415 - heavy, and not needed where all is known
+
+    database = duckdb.connect(config=OFFLINE)
+    database.execute("set enable_progress_bar = false")  # it would write between a report's lines
+    return database
 
 
 def _batches(days: dict[str, list[str]]) -> Iterable[list[str]]:
