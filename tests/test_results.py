@@ -571,8 +571,9 @@ def test_a_clock_that_jumps_back_does_not_lock_targets_out(tmp_path: Path) -> No
 
 def test_duckdb_fetches_nothing_by_itself() -> None:
     """It would load and install extensions from the network when a query seems to want them."""
-    database = duckdb.connect(config=read.OFFLINE)
-    for name in ("autoinstall_known_extensions", "autoload_known_extensions"):
+    database = read.opened()
+    shown = ("enable_progress_bar",)
+    for name in ("autoinstall_known_extensions", "autoload_known_extensions", *shown):
         assert database.execute(f"select current_setting('{name}')").fetchone() == (False,)
     database.close()
 

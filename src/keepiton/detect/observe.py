@@ -450,10 +450,10 @@ def _slow(seen: Seen, policy: Policy) -> None:
     # A series whose slowest answer is below the least factor of its fastest holds no slow one.
     counts = np.diff(np.searchsorted(good, seen.begins))
     begins = (np.cumsum(counts) - counts)[counts > 0]
-    took_ms = took_ms[good]
+    took_ms = took_ms[good].astype(np.float64)
     most, least = (pick.reduceat(took_ms, begins) for pick in (np.maximum, np.minimum))
     wide = np.repeat(most > policy.slow_factor * least, counts[counts > 0])
-    good, log = good[wide], np.log(took_ms[wide].astype(np.float64))
+    good, log = good[wide], np.log(took_ms[wide])
     if not len(good):
         return
     week = (seen.at[good] // WEEK_S).astype(np.int64)

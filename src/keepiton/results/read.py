@@ -144,7 +144,7 @@ def from_engine(url: str, since: datetime | None = None) -> "Rows":
     from keepiton.results import engine  # noqa: PLC0415
 
     made = engine.fold(url, since)
-    with _opened() as database:
+    with opened() as database:
         names = {**COLUMNS, "path": "VARCHAR", "file": "VARCHAR"}
         empty = ", ".join(f'null::{kind} as "{name}"' for name, kind in names.items())
         database.execute(f"create temp view lines as select {empty} where false")
@@ -203,7 +203,7 @@ def _fold_rest(
     cache: "Cache | None",
 ) -> None:
     """Fold what is not known yet, and anew what lies scattered over days; complete the parts."""
-    with _opened() as database:
+    with opened() as database:
         for batch in _batches(fresh):
             day_of = {path: day for day in batch for path in fresh[day]}
             for day, folded in _by_day(fold(database, list(day_of)), day_of).items():
@@ -222,7 +222,8 @@ def _fold_rest(
             parts["\0"] = fold(database, [path for day in scattered for path in days[day]])
 
 
-def _opened() -> "duckdb.DuckDBPyConnection":
+def opened() -> "duckdb.DuckDBPyConnection":
+    """Open a database in memory that sends, fetches and shows nothing by itself."""
     import duckdb  # noqa: PLC0415 - heavy, and not needed where all is known
 
     database = duckdb.connect(config=OFFLINE)
