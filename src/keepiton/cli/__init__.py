@@ -6,14 +6,17 @@ quick.
 
 import os
 import sys
+from gettext import gettext
 from importlib import import_module
 
 import click
 
 from keepiton import __version__
+from keepiton.cli import tongue
 from keepiton.errors import Mistake
 
 COMMANDS = {
+    "drill": "Practise on a make-believe country on this machine; nothing leaves it.",
     "findings": "Say what one run's rows show of each target, by which rule, and on which lines.",
     "probe": "Look once at every target of the lists, and write one result file.",
     "report": "Turn result files into disruption windows.",
@@ -35,21 +38,25 @@ class Commands(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Load one."""
-        del ctx
         if cmd_name not in COMMANDS:
             return None
         command: click.Command = getattr(import_module(f"keepiton.cli.{cmd_name}"), cmd_name)
+        if ctx.obj and ctx.obj.code != "en":
+            tongue.translate(command, ctx.obj)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write them into the help."""
-        del ctx
-        with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+        told = ctx.obj.say if ctx.obj else str
+        with formatter.section(gettext("Commands")):
+            formatter.write_dl([(name, told(short)) for name, short in COMMANDS.items()])
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, message="%(prog)s %(version)s")
+@click.option(
+    "--lang", expose_value=False, help="Language of help and of what people read: en, ru or be."
+)
 @click.pass_context
 def keepiton(context: click.Context) -> None:
     """Detect and document internet disruptions: what, when, for whom, with the evidence.
@@ -74,7 +81,10 @@ def keepiton(context: click.Context) -> None:
 def main() -> None:
     """Run the command line; a mistake of the user's becomes a message and exit 2."""
     try:
-        keepiton.main(prog_name="keepiton", standalone_mode=False)
+        language = tongue.speak(sys.argv[1:])
+        if language.code != "en":
+            tongue.translate(keepiton, language)
+        keepiton.main(prog_name="keepiton", standalone_mode=False, obj=language)
     except Mistake as exc:
         from keepiton.cli import common  # noqa: PLC0415
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta, tzinfo
 
     from keepiton.detect import Policy
+    from keepiton.language import Language
     from keepiton.rounds import Rows
 
 OWN_LINE_DOWN = 4
@@ -145,11 +146,11 @@ def reading_options(function: Callable[..., Any]) -> Callable[..., Any]:
         ),
         click.option(
             "--tz",
-            default="UTC",
-            show_default=True,
             envvar="KEEPITON_TZ",
-            help="Zone of the times shown and given, such as Europe/Minsk.",
+            help="Zone of the times shown and given, such as Europe/Minsk; UTC is shown beside it."
+            "  [default: that of the country the results are about, or UTC]",
         ),
+        language_option,
         click.option(
             "--target", "only_targets", multiple=True, help="Only this target. Repeatable."
         ),
@@ -166,24 +167,58 @@ def reading_options(function: Callable[..., Any]) -> Callable[..., Any]:
             "-o",
             "--output",
             type=click.Path(path_type=Path, allow_dash=True),
-            help="Write to this file.  [default: stdout]",
+            help="Write to this file; its ending chooses the format.  [default: stdout]",
         ),
     ):
         function = option(function)
     return function
 
 
-def zone(name: str) -> "tzinfo":
-    """Find a time zone. Raises Mistake."""
+def language_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add ``--lang``."""
+    return click.option(
+        "--lang",
+        envvar="KEEPITON_LANG",
+        help="Language of what people read: en, ru or be; files that machines read stay English."
+        "  [default: that of the system, or en]",
+    )(function)
+
+
+def language(code: str | None) -> "Language":
+    """Find the language asked for here, or the one that help is shown in. Raises Mistake."""
+    from keepiton.language import ENGLISH, load  # noqa: PLC0415
+
+    return load(code) if code else click.get_current_context().obj or ENGLISH
+
+
+def zone(name: str | None, country: str | None) -> "tzinfo":
+    """Find a time zone, or without a name that of a country's events. Raises Mistake."""
     from datetime import UTC  # noqa: PLC0415
     from zoneinfo import ZoneInfo  # noqa: PLC0415
 
+    from keepiton.targets import events  # noqa: PLC0415
+
+    listed = None if name else events.of_country(country)
+    name = name or (listed.zone if listed else "UTC")
     if name.upper() == "UTC":
         return UTC
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError):
         raise Mistake(f"--tz {name}: no such zone; write one such as Europe/Minsk or UTC") from None
+
+
+def format_of(form: str | None, output: Path | None, endings: dict[str, str]) -> str:
+    """Return the format asked for, or that of the output's ending; else table. Raises Mistake."""
+    if form or output is None or not output.suffix:
+        return form or "table"
+    found = endings.get(output.suffix.lower())
+    if not found:
+        raise Mistake(
+            f"--output {output}: no format is known by that ending; known: {' '.join(endings)};"
+            " or name it with --format"
+        )
+    return found
 
 
 def age(text: str, flag: str) -> "timedelta":
@@ -211,6 +246,17 @@ def instant(text: str | None, tz: "tzinfo", now: "datetime", flag: str) -> "date
         raise Mistake(
             f"{flag} {text}: not a time; write 2022-02-27T08:00, 2022-02-27 or an age such as 24h"
         ) from None
+
+
+def span(
+    since: str | None, until: str | None, tz: "tzinfo", now: "datetime"
+) -> "tuple[datetime | None, datetime | None]":
+    """Read the range that was asked for. Raises Mistake."""
+    first = instant(since, tz, now, "--since")
+    last = instant(until, tz, now, "--until")
+    if first and last and last <= first:
+        raise Mistake(f"--until {until}: not after --since {since}; the range is empty")
+    return first, last
 
 
 def require_readers() -> None:
@@ -251,7 +297,8 @@ def rows(
 
     made = from_engine(engine, since) if engine else read(files, Cache(data or folder()), since)
     if not len(made.rounds):
-        sys.exit(complain(f"no measurements in {made.files} result file(s)", NO_DATA))
+        none = "no data in the asked range" if since else "no measurements"
+        sys.exit(complain(f"{none} in {len(files)} result file(s)", NO_DATA))
     return made
 
 
@@ -289,14 +336,37 @@ def _expand(place: Path) -> list[Path]:
     return [Path(one) for one in sorted(glob.glob(str(place), recursive=True))] or [place]  # noqa: PTH207
 
 
-def deliver(text: str, output: Path | None) -> None:
-    """Print a text, or write it to a file for its owner only."""
+def deliver(made: str | bytes, output: Path | None) -> None:
+    """Print what was made, or write it to a file for its owner only; whole or not at all.
+
+    A file that is there already keeps its mode, so that others may be let read it.
+    """
     if output is None or str(output) == "-":
-        click.echo(text, nl=False)
+        click.echo(made, nl=False)
         return
+    content = made.encode() if isinstance(made, str) else made
     try:
-        descriptor = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
-            file.write(text)
+        if output.exists() and not output.is_file():  # a pipe or a terminal
+            output.write_bytes(content)
+            return
+        _replace(output.resolve(), content)
     except OSError as exc:
         sys.exit(complain(f"{output}: not written: {exc.strerror}", NOT_WRITTEN))
+
+
+def _replace(path: Path, content: bytes) -> None:
+    import secrets  # noqa: PLC0415
+
+    mode = path.stat().st_mode & 0o777 if path.exists() else 0o600
+    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            os.chmod(part, mode)  # noqa: PTH101 - whatever the umask
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise

@@ -10,6 +10,7 @@ from keepiton.cli import ask, common, summary
 from keepiton.errors import Mistake
 
 if TYPE_CHECKING:
+    from keepiton.language import Language
     from keepiton.model import Perspective
     from keepiton.probe.world import Settings
     from keepiton.run import Done, UserAgent
@@ -23,6 +24,7 @@ COMPARED = "https://9.9.9.9/dns-query"
 @click.command()
 @click.argument("lists", nargs=-1, metavar="[LIST]...")
 @common.data_option
+@common.language_option
 @click.option(
     "--vantage",
     envvar="KEEPITON_VANTAGE",
@@ -144,6 +146,7 @@ COMPARED = "https://9.9.9.9/dns-query"
 def probe(
     lists: tuple[str, ...],
     data: Path | None,
+    lang: str | None,
     vantage: str | None,
     perspective: "Perspective | None",
     resolvers: tuple[str, ...],
@@ -185,6 +188,7 @@ def probe(
     from keepiton.targets import load  # noqa: PLC0415
 
     planned_at = datetime.now(UTC)
+    words = common.language(lang)
     loaded = load(
         lists, sys.stdin.buffer.read, allow_private=allow_private, do_not_probe=do_not_probe
     )
@@ -228,7 +232,7 @@ def probe(
             plan = Plan(
                 data, loaded, vantage, perspective, settings, planned_at, contact, user_agent
             )
-            with summary.bar(quiet=quiet) as step:
+            with summary.bar(words, quiet=quiet) as step:
                 done = once(plan, memory, step)
     except filelock.Timeout:
         if verbose or (sys.stderr.isatty() and not quiet):
@@ -238,7 +242,7 @@ def probe(
         where = exc.filename or data
         text = f"results not written: {where}: {exc.strerror}; what was written stays readable"
         sys.exit(common.complain(text, common.NOT_WRITTEN))
-    sys.exit(_conclude(done, perspective, quiet=quiet, verbose=verbose))
+    sys.exit(_conclude(done, perspective, words, quiet=quiet, verbose=verbose))
 
 
 def _settings(
@@ -317,7 +321,9 @@ def _show_plan(loaded: "Loaded", settings: "Settings", perspective: str) -> None
         click.echo(f"Risk: {why}")
 
 
-def _conclude(done: "Done", perspective: str, *, quiet: bool, verbose: bool) -> int:
+def _conclude(
+    done: "Done", perspective: str, words: "Language", *, quiet: bool, verbose: bool
+) -> int:
     """Print the summary where someone reads it; return the exit code."""
     progress = done.progress
     codes = {"interrupted": 130, "terminated": 143}
@@ -327,8 +333,8 @@ def _conclude(done: "Done", perspective: str, *, quiet: bool, verbose: bool) -> 
     if quiet:
         return code
     if sys.stderr.isatty() or verbose:
-        for line in summary.lines(done, perspective):
+        for line in summary.lines(done, perspective, words):
             click.echo(line, err=True)
     elif code == common.OWN_LINE_DOWN:
-        click.echo("keepiton: " + summary.own_line(progress, perspective), err=True)
+        click.echo("keepiton: " + summary.own_line(progress, words), err=True)
     return code

@@ -6,17 +6,26 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from keepiton.language import Language, noted
+
 if TYPE_CHECKING:
+    from keepiton.model import Line, Reason, State
     from keepiton.probe.runner import Progress
     from keepiton.run import Done
 
+STATES: "dict[State, str]" = {
+    "ok": noted("answered"),
+    "fail": noted("failed"),
+    "inconclusive": noted("inconclusive"),
+    "skipped": noted("skipped"),
+}
 SHOWN_FAILURES = 20
 OFFLINE = frozenset({"down", "portal", "mixed"})
 SHOWN_OFFSET_MS = 2000
 
 
 @contextmanager
-def bar(*, quiet: bool) -> "Iterator[Callable[[Progress], None]]":
+def bar(words: Language, *, quiet: bool) -> "Iterator[Callable[[Progress], None]]":
     """Show a progress bar, on a terminal only."""
     if quiet or not sys.stderr.isatty():
         yield lambda _: None
@@ -27,56 +36,93 @@ def bar(*, quiet: bool) -> "Iterator[Callable[[Progress], None]]":
 
     columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"))
     with Bar(*columns, console=Console(stderr=True), transient=True) as shown:
-        task = shown.add_task("looking at the own line", total=None)
+        task = shown.add_task(words.say("looking at the own line"), total=None)
 
         def step(progress: "Progress") -> None:
             counts = Counter(one.state for one in progress.done)
-            said = ", ".join(f"{count} {state}" for state, count in sorted(counts.items()))
+            said = ", ".join(
+                f"{count} {words.say(STATES[state])}" for state, count in sorted(counts.items())
+            )
             done = len(progress.done)
             if done == progress.planned:
-                said += "; last questions"
+                said += "; " + words.say("last questions")
             shown.update(task, total=progress.planned, completed=done, description=said)
 
         yield step
 
 
-def own_line(progress: "Progress", perspective: str) -> str:
+LINES: "dict[Line, str]" = {
+    "up": noted("this machine's own line is up"),
+    "down": noted("this machine's own line is down: results are inconclusive"),
+    "portal": noted("a captive portal answers for others: results are inconclusive"),
+    "mixed": noted(
+        "this machine's way out changed meanwhile (a VPN, another network): results are"
+        " inconclusive"
+    ),
+    "border": noted(
+        "foreign controls are dead and domestic ones alive: abroad is not reached from here"
+    ),
+    "resolver": noted(
+        "this machine's resolver does not answer: failures to resolve are inconclusive"
+    ),
+    "unknown": noted("this machine's own line was not judged: failures are inconclusive"),
+}
+REASONS: "dict[Reason, str]" = {
+    "finished": noted("finished"),
+    "deadline": noted("the deadline came"),
+    "byte_cap": noted("the limit of bytes came"),
+    "interrupted": noted("interrupted"),
+    "terminated": noted("terminated"),
+    "recovered": noted("recovered"),
+}
+FROM = {"inside": noted("from inside"), "outside": noted("from outside")}
+
+
+def own_line(progress: "Progress", words: Language) -> str:
     """Say in plain words what the controls said of this machine's own line."""
+    _ = words.say
     controls = progress.controls
-    count = f"{controls.foreign_ok} of {controls.foreign} foreign controls answered"
+    count = _("{ok} of {n} foreign controls answered", ok=controls.foreign_ok, n=controls.foreign)
     if controls.domestic:
-        count += f", {controls.domestic_ok} of {controls.domestic} domestic"
-    words = {
-        "up": "this machine's own line is up",
-        "down": "this machine's own line is down: results are inconclusive",
-        "portal": "a captive portal answers for others: results are inconclusive",
-        "mixed": "this machine's way out changed meanwhile (a VPN, another network): results are"
-        " inconclusive",
-        "border": "foreign controls are dead and domestic ones alive: abroad is not reached from"
-        f" {perspective}",
-        "resolver": "this machine's resolver does not answer: failures to resolve are inconclusive",
-        "unknown": "this machine's own line was not judged: failures are inconclusive",
-    }
-    text = words[progress.verdict]
+        count += ", " + _("{ok} of {n} domestic", ok=controls.domestic_ok, n=controls.domestic)
+    said = _(LINES[progress.verdict])
     if progress.verdict in ("down", "portal") and not set(progress.lines) <= OFFLINE:
-        text = "this machine's own line was down for a part: failures of that part are inconclusive"
-    return f"{text} ({count})"
+        said = _(
+            "this machine's own line was down for a part: failures of that part are inconclusive"
+        )
+    said = f"{said} ({count})"
+    if progress.verdict == "down":
+        said += "; " + _("practise meanwhile without a network: keepiton drill")
+    return said
 
 
-def lines(done: "Done", perspective: str) -> "Iterator[str]":
+def lines(done: "Done", perspective: str, words: Language) -> "Iterator[str]":
     """Write what a person wants to know after a run."""
+    from datetime import UTC  # noqa: PLC0415
+
     from keepiton.model import clean  # noqa: PLC0415
     from keepiton.report.table import columns  # noqa: PLC0415
 
+    _ = words.say
     progress = done.progress
-    span = f"{done.started_at:%Y-%m-%d %H:%M:%S} to {done.ended_at:%H:%M:%S} UTC"
     counts = Counter(one.state for one in progress.done)
-    yield f"Probed {len(progress.done)} targets from {perspective}, {span} ({progress.reason})."
-    text = own_line(progress, perspective)
-    yield text[0].upper() + text[1:] + "."
-    yield (
-        f"Targets: {counts['ok']} answered, {counts['fail']} failed,"
-        f" {counts['inconclusive']} inconclusive, {counts['skipped']} skipped."
+    yield words.many(
+        "Probed {n} target {side}, {first} to {last} UTC ({reason}).",
+        "Probed {n} targets {side}, {first} to {last} UTC ({reason}).",
+        len(progress.done),
+        side=_(FROM[perspective]),
+        first=f"{words.day(done.started_at)} {done.started_at.astimezone(UTC):%H:%M:%S}",
+        last=f"{done.ended_at.astimezone(UTC):%H:%M:%S}",
+        reason=_(REASONS[progress.reason]),
+    )
+    said = own_line(progress, words)
+    yield said[0].upper() + said[1:] + "."
+    yield _(
+        "Targets: {ok} answered, {fail} failed, {unsure} inconclusive, {skipped} skipped.",
+        ok=counts["ok"],
+        fail=counts["fail"],
+        unsure=counts["inconclusive"],
+        skipped=counts["skipped"],
     )
     failed = sorted(
         (one for one in progress.done if one.state == "fail"),
@@ -88,14 +134,20 @@ def lines(done: "Done", perspective: str) -> "Iterator[str]":
             for one in failed[:SHOWN_FAILURES]
         ]
         yield ""
-        yield columns(["failed", "operator", "at", "how"], rows).rstrip()
-        if len(failed) > SHOWN_FAILURES:
-            yield f"and {len(failed) - SHOWN_FAILURES} more"
+        yield columns([_("failed"), _("operator"), _("at what stage"), _("how")], rows).rstrip()
+        more = len(failed) - SHOWN_FAILURES
+        if more > 0:
+            yield words.many("and {n} more", "and {n} more", more)
         yield ""
-    yield f"Received {progress.bytes_received / 1000:,.0f} kB."
+    yield _(
+        "Received {kilobytes} kB.", kilobytes=words.number(round(progress.bytes_received / 1000))
+    )
     offset_ms = progress.clock_offset_ms or 0
     if abs(offset_ms) > SHOWN_OFFSET_MS:
-        yield f"This machine's clock is {-offset_ms / 1000:+.0f} s off that of the controls."
+        yield _(
+            "This machine's clock is {seconds} s off that of the controls.",
+            seconds=f"{-offset_ms / 1000:+.0f}",
+        )
     if done.recovered:
-        yield f"Sealed what an earlier run left behind: {done.recovered}"
-    yield f"Results: {done.path}"
+        yield _("Sealed what an earlier run left behind: {path}", path=done.recovered)
+    yield _("Results: {path}", path=done.path)

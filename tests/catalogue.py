@@ -1,0 +1,98 @@
+"""Extracts every text that people read, and brings the catalogues up to date.
+
+Made anew, in tests/, by: python -c 'import catalogue; catalogue.update()'.
+"""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+from babel.messages.catalog import Catalog
+from babel.messages.extract import extract_from_dir
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po, write_po
+
+from keepiton import cli, explain
+from keepiton.cli import tongue
+from keepiton.language import LOCALES
+
+SOURCE = Path(__file__).parent.parent / "src" / "keepiton"
+METHODS = [("**.py", "python"), ("**.jinja", "jinja2")]
+KEYWORDS = {"_": None, "say": None, "noted": None, "many": (1, 2)}
+DAY = datetime(2026, 11, 26, tzinfo=UTC)
+"""In every catalogue's head, so that only what was translated differs."""
+TRANSLATED = tuple(code for code in LOCALES if code != "en")
+
+
+def path(code: str) -> Path:
+    """Return where a language's catalogue lies."""
+    return SOURCE / "locale" / code / "LC_MESSAGES" / "keepiton.po"
+
+
+def commands() -> Iterator[click.Command]:
+    """Yield every command."""
+
+    def below(command: click.Command) -> Iterator[click.Command]:
+        yield command
+        if isinstance(command, click.Group):
+            context = click.Context(command)
+            for name in command.list_commands(context):
+                found = command.get_command(context, name)
+                assert found
+                yield from below(found)
+
+    return below(cli.keepiton)
+
+
+def texts() -> Iterator[tuple[str | tuple[str, ...], str]]:
+    """Yield every text with where it stands: sources, help, and what failures are in short."""
+    for file, _line, message, _comments, _context in extract_from_dir(
+        SOURCE, METHODS, {}, KEYWORDS
+    ):
+        if message and str(message).strip():
+            yield message, file
+    for command in commands():
+        for text in tongue.texts(command):
+            yield text, f"help-of-{command.name}"
+    for short in cli.COMMANDS.values():
+        yield short, "help-of-keepiton"
+    for one in explain.FAILURES.values():
+        yield one.short, "explain.py"
+
+
+def read(code: str) -> Catalog:
+    """Read a language's catalogue; an empty one where there is none."""
+    if not path(code).is_file():
+        return Catalog(locale=code, fuzzy=False)
+    with path(code).open("rb") as file:
+        return read_po(file, locale=code)
+
+
+def update() -> None:
+    """Bring every catalogue up to date, and compile it."""
+    for code in TRANSLATED:
+        old = read(code)
+        new = Catalog(
+            locale=code,
+            header_comment="# keepiton, MIT licence. Terms: docs/glossary.md",
+            project="keepiton",
+            version="",
+            msgid_bugs_address="-",
+            last_translator="the keepiton team",
+            language_team=code,
+            creation_date=DAY,
+            revision_date=DAY,
+            fuzzy=False,
+        )
+        for message, place in texts():
+            new.add(message, locations=[(place, 0)])
+        for one in new:
+            one.flags.discard("python-format")  # a per cent sign is one here
+            if one.id and (before := old.get(one.id)):
+                one.string = before.string
+        path(code).parent.mkdir(parents=True, exist_ok=True)
+        with path(code).open("wb") as file:
+            write_po(file, new, width=100, include_lineno=False, sort_output=True)
+        with path(code).with_suffix(".mo").open("wb") as file:
+            write_mo(file, new)
