@@ -410,7 +410,7 @@ def test_a_vantage_that_moved_tells_each_side_its_own() -> None:
     """Somebody comes home: what was seen from abroad stays what was seen from abroad."""
     rows = rounds(Watch("v1", {"a@alpha": "......"}))
     rows = replace(rows, run_inside=np.arange(len(rows.run_id)) >= 3)
-    told = detect(rows, Policy(), START + 6 * STEP).targets
+    told = detect(rows, Policy(), START + 6 * STEP, by="target").statuses
     last = {one.perspective: steps(one.last_seen) for one in told if one.subject == "a"}
     assert last == {"outside": pytest.approx(2.1, abs=0.1), "inside": pytest.approx(5.1, abs=0.1)}
 
@@ -576,7 +576,7 @@ def test_ids_differ_between_windows() -> None:
 
 
 def status_of(findings: Detected, subject: str = "alpha") -> object:
-    (status,) = (each for each in findings.operators if each.subject == subject)
+    (status,) = (each for each in findings.statuses if each.subject == subject)
     return status
 
 
@@ -615,6 +615,19 @@ def test_half_an_operator_is_partly_and_since_when() -> None:
     assert steps(by) == pytest.approx(AT, abs=0.2)
     assert after < by
     assert 0.5 <= status.confidence <= 0.8  # type: ignore[attr-defined]
+
+
+def test_a_cut_border_does_not_date_what_answers_inside() -> None:
+    """From inside, the country's window is about what lies abroad."""
+    inside = Watch("v1", {"a@alpha": CALM + "." * 24}, inside=True, line=CALM + "b" * 6 + "." * 18)
+    marks = {f"{name}@{name}": CALM + "x" * 6 + "." * 18 for name in ("alpha", "beta", "gamma")}
+    findings = found(inside, Watch("v2", {"a@alpha": marks["alpha@alpha"], **marks}), after=AT + 24)
+    assert {each.verdict for each in findings.windows} == {"national isolation"}
+    told = {each.perspective: each.since for each in findings.statuses if each.subject == "alpha"}
+    assert told["inside"]
+    assert told["inside"][0] is None
+    assert told["outside"]
+    assert steps(told["outside"][1]) == pytest.approx(AT + 6, abs=2)
 
 
 def test_two_looks_of_one_run_are_one_observation() -> None:

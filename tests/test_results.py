@@ -24,7 +24,7 @@ from keepiton.detect import Policy, detect
 from keepiton.errors import Mistake
 from keepiton.model import End, ListUsed, Measurement, Run
 from keepiton.results import read, write
-from keepiton.rounds import NO_CLOCK
+from keepiton.rounds import DEAD, NO_CLOCK, TRIED
 from lab import KEEPITON
 from timelines import START, STEP, Watch, plain, rounds, said
 
@@ -58,7 +58,7 @@ def test_a_sealed_file_is_named_private_and_verifiable_with_common_tools(tmp_pat
     assert writer.part.name == "20220227T120003Z-v-test-0123456789ab.jsonl.part"
     for number in range(3):
         writer.add(a_row(number))
-    whole = writer.seal("finished", "up", 4096, 12, 0.0, "f" * 64)
+    whole = writer.seal(datetime.now(UTC), "finished", "up", 4096, 12, 0.0, "f" * 64)
     writer.close()
     path = write.publish(writer.part)
     assert path == tmp_path / "results/2022/02/27/20220227T120003Z-v-test-0123456789ab.jsonl"
@@ -250,6 +250,35 @@ def test_a_failure_is_shown_by_the_file_that_holds_it(tmp_path: Path) -> None:
     shown = written(tmp_path, "b.jsonl", *bad)
     (one,) = (one for one in plain(read.read([good, shown]).rounds) if one["target"] == "a")
     assert one["file"] == "b.jsonl"
+
+
+def test_a_lie_beside_an_empty_answer_keeps_its_name(tmp_path: Path) -> None:
+    """The commonest lie of a resolver: a bogon for IPv4, nothing for IPv6."""
+    answers = [
+        a_row(1).model_copy(
+            update={
+                "stage": "dns",
+                "attempt": attempt,
+                "state": state,
+                "failure": failure,
+                "address": None,
+                "port": None,
+                "at": datetime(2022, 2, 27, 12, 0, attempt, tzinfo=UTC),
+            }
+        )
+        for attempt in (1, 2)
+        for state, failure in (("fail", "dns_bogon_error"), ("ok", None))
+    ]
+    writer = write.Writer(tmp_path, a_run())
+    for row in answers:
+        writer.add(row)
+    writer.close()
+    folded = read.read([str(writer.part)]).rounds
+    assert [str(folded.whys[one]) for one in folded.why] == ["dns dns_bogon_error"]
+    (flags,) = folded.flags
+    assert flags & DEAD
+    assert flags & TRIED["dns"]
+    assert not flags & TRIED["tcp"]
 
 
 def unnamed(found: list[dict[str, Any]]) -> list[dict[str, Any]]:

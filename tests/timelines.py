@@ -21,7 +21,18 @@ from keepiton.detect import Policy, detect
 from keepiton.detect.belief import MISSING
 from keepiton.detect.observe import look_at_lines, observe
 from keepiton.model import Detected, End, Measurement, Run, Stage, Window
-from keepiton.rounds import DEAD, NAMED, NO_CLOCK, NO_NAME, REACHED, RESOLVED, SINGLE, TWICE, Rounds
+from keepiton.rounds import (
+    DEAD,
+    NAMED,
+    NO_CLOCK,
+    NO_NAME,
+    REACHED,
+    RESOLVED,
+    SINGLE,
+    TRIED,
+    TWICE,
+    Rounds,
+)
 from keepiton.rounds import rounds as of_columns
 
 START = datetime(2022, 2, 27, 8, 2, tzinfo=UTC)
@@ -122,6 +133,12 @@ def parts(name: str) -> tuple[str, str, str]:
     return target, operator, role or "other"
 
 
+def tried(mark: str) -> tuple[Stage, ...]:
+    """Name the stages of a round: those up to the one that failed."""
+    stage, _ = FAILS.get(mark, ("http", ""))
+    return STAGES[: STAGES.index(stage) + 1]
+
+
 def _ms(at: datetime) -> int:
     return round(at.timestamp() * 1000)
 
@@ -138,7 +155,8 @@ def rounds(*watches: Watch) -> Rounds:
     def add(subject: object, look: int, at: datetime, mark: str, file: str, check: int) -> None:
         why = " ".join(FAILS.get(mark, ()))
         told = (index("why", why), index("file", file)) if why else (-1, -1)
-        row = (look, _ms(at), check, check, FLAGS[mark], MS.get(mark, USUAL_MS), *told)
+        flags = FLAGS[mark] | sum(TRIED[stage] for stage in tried(mark))
+        row = (look, _ms(at), check, check, flags, MS.get(mark, USUAL_MS), *told)
         rows.append((len(runs) - 1, index("subject", subject), *row))
 
     assert len({watch.vantage for watch in watches}) == len(watches)

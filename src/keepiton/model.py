@@ -1,10 +1,12 @@
 """The types that cross borders: what a target, a line of a result file and a window are."""
 
 import re
+from calendar import monthrange
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time, timedelta
 from ipaddress import ip_address
 from typing import Annotated, Literal
+from zoneinfo import ZoneInfo
 
 from pydantic import (
     AfterValidator,
@@ -13,6 +15,7 @@ from pydantic import (
     ConfigDict,
     Field,
     PlainSerializer,
+    PlainValidator,
     model_validator,
 )
 
@@ -73,7 +76,7 @@ Port = Annotated[str, Field(pattern=r"^[1-9][0-9]{0,4}/(tcp|udp)$"), AfterValida
 class Written(BaseModel):
     """What people write: strict, so that a misspelt key is an error."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class Expect(Written):
@@ -194,10 +197,83 @@ class Fingerprints(Written):
     fingerprint: tuple[Fingerprint, ...] = Field(max_length=1000)
 
 
+def _zone(text: str) -> str:
+    try:
+        ZoneInfo(text)
+    except (KeyError, ValueError, OSError):
+        raise ValueError("no such time zone") from None
+    return text
+
+
+def _when(value: object) -> object:
+    if not isinstance(value, date) or (isinstance(value, datetime) and not value.tzinfo):
+        raise ValueError("neither a date nor an instant with its zone")
+    if not MIN_YEAR <= value.year <= MAX_YEAR:
+        raise ValueError(f"a year lies between {MIN_YEAR} and {MAX_YEAR}")
+    return value
+
+
+MIN_YEAR, MAX_YEAR = 1970, 2099
+Zone = Annotated[str, AfterValidator(_zone)]
+When = Annotated[date | datetime, PlainValidator(_when)]
+"""A day, or an instant."""
+
+
+class Event(Written):
+    """A day of which somebody wants to know, such as a vote, or a disruption known from others."""
+
+    id: Token = Field(description="a stable name; never renamed")
+    title: str = Field(min_length=1, max_length=200)
+    title_ru: str = Field("", max_length=200)
+    title_be: str = Field("", max_length=200)
+    start: When
+    end: When | None = Field(None, description="a date: that whole day; absent: not known")
+    zone: Zone | None = Field(None, description="where days are told in another than the file's")
+    kind: Token = Field(description="vote, or what the source speaks of")
+    where: str = Field(min_length=1, max_length=200, description="whom it touched")
+    operators: tuple[Token, ...] = Field((), max_length=100, description="ids, where clear")
+    precision: Literal["minute", "hour", "day", "month"] = Field(
+        description="how far the times can be trusted"
+    )
+    source: str = Field(min_length=1, max_length=1000)
+    confidence: Literal["high", "medium", "low"]
+    note: str = Field("", max_length=1000)
+
+    def span(self) -> tuple[datetime, datetime]:
+        """Return its first instant and the one after its last, UTC.
+
+        Without an end it lasts to the end of the day it begins on; of the month, if no more is
+        known than that.
+        """
+        zone = ZoneInfo(self.zone or "UTC")
+        start = self.start if isinstance(self.start, datetime) else _midnight(self.start, zone)
+        if isinstance(self.end, datetime):
+            return start.astimezone(UTC), self.end.astimezone(UTC)
+        last = self.end or start.astimezone(zone).date()
+        if not self.end and self.precision == "month":
+            last = last.replace(day=monthrange(last.year, last.month)[1])
+        return start.astimezone(UTC), _midnight(last + timedelta(days=1), zone)
+
+
+def _midnight(day: date, zone: ZoneInfo) -> datetime:
+    return datetime.combine(day, time.min, zone).astimezone(UTC)
+
+
+class EventList(Written):
+    """One file of events, a country's."""
+
+    title: str = Field(max_length=200)
+    country: str | None = Field(
+        None, pattern=r"^[a-z]{2}$", description="ISO 3166 code, lower case"
+    )
+    zone: Zone = Field(description="in which its days are told, such as Europe/Minsk")
+    event: tuple[Event, ...] = Field(max_length=1000)
+
+
 class Stored(BaseModel):
     """One line of a result file: lenient when read, so that newer optional fields do no harm."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
 
     def encoded(self) -> bytes:
         """Write the object as one JSON line, without what is not known."""
@@ -419,9 +495,27 @@ class Window:
     witnesses: tuple[Witness, ...]
 
 
+Group = Literal["operator", "target", "stage", "vantage"]
+"""What a status may be told by."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trend:
+    """Counts of rounds over equal spans of time, one number a span."""
+
+    good: tuple[int, ...]
+    bad: tuple[int, ...]
+    hidden: tuple[int, ...]
+    """Rounds that say nothing, since the vantage could not have known."""
+    tried: dict[Stage, tuple[int, ...]]
+    """Rounds that got as far as a stage, among those that say something."""
+    failed: dict[Stage, tuple[int, ...]]
+    """And failed there."""
+
+
 @dataclass(frozen=True, slots=True)
 class Status:
-    """What is known now of one operator or target."""
+    """What is known now of one operator, target, stage or vantage."""
 
     subject: str
     perspective: Perspective
@@ -435,6 +529,20 @@ class Status:
     last_seen: datetime | None
     vantages_agree: int
     vantages: int
+    trend: Trend
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """How much one vantage looked."""
+
+    vantage: str
+    perspective: Seen
+    runs: int
+    share: float
+    """Observed runs over those expected between its first and its last, 0 to 1."""
+    first_at: datetime
+    last_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -446,6 +554,59 @@ class LinePeriod:
     start: datetime
     end: datetime
     runs: int
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """What was seen of a subject, from one side, between two instants."""
+
+    start: datetime
+    end: datetime
+    runs: int
+    rounds: int
+    """Those that say anything of it."""
+    share: float | None
+    """Of them, those that reached it, 0 to 1; None without any."""
+    latency_ms: float | None
+    """Median over the hours of the median answer in each; None without any."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A later period less an earlier one, with the bounds of its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+Thin = Literal[
+    "too little seen before",
+    "too little seen during",
+    "too little seen after",
+    "too few answers before",
+    "too few answers during",
+    "too few answers after",
+]
+"""Why there is no difference: of shares, and of latencies alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Contrast:
+    """Before, during and after an event, of one operator (or role, of what has none)."""
+
+    subject: str
+    perspective: Perspective
+    before: Period
+    during: Period
+    after: Period
+    difference: Difference | None
+    """Of the share reached, during less before; None where ``thin`` says why."""
+    difference_after: Difference | None
+    """After less before."""
+    latency_difference_ms: Difference | None
+    latency_difference_after_ms: Difference | None
+    thin: tuple[Thin, ...]
 
 
 FindingKind = Literal[
@@ -490,6 +651,15 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
+class Sealed:
+    """A result file by which others can check that they hold the same."""
+
+    vantage: str
+    file: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
 class Detected:
     """What detection makes of the rounds: all that a report or a status may say."""
 
@@ -497,11 +667,32 @@ class Detected:
     own_lines: tuple[Window, ...]
     """Times in which a vantage's own line was down; no evidence about anything else."""
     lines: tuple[LinePeriod, ...]
-    operators: tuple[Status, ...]
-    targets: tuple[Status, ...]
+    statuses: tuple[Status, ...]
+    trend_start: datetime
+    """Where the first span of every trend begins."""
+    trend_step_s: float
+    contrasts: tuple[Contrast, ...]
+    """Of an event with the time around it, where one was asked for."""
     never_answered: tuple[str, ...]
     vantages: tuple[str, ...]
+    coverage: tuple[Coverage, ...]
+    step_s: float
+    """The usual interval between two runs of one vantage."""
     runs: int
     rounds: int
     first_at: datetime | None
     last_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """What somebody else measured over time: drawn beside our own, never mixed with it."""
+
+    source: str
+    """Whose it is: "IODA", "OONI" or "Cloudflare Radar"."""
+    name: str
+    """What it counts and where, as far as the file says: "bgp, country BY"."""
+    points: tuple[tuple[datetime, float | None], ...]
+    """In order of time, none twice, aware UTC; None where the source says that it has no data."""
+    step_s: float
+    """The usual interval; what lies further apart has points missing between."""

@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from keepiton.model import Stage
+
 Ints = NDArray[np.int64]
 Array = NDArray[Any]
 
@@ -18,6 +20,8 @@ REACHED, DEAD, TWICE, NO_NAME, NAMED, RESOLVED, SINGLE = (1 << bit for bit in ra
 """Bits of ``Rounds.flags``: an end answered; a failure that tells of the target; it was confirmed
 by a second attempt or at a second stage; the name did not resolve; a name was looked up; it gave an
 address; only one stage was tried."""
+TRIED: Mapping[Stage, int] = {"dns": 1 << 7, "tcp": 1 << 8, "tls": 1 << 9, "http": 1 << 10}
+"""And which stages were tried."""
 
 DENSE = 1 << 20
 """Numbers up to here are counted in a table, which is faster than sorting them."""
@@ -70,6 +74,12 @@ class Rounds:
         """Count the rounds."""
         return len(self.run)
 
+    @property
+    def country(self) -> str | None:
+        """The country that the runs are about, where all that name one name the same."""
+        named = {str(one) for one in np.unique(self.run_country)} - {""}
+        return named.pop() if len(named) == 1 else None
+
     def columns(self) -> dict[str, Array]:
         """Return every column by its name."""
         return {one.name: getattr(self, one.name) for one in fields(self)}
@@ -101,7 +111,7 @@ TYPES: Mapping[str, type] = {
     "at": np.int64,
     "first_check": np.int16,
     "last_check": np.int16,
-    "flags": np.uint8,
+    "flags": np.uint16,
     "took_ms": np.float32,
     "why": np.int32,
     "file": np.int32,

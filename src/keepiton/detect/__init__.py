@@ -3,23 +3,41 @@
 The method, its reasons and its figures: docs/detection.md.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import numpy as np
 
+from keepiton.detect.contrast import Span, around, contrast
 from keepiton.detect.levels import own_lines, remote
 from keepiton.detect.observe import look_at_lines, observe
 from keepiton.detect.policy import Policy
-from keepiton.detect.status import line_periods, statuses
+from keepiton.detect.status import coverage, line_periods, statuses
+from keepiton.detect.trends import Spans, spans
 from keepiton.detect.windows import describe, instant, united
-from keepiton.model import Detected
+from keepiton.model import Detected, Group
 from keepiton.rounds import DEAD, REACHED, Rounds
 
-__all__ = ["Policy", "detect"]
+__all__ = ["Policy", "Spans", "detect", "spans"]
 
 
-def detect(rounds: Rounds, policy: Policy, now: datetime) -> Detected:
-    """Find windows, own-line windows and the state at ``now``; the order of rounds is no matter."""
+DAY_H = 24
+
+
+def detect(
+    rounds: Rounds,
+    policy: Policy,
+    now: datetime,
+    *,
+    by: Group = "operator",
+    over: Spans | None = None,
+    event: Span | None = None,
+) -> Detected:
+    """Find windows, own-line windows and the state at ``now``; the order of rounds is no matter.
+
+    States are told by operator, target, stage or vantage, each with its trend over some spans of
+    time (the last 24 hours, where none are given). An event is compared with the weeks around it.
+    """
+    over = over or spans(now - timedelta(hours=DAY_H - 1), now, DAY_H)
     looks = look_at_lines(rounds)
     seen = observe(rounds, looks, policy)
     truth = seen.symbol.copy()
@@ -31,15 +49,18 @@ def detect(rounds: Rounds, policy: Policy, now: datetime) -> Detected:
     ever[rounds.subject[rounds.flags & (REACHED | DEAD) > 0]] = True
     never = set(rounds.target[ever & (rounds.control == "")]) - set(rounds.target[seen.answered])
     at = seen.at
-    operators, targets = statuses(seen, truth, windows, policy, now)
     return Detected(
         windows=tuple(windows),
         own_lines=tuple(lines),
         lines=tuple(line_periods(rounds, looks)),
-        operators=tuple(operators),
-        targets=tuple(targets),
+        statuses=tuple(statuses(seen, truth, windows, policy, now, by, over)),
+        trend_start=over.start,
+        trend_step_s=over.step_s,
+        contrasts=contrast(seen, truth, around(event)) if event else (),
         never_answered=tuple(sorted(map(str, never))),
         vantages=tuple(str(one) for one in rounds.vantages),
+        coverage=tuple(coverage(seen)),
+        step_s=seen.step_s,
         runs=len(rounds.run_id),
         rounds=len(at),
         first_at=instant(float(at.min())) if len(at) else None,

@@ -404,7 +404,7 @@ def _background(seen: Seen, policy: Policy) -> Array:
     size[(starts + blocks - 1)[some]] = (looked - (blocks - 1) * BLOCK)[some]
     owner = np.repeat(np.arange(count), blocks)
     median = np.zeros(count)
-    median[some] = _medians(bad, owner, blocks)[some] if total else 0.0
+    median[some] = medians(bad, owner, blocks)[some] if total else 0.0
     # What fails more often than it answers is no noise.
     kept = (bad <= 2 * median[owner] + 2) & (bad <= BLOCK / 2)
     failures = np.bincount(owner, weights=bad * kept, minlength=count)
@@ -460,8 +460,8 @@ def _slow(seen: Seen, policy: Policy) -> None:
     weeks = int(week.max() - week.min()) + 2
     groups, place = ranked(seen.series[good] * weeks + (week - week.min() + 1))
     size = np.bincount(place)
-    median = _medians(log, place, size)
-    spread = _medians(np.abs(log - median[place]), place, size)
+    median = medians(log, place, size)
+    spread = medians(np.abs(log - median[place]), place, size)
     # The week before, where it tells enough.
     before = np.minimum(np.searchsorted(groups, groups - 1), len(groups) - 1)
     use = (groups[before] == groups - 1) & (size[before] >= policy.slow_least)
@@ -474,7 +474,7 @@ def _slow(seen: Seen, policy: Policy) -> None:
     seen.symbol[slow] = np.where(seen.symbol[slow] == OK, SLOW, LONE_SLOW)
 
 
-def _medians(values: Array, place: Array, size: Array) -> Array:
+def medians(values: Array, place: Array, size: Array) -> Array:
     """Return each group's median (the upper one of two); values are below a hundred."""
     ordered = np.sort(place * 128.0 + values) - np.repeat(np.arange(len(size)) * 128.0, size)
     middle = np.cumsum(size) - size + size // 2

@@ -1,4 +1,4 @@
-"""What is known now of each operator and target, and of the vantages' own lines. Pure."""
+"""What is known now of each operator, target, stage or vantage, and of own lines. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,12 +7,24 @@ from typing import Literal
 
 import numpy as np
 
-from keepiton.detect.belief import IS_BAD, MISSING
+from keepiton.detect.belief import IS_BAD, MISSING, OK
 from keepiton.detect.levels import SIDES
-from keepiton.detect.observe import Looks, Seen
+from keepiton.detect.observe import ABROAD_ROLES, Looks, Seen
 from keepiton.detect.policy import Policy
-from keepiton.detect.windows import EPOCH, instant
-from keepiton.model import LINES, LinePeriod, Perspective, Status, Window
+from keepiton.detect.trends import Spans, stage_of, trends, tried
+from keepiton.detect.windows import EPOCH, STAGES, instant
+from keepiton.model import (
+    LINES,
+    Coverage,
+    Group,
+    LinePeriod,
+    Perspective,
+    Stage,
+    Status,
+    Trend,
+    Window,
+)
+from keepiton.model import Seen as Sides
 from keepiton.rounds import Array, Rounds
 
 State = Literal["up", "partly", "disrupted", "unknown", "no data"]
@@ -42,11 +54,76 @@ def line_periods(rounds: Rounds, looks: Looks) -> list[LinePeriod]:
     return sorted(periods, key=lambda one: (one.start, one.vantage))
 
 
-def statuses(
-    seen: Seen, truth: Array, windows: Sequence[Window], policy: Policy, now: datetime
-) -> tuple[list[Status], list[Status]]:
-    """Return the state of every operator (or role, of what has none) and of every target."""
+def coverage(seen: Seen) -> list[Coverage]:
+    """Count each vantage's runs, against those expected at the usual interval."""
     rounds = seen.rounds
+    made = []
+    for number, name in enumerate(rounds.vantages):
+        mine = (rounds.run_vantage == number) & np.isfinite(seen.run_at)
+        if not mine.any():
+            continue
+        at, inside = seen.run_at[mine], rounds.run_inside[mine]
+        first, last = float(at.min()), float(at.max())
+        expected = max(1, round((last - first) / seen.step_s) + 1)
+        side: Sides = "both" if inside.any() != inside.all() else SIDES[bool(inside.all())]
+        share = min(1.0, len(at) / expected)
+        made.append(
+            Coverage(str(name), side, len(at), round(share, 3), instant(first), instant(last))
+        )
+    return made
+
+
+def statuses(
+    seen: Seen,
+    truth: Array,
+    windows: Sequence[Window],
+    policy: Policy,
+    now: datetime,
+    by: Group,
+    over: Spans,
+) -> list[Status]:
+    """Return the state of every operator (or role, of what has none), target, stage or vantage."""
+    rounds = seen.rounds
+    subject = seen.series_subject
+    if by == "stage":
+        return [
+            one
+            for stage in STAGES
+            for one in _grouped(
+                seen,
+                _at_stage(seen, truth, stage),
+                [one for one in windows if one.layer == stage],
+                policy,
+                now,
+                np.full(len(subject), stage),
+                over,
+            )
+        ]
+    names: Array = {
+        "operator": np.where(rounds.operator != "", rounds.operator, rounds.role)[subject],
+        "target": rounds.target[subject],
+        "vantage": rounds.vantages[seen.series_vantage],
+    }[by]
+    return _grouped(seen, truth, windows, policy, now, names, over)
+
+
+def _at_stage(seen: Seen, truth: Array, stage: Stage) -> Array:
+    """Return what observations say of one stage: nothing of those that did not get so far."""
+    failed_there = stage_of(seen) == STAGES.index(stage)
+    passed = np.where(IS_BAD[truth] & ~failed_there, OK, truth)
+    return np.where(tried(seen, stage), passed, MISSING)
+
+
+def _grouped(
+    seen: Seen,
+    truth: Array,
+    windows: Sequence[Window],
+    policy: Policy,
+    now: datetime,
+    names: Array,
+    over: Spans,
+) -> list[Status]:
+    """Return the state of every group of series that has one name and one side."""
     good = np.flatnonzero((truth != MISSING) & ~IS_BAD[truth])
     bounds = np.searchsorted(good, seen.begins)  # rows are in order of series and time
     ever = np.diff(bounds) > 0
@@ -58,20 +135,18 @@ def statuses(
     fresh = seen.at[newest] >= (now - EPOCH).total_seconds() - policy.fresh_s
     latest = np.where(fresh, truth[newest], -1)
     inside = seen.series_inside
-    labels = np.where(rounds.operator != "", rounds.operator, rounds.role)
-    wanted = (rounds.control != "foreign")[seen.series_subject]
-    made: list[list[Status]] = []
-    for names in (labels, rounds.target):
-        theirs = names[seen.series_subject]
-        keys = sorted({(str(theirs[one]), bool(inside[one])) for one in np.flatnonzero(wanted)})
-        made.append([])
-        for subject, within in keys:
-            mine = np.flatnonzero(wanted & (theirs == subject) & (inside == within))
-            look = _Look(
-                seen, mine, latest[mine], float(first[mine].min()), float(last[mine].max())
-            )
-            made[-1].append(_status(subject, SIDES[within], look, windows))
-    return made[0], made[1]
+    wanted = (seen.rounds.control != "foreign")[seen.series_subject]
+    keys = sorted({(str(names[one]), bool(inside[one])) for one in np.flatnonzero(wanted)})
+    group = np.full(len(names), -1)
+    for number, (subject, within) in enumerate(keys):
+        group[wanted & (names == subject) & (inside == within)] = number
+    courses = trends(seen, truth, group, len(keys), over)
+    made = []
+    for number, (subject, within) in enumerate(keys):
+        mine = np.flatnonzero(group == number)
+        look = _Look(seen, mine, latest[mine], float(first[mine].min()), float(last[mine].max()))
+        made.append(_status(subject, SIDES[within], look, windows, courses[number]))
+    return made
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,13 +160,21 @@ class _Look:
     first_good: float
     last_good: float
 
+    @property
+    def abroad(self) -> bool:
+        """Whether any of it stands abroad."""
+        roles = self.seen.rounds.role[self.seen.series_subject[self.series]]
+        return bool(np.isin(roles, ABROAD_ROLES).any())
+
     def targets(self, chosen: Array) -> set[str]:
         """Name the targets of some of the series."""
         subjects = np.unique(self.seen.series_subject[self.series[chosen]])
         return {str(self.seen.rounds.target[one]) for one in subjects}
 
 
-def _status(subject: str, side: Perspective, look: _Look, windows: Sequence[Window]) -> Status:
+def _status(
+    subject: str, side: Perspective, look: _Look, windows: Sequence[Window], trend: Trend
+) -> Status:
     seen = look.seen
     fresh = look.latest >= 0
     told = look.latest > MISSING
@@ -107,6 +190,8 @@ def _status(subject: str, side: Perspective, look: _Look, windows: Sequence[Wind
         for one in windows
         if one.perspective in (side, "both")
         and (one.subject == subject or targets & set(one.targets))
+        # Seen from inside, a country's window is about what lies abroad.
+        and (one.scope != "country" or side == "outside" or look.abroad)
     ]
     current = [one for one in touching if one.ongoing]
     state: State
@@ -142,4 +227,5 @@ def _status(subject: str, side: Perspective, look: _Look, windows: Sequence[Wind
         last_seen=instant(look.last_good) if look.last_good > -np.inf else None,
         vantages_agree=agree,
         vantages=len(looking),
+        trend=trend,
     )

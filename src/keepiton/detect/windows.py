@@ -137,7 +137,10 @@ def _describe(
     frame: Frame, group: list[Candidate], seen: Seen, truth: Array, policy: Policy
 ) -> Window:
     head, rounds = group[0], seen.rounds
-    rows = ranked(np.concatenate([one.rows for one in group]))[0]
+    theirs = np.zeros(len(seen.row), bool)
+    for one in group:
+        theirs[one.rows] = True
+    rows = np.flatnonzero(theirs)
     span = rows[frame.spans(seen.at[rows])]
     sides = {one.side for one in group}
     side: Side = head.side if len(sides) == 1 else "both"

@@ -4,14 +4,12 @@ A kept part counts only while every file it was made of has the size and the tim
 had then; anything odd about it means that the files are read again.
 """
 
-import io
 import json
 import os
 import secrets
-import zipfile
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from hashlib import blake2b, sha256
 from pathlib import Path
 from typing import Any
@@ -20,10 +18,13 @@ import numpy as np
 
 from keepiton.results.read import Folded, Source
 from keepiton.results.write import PART, private_folder
-from keepiton.rounds import rounds
+from keepiton.rounds import Rounds, rounds
 
-VERSION = 2
+VERSION = 4
 """Raised with every change of the columns; a change of the SQL text counts by itself."""
+NAMES = [one.name for one in fields(Rounds)]
+LENGTH = 8
+"""Bytes that hold the length of the head."""
 DIGEST = 64
 """Bytes before the columns: their BLAKE2b, so that what a disk garbled is read anew."""
 
@@ -57,7 +58,7 @@ class Cache:
         self._version = f"{VERSION}-{sha256(text).hexdigest()[:16]}"
 
     def _path(self, day: str, paths: Sequence[str]) -> Path:
-        return self._folder / f"{_key(day, *{str(Path(path).parent) for path in paths})}.npz"
+        return self._folder / f"{_key(day, *{str(Path(path).parent) for path in paths})}.part"
 
     def load(self, day: str, paths: Sequence[str]) -> Part | None:
         """Return the part of a day's files, None where there is none that holds."""
@@ -65,26 +66,22 @@ class Cache:
             kept_bytes = memoryview(self._path(day, paths).read_bytes())
             if blake2b(kept_bytes[DIGEST:]).digest() != kept_bytes[:DIGEST]:
                 return None
-            with np.load(io.BytesIO(kept_bytes[DIGEST:]), allow_pickle=False) as kept:
-                columns: dict[str, Any] = {name.removesuffix("_"): kept[name] for name in kept}
-            told = json.loads(columns.pop("told").tobytes())
-            if told["version"] != self._version:
+            length = int.from_bytes(kept_bytes[DIGEST : DIGEST + LENGTH], "little")
+            at = DIGEST + LENGTH + length
+            told = json.loads(bytes(kept_bytes[DIGEST + LENGTH : at]))
+            if told["version"] != self._version or [one[0] for one in told["columns"]] != NAMES:
                 return None
+            columns: dict[str, Any] = {}
+            for name, kind, count in told["columns"]:
+                columns[name] = np.frombuffer(kept_bytes, kind, count, at)
+                at += columns[name].nbytes
             here = {_key(path): path for path in paths}
             if any(_stamp(here[key]) != old for key, old in told["files"].items()):
                 return None
             sources = tuple(Source(**{**one, "path": here[one["path"]]}) for one in told["sources"])
             files = frozenset(here[key] for key in told["files"])
             return Part(files, Folded(rounds(columns), sources))
-        except (
-            OSError,
-            ValueError,
-            KeyError,
-            TypeError,
-            AttributeError,
-            EOFError,
-            zipfile.BadZipFile,
-        ):
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return None
 
     def save(self, day: str, paths: Sequence[str], folded: Folded) -> None:
@@ -99,19 +96,24 @@ class Cache:
         }
         kept = [one for one in folded.sources if one.path in sealed]
         runs = np.isin(folded.rounds.run_id, [one.run for one in kept])
-        told = {
+        told: dict[str, Any] = {
             "version": self._version,
             "files": {_key(path): _stamp(path) for path in sorted(sealed)},
             "sources": [asdict(one) | {"path": _key(one.path)} for one in kept],
         }
         columns = folded.rounds.of_runs(runs).columns()
-        columns["told"] = np.frombuffer(json.dumps(told).encode(), dtype=np.uint8)
+        told["columns"] = [[name, one.dtype.str, len(one)] for name, one in columns.items()]
+        head = json.dumps(told).encode()
+        # The bytes of every column one after another: read in place, without a copy.
+        content = b"".join(
+            (
+                len(head).to_bytes(LENGTH, "little"),
+                head,
+                *(one.tobytes() for one in columns.values()),
+            )
+        )
         path = self._path(day, paths)
         new = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
-        packed = io.BytesIO()
-        # The underscore keeps a column's name from being an argument's.
-        np.savez(packed, allow_pickle=False, **{f"{name}_": one for name, one in columns.items()})
-        content = packed.getbuffer()
         try:
             private_folder(self._folder, self._data)
             descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

@@ -34,6 +34,8 @@ groups as (
         max(case when address is not null then 1 else 0 end) as answered,
         max(case when address is null then 1 else 0 end) as named,
         min(stage) as first_stage, max(stage) as last_stage,
+        max(case stage when '2' then 1 else 0 end) as asked_name,
+        max(case stage when '3' then 1 else 0 end) as shook_hands,
         max(duration_ms) as took_ms,
         min(seen_at) as seen_at, min(checked) as first_check, max(checked) as last_check
     from measured
@@ -62,6 +64,8 @@ ends as (
         max(case when state = 'fail' then stage end) as last_failed,
         max(case when state = 'ok' then duration_ms end) as took_ms,
         min(stage) as first_stage, max(stage) as last_stage,
+        max(case stage when '2' then 1 else 0 end) as asked_name,
+        max(case stage when '3' then 1 else 0 end) as shook_hands,
         min(seen_at) as seen_at, min(checked) as first_check, max(checked) as last_check,
         min(case when state in ('fail', 'inconclusive') then file end) as file
     from measured
@@ -86,12 +90,15 @@ sources as (  -- what each file says of each run in it
 )
 -- One shape for both kinds of rows, since null columns of millions of rows cost more than they tell.
 -- The flags of a round are bits: reached 1, dead 2, confirmed 4, without a name 8, named 16,
--- resolved 32, of one stage 64. A source's columns are, in their order: run, path, vantage,
+-- resolved 32, of one stage 64, and which stages were tried: dns 128, tcp 256, tls 512, http 1024.
+-- A source's columns are, in their order: run, path, vantage,
 -- perspective, country, sealed, nothing, mixed, format, unreadable lines, clock offset (ms), nothing,
 -- file.
 select
     'round' as kind, run, target, operator, role, control, look, seen_at, first_check, last_check,
     cast(answered * 33 + named * 16 + case when first_stage = last_stage then 64 else 0 end
+         + asked_name * 128 + case when first_stage = '1' then 256 else 0 end
+         + shook_hands * 512 + case when last_stage = '4' then 1024 else 0 end
          as integer) as flags,
     took_ms, cast(null as varchar) as why, cast(null as varchar) as file
 from groups where troubled = 0
@@ -106,9 +113,14 @@ select
         + max(case when address is null and failed = attempt and ok < attempt then 8 else 0 end)
         + max(case when address is null then 16 else 0 end)
         + max(case when address is not null then 32 else 0 end)
-        + case when min(first_stage) = max(last_stage) then 64 else 0 end as integer),
+        + case when min(first_stage) = max(last_stage) then 64 else 0 end
+        + max(asked_name) * 128 + case when min(first_stage) = '1' then 256 else 0 end
+        + max(shook_hands) * 512 + case when max(last_stage) = '4' then 1024 else 0 end
+        as integer),
     min(took_ms),
-    min(case when address is not null or ok < attempt then why end),
+    -- Of a name of which one question failed and another came back empty, the failure, if it is dead.
+    coalesce(min(case when address is not null or ok < attempt then why end),
+             min(case when dead = attempt then why end)),
     min(file)
 from ends
 where skipped < attempt

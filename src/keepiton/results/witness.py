@@ -5,13 +5,15 @@ import json
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from hashlib import file_digest
 from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from keepiton.model import Window, Witness, clean
+from keepiton.model import Sealed, Window, Witness, clean
 from keepiton.results.lines import MAX_LINE
 from keepiton.results.read import PLAIN
+from keepiton.results.write import NAME
 
 MOST_LINES = 1_000_000
 """Lines of one file that are looked through."""
@@ -36,6 +38,32 @@ def locate(windows: Sequence[Window], files: Sequence[str]) -> tuple[Window, ...
         )
         for window in windows
     )
+
+
+def seal(windows: Sequence[Window], files: Sequence[str]) -> tuple[Sealed, ...]:
+    """Hash every witness and the newest file of each vantage, so that others can compare theirs.
+
+    A run's end line holds the hash of the vantage's run before: the newest seals them all.
+    """
+    newest: dict[str, str] = {}
+    wanted = {one.file for window in windows for one in window.witnesses}
+    chosen = []
+    for path in sorted(files, key=lambda path: Path(path).name):
+        name = NAME.search(path)
+        if name:
+            newest[name["vantage"]] = path
+        if clean(Path(path).name) in wanted:
+            chosen.append(path)
+    vantages = {path: vantage for vantage, path in newest.items()}
+    sealed = []
+    for path in dict.fromkeys([*newest.values(), *chosen]):
+        try:
+            with Path(path).open("rb") as file:
+                digest = file_digest(file, "sha256").hexdigest()
+        except OSError:
+            continue  # gone meanwhile: nothing is said of it
+        sealed.append(Sealed(vantages.get(path, ""), clean(Path(path).name), digest))
+    return tuple(sealed)
 
 
 def _lines(path: str, wanted: set[Witness]) -> dict[Witness, int]:

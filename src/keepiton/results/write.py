@@ -58,6 +58,7 @@ class Writer:
 
     def seal(
         self,
+        ended_at: datetime,
         reason: Reason,
         line: Line,
         bytes_received: int,
@@ -72,7 +73,7 @@ class Writer:
         """
         end = End(
             run=self.run.run,
-            ended_at=datetime.now(UTC),
+            ended_at=ended_at,
             reason=reason,
             measurements=self.states.total(),
             states=dict(self.states),
