@@ -194,10 +194,9 @@ def test_the_schema_describes_every_shipped_list(keepiton: Command) -> None:
 
     printed = json.loads(keepiton("targets", "check", "--schema").stdout)
     assert printed == TargetList.model_json_schema()
-    for path in SHIPPED.rglob("*.toml"):
-        if path.stem == "fingerprints":
-            continue
-        data = json.loads(json.dumps(tomllib.loads(path.read_text(encoding="utf-8")), default=str))
+    for name in available():
+        text = (SHIPPED / f"{name}.toml").read_text(encoding="utf-8")
+        data = json.loads(json.dumps(tomllib.loads(text), default=str))
         jsonschema.validate(data, printed)
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate({"title": "x", "target": [{"id": "x", "urll": "y"}]}, printed)

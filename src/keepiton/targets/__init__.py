@@ -28,6 +28,9 @@ from keepiton.targets.normal import same
 MAX_BYTES = 10 * 1024 * 1024
 CONTROLS = "controls"
 FINGERPRINTS = "fingerprints"
+EVENTS = "events"
+NO_LISTS = (FINGERPRINTS, EVENTS)
+"""Files that lie among the target lists and are none."""
 _PACKAGE = Path(__file__).parent.parent
 _IN_WHEEL = _PACKAGE / "shipped"
 SHIPPED = _IN_WHEEL if _IN_WHEEL.is_dir() else _PACKAGE.parent.parent / "targets"
@@ -76,7 +79,7 @@ class DoNotProbe:
 def available() -> list[str]:
     """Name every shipped list: ``by/operators`` and so on."""
     found = (path.relative_to(SHIPPED).with_suffix("") for path in SHIPPED.rglob("*.toml"))
-    return sorted(path.as_posix() for path in found if path.name != FINGERPRINTS)
+    return sorted(path.as_posix() for path in found if path.name not in NO_LISTS)
 
 
 def _files(given: str) -> list[Path]:
@@ -85,7 +88,7 @@ def _files(given: str) -> list[Path]:
     if path.exists() and not path.is_dir():
         return [path]
     if path.is_dir() and given not in available():
-        found = sorted(one for one in path.glob("*.toml") if one.stem != FINGERPRINTS)
+        found = sorted(one for one in path.glob("*.toml") if one.stem not in NO_LISTS)
         if found:
             return found
     return _shipped(given)
@@ -107,7 +110,8 @@ def _is_default(name: str) -> bool:
     return listed is not None and listed.default
 
 
-def _text(path: Path) -> str:
+def text_of(path: Path) -> str:
+    """Read a file that a person wrote. Raises Mistake where it cannot be read or is no text."""
     try:
         with path.open("rb") as file:
             return _decoded(str(path), file.read(MAX_BYTES + 1))
@@ -148,7 +152,7 @@ def load(
     """
     sources: list[tuple[str, str, str]] = []
     mistakes: list[str] = []
-    defaults = [] if given else _text(SHIPPED / "default.txt").split()
+    defaults = [] if given else text_of(SHIPPED / "default.txt").split()
     for word in [*given, *defaults]:
         try:
             if word == "-":
@@ -156,14 +160,14 @@ def load(
                 continue
             # A default list is never one that happens to lie in the current folder.
             paths = _files(word) if given else _shipped(word)
-            sources += [(str(path), _listed_name(path), _text(path)) for path in paths]
+            sources += [(str(path), _listed_name(path), text_of(path)) for path in paths]
         except Mistake as exc:
             mistakes.append(str(exc))
     loaded = Loaded()
     lists = _read_all(sources, loaded, mistakes)
     if not any(target.control == "foreign" for _, listed in lists for target in listed.target):
         path = SHIPPED / (CONTROLS + ".toml")
-        lists += _read_all([(str(path), CONTROLS, _text(path))], loaded, mistakes)
+        lists += _read_all([(str(path), CONTROLS, text_of(path))], loaded, mistakes)
     countries = {listed.country for _, listed in lists} - {None}
     loaded.country = countries.pop() if len(countries) == 1 else None
     loaded.fingerprints = _fingerprints({listed.country for _, listed in lists}, mistakes)
@@ -184,7 +188,7 @@ def _fingerprints(countries: set[str | None], mistakes: list[str]) -> tuple[Fing
         if named and path.parent.name not in named:
             continue
         try:
-            found += Fingerprints.model_validate(tomllib.loads(_text(path))).fingerprint
+            found += Fingerprints.model_validate(tomllib.loads(text_of(path))).fingerprint
         except (ValueError, Mistake) as exc:
             mistakes.append(f"{path}: {exc}")
     return found
@@ -271,7 +275,7 @@ def _do_not_probe(extra: Path | None, mistakes: list[str]) -> DoNotProbe:
     networks: list[IPv4Network | IPv6Network] = []
     for path in [SHIPPED / "do-not-probe.txt", *([extra] if extra else [])]:
         try:
-            text = _text(path)
+            text = text_of(path)
         except Mistake as exc:
             mistakes.append(str(exc))
             continue
