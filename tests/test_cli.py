@@ -252,7 +252,7 @@ def test_reports_read_files_folders_globs_and_filters(keepiton: Command, tmp_pat
     assert keepiton("report", str(samples), "--format", "md", "-o", str(out)).stdout == ""
     assert out.read_text().startswith("## Disruptions")
     assert out.stat().st_mode & 0o777 == 0o600
-    for command in (["status"], ["status", "--targets"]):
+    for command in (["status"], ["status", "--by", "target"]):
         assert "beta" in keepiton(*command, str(samples), "--tz", "Europe/Minsk").stdout
         assert ".test" not in keepiton(*command, str(samples), "--defang").stdout
 

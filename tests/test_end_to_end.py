@@ -189,7 +189,7 @@ def test_a_runs_packets_go_to_listed_hosts_and_resolvers_only(
                 ["report", "--format", "csv"],
                 ["report", "--format", "md"],
                 ["status"],
-                ["status", "--targets"],
+                ["status", "--by", "target"],
             )
         ]
     assert seen == {*SITES.values(), RESOLVER, NAME_SERVER}

@@ -184,7 +184,7 @@ def test_files_and_tables_are_read_alike(
 
 def test_the_command_reads_clickhouse(rows: Path, keepiton: Command, clickhouse: str) -> None:
     """It asks for no more than it is let to: nothing is made there."""
-    for words in (["report", "--format", "json"], ["status", "--targets"]):
+    for words in (["report", "--format", "json"], ["status", "--by", "target"]):
         wanted = keepiton(*words, str(rows))
         url = f"clickhouse://{USER}:{PASSWORD.replace('%', '%25')}@{clickhouse}/default?lines=lines"
         got = keepiton(*words, "--engine", url)

@@ -11,6 +11,7 @@ import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -211,7 +212,7 @@ def filed(web: Gone, named: Gone, tmp_path_factory: pytest.TempPathFactory) -> P
     writer = write.Writer(data, a_run())
     for row in (*web.rows, *named.rows):
         writer.add(row)
-    writer.seal("finished", "up", 0, None, 0.0, None)
+    writer.seal(datetime.now(UTC), "finished", "up", 0, None, 0.0, None)
     writer.close()
     return write.publish(writer.part)
 
@@ -248,7 +249,7 @@ def leaves(value: Any) -> Iterator[Any]:  # noqa: ANN401 - JSON
         ("findings",),
         ("findings", "--format", "json"),
         ("status",),
-        ("status", "--targets"),
+        ("status", "--by", "target"),
         *(("report", "--format", one) for one in ("table", "md", "csv", "json")),
     ],
     ids=" ".join,

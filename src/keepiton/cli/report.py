@@ -1,14 +1,46 @@
 """``keepiton report``."""
 
+import gc
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from keepiton.cli import common
 
-LOOK_BACK_DAYS = 8
-"""Read before what was asked for, so that noise and usual durations are known."""
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from keepiton.model import Event, EventList
+
+LOOK_BACK_DAYS = 9
+"""Read before what was asked for, so that noise and usual durations are known; a day of it for the
+zone, which is known when the results are."""
+MOST_SPANS = 240
+"""Parts that a timeline is cut into, at most."""
+FORMATS = (
+    *("table", "md", "html", "csv", "json", "jsonl", "atom", "prometheus", "svg", "png"),
+    *("disclosure", "disclosure-html"),
+)
+ENDINGS = {
+    ".txt": "table",
+    ".md": "md",
+    ".html": "html",
+    ".htm": "html",
+    ".csv": "csv",
+    ".json": "json",
+    ".jsonl": "jsonl",
+    ".atom": "atom",
+    ".xml": "atom",
+    ".prom": "prometheus",
+    ".svg": "svg",
+    ".png": "png",
+}
+
+
+SEALING = ("html", "disclosure", "disclosure-html", "json")
+"""Formats that name files with their hashes."""
 
 
 @click.command()
@@ -16,11 +48,29 @@ LOOK_BACK_DAYS = 8
 @click.option("--since", help="Only what touches the time from here: 2022-02-27T08:00, or 24h.")
 @click.option("--until", help="Only what touches the time up to here.")
 @click.option(
+    "--event",
+    "event_id",
+    metavar="ID",
+    help="Compare before, during and after an event, such as referendum-2022 (docs/events.md).",
+)
+@click.option(
+    "--events",
+    "event_files",
+    multiple=True,
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="A TOML file of events of your own, beside those that are shipped. Repeatable.",
+)
+@click.option(
+    "--compare",
+    multiple=True,
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Draw figures of IODA, OONI or Cloudflare Radar, as downloaded, below ours. Repeatable.",
+)
+@click.option(
     "--format",
     "form",
-    type=click.Choice(["table", "json", "csv", "md"]),
-    default="table",
-    show_default=True,
+    type=click.Choice(FORMATS),
+    help="Kind of report.  [default: by the ending of --output, or table]",
 )
 @click.option(
     "--round", "rounded", help="Coarsen all times for sharing, to steps such as 5m or 1h."
@@ -33,13 +83,17 @@ def report(
     data: Path | None,
     engine: str | None,
     policy: Path | None,
-    tz: str,
+    tz: str | None,
+    lang: str | None,
     only_targets: tuple[str, ...],
     only_operators: tuple[str, ...],
     output: Path | None,
     since: str | None,
     until: str | None,
-    form: str,
+    event_id: str | None,
+    event_files: tuple[Path, ...],
+    compare: tuple[Path, ...],
+    form: str | None,
     rounded: str | None,
     fail_on: str | None,
     *,
@@ -52,32 +106,48 @@ def report(
     from dataclasses import replace  # noqa: PLC0415
     from datetime import UTC, datetime, timedelta  # noqa: PLC0415
 
+    gc.disable()  # a short process; to look for circles of garbage cost a tenth of its time
+    # What a person wrote is looked at before anything is read.
+    now = datetime.now(UTC)
+    words = common.language(lang)
+    form = common.format_of(form, output, ENDINGS)
+    common.zone(tz, None)
+    step = common.age(rounded, "--round") if rounded else None
+    listed, event = _events(event_files, event_id)
+    around = _around(event)
+    first = common.span(since, until, UTC, now)[0] or around[0]
     common.require_readers()
+    from keepiton import others  # noqa: PLC0415
     from keepiton.report import RENDERERS  # noqa: PLC0415
     from keepiton.report.build import build  # noqa: PLC0415
     from keepiton.report.coarse import coarsen  # noqa: PLC0415
     from keepiton.report.defang import defang as defanged  # noqa: PLC0415
-    from keepiton.results.witness import locate  # noqa: PLC0415
+    from keepiton.results.witness import locate, seal  # noqa: PLC0415
 
-    zone = common.zone(tz)
-    now = datetime.now(UTC)
-    span = (
-        common.instant(since, zone, now, "--since"),
-        common.instant(until, zone, now, "--until"),
-    )
     thresholds = common.policy_from(policy)
+    series = tuple(one for path in compare for one in others.read(path))
     files = common.found(places, data, engine)
-    recent = span[0] and span[0] - timedelta(days=LOOK_BACK_DAYS)
+    recent = first and first - timedelta(days=LOOK_BACK_DAYS)
     while True:
         found = common.rows(files, data, recent, engine)
+        country = found.rounds.country
+        zone = common.zone(tz, country)
+        asked = common.span(since, until, zone, now)
         made = build(
             found,
             zone,
             now,
             targets=only_targets,
             operators=only_operators,
-            span=span,
+            span=(asked[0] or around[0], asked[1] or around[1]),
             policy=thresholds,
+            most=MOST_SPANS,
+            words=words,
+            event=event,
+            events=tuple(
+                one for each in listed if each.country in (None, country) for one in each.event
+            ),
+            others=series,
         )
         if found.complete or (
             made
@@ -89,10 +159,30 @@ def report(
     if not made:
         sys.exit(common.complain("no data in the asked range", common.NO_DATA))
     made = replace(made, windows=locate(made.windows, files))
+    if form in SEALING:
+        made = replace(made, sealed=seal(made.windows, files))
     if defang:
         made = defanged(made)
-    if rounded:
-        made = coarsen(made, common.age(rounded, "--round"))
+    if step:
+        made = coarsen(made, step)
     common.deliver(RENDERERS[form](made), output)
     if fail_on and made.windows:
         sys.exit(common.FAIL_ON)
+
+
+def _events(files: tuple[Path, ...], name: str | None) -> "tuple[list[EventList], Event | None]":
+    """Read the shipped events and a person's own; find the one that was named. Raises Mistake."""
+    from keepiton.targets import events  # noqa: PLC0415
+
+    listed = [*map(events.read, files), *events.shipped()]
+    return listed, events.find(name, listed) if name else None
+
+
+def _around(event: "Event | None") -> "tuple[datetime | None, datetime | None]":
+    """Return the time that an event is compared over."""
+    if not event:
+        return None, None
+    from keepiton.detect.contrast import around  # noqa: PLC0415
+
+    (begin, _), _, (_, end) = around(event.span())
+    return begin, end

@@ -1,27 +1,61 @@
 """``keepiton status``."""
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from keepiton.cli import common
+from keepiton.errors import Mistake
+
+if TYPE_CHECKING:
+    from keepiton.model import Group
+
+FORMATS = ("table", "md", "csv", "json", "html", "prometheus")
+ENDINGS = {
+    ".txt": "table",
+    ".md": "md",
+    ".csv": "csv",
+    ".json": "json",
+    ".html": "html",
+    ".htm": "html",
+    ".prom": "prometheus",
+}
+REFRESH_S = 30.0
 
 
 @click.command()
 @common.reading_options
-@click.option("--targets", "by_target", is_flag=True, help="One row a target.")
+@click.option(
+    "--by",
+    type=click.Choice(["operator", "target", "stage", "vantage"]),
+    default="operator",
+    show_default=True,
+    help="What a row is.",
+)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(FORMATS),
+    help="Kind of table.  [default: by the ending of --output, or table]",
+)
+@click.option("--watch", is_flag=True, help="Show it anew every 30 seconds, until Ctrl-C.")
 def status(
     places: tuple[Path, ...],
     data: Path | None,
     engine: str | None,
     policy: Path | None,
-    tz: str,
+    tz: str | None,
+    lang: str | None,
     only_targets: tuple[str, ...],
     only_operators: tuple[str, ...],
     output: Path | None,
+    by: "Group",
+    form: str | None,
     *,
-    by_target: bool,
+    watch: bool,
     defang: bool,
 ) -> None:
     """Show a quick table: who answers now, and since when.
@@ -30,28 +64,52 @@ def status(
     any files and folders named.
     """
     import shutil  # noqa: PLC0415
-    from dataclasses import replace  # noqa: PLC0415
     from datetime import UTC, datetime  # noqa: PLC0415
 
+    form = common.format_of(form, output, ENDINGS)
+    if watch and (form != "table" or output):
+        raise Mistake("--watch shows the table on the terminal; leave out --format and --output")
+    words = common.language(lang)
+    common.zone(tz, None)
     common.require_readers()
-    from keepiton.report import table  # noqa: PLC0415
+    from keepiton.report import STATUS  # noqa: PLC0415
     from keepiton.report.build import build  # noqa: PLC0415
     from keepiton.report.defang import defang as defanged  # noqa: PLC0415
 
-    zone = common.zone(tz)
     thresholds = common.policy_from(policy)
-    now = datetime.now(UTC)
-    found = common.rows(common.found(places, data, engine), data, engine=engine)
-    report = build(
-        found, zone, now, targets=only_targets, operators=only_operators, policy=thresholds
-    )
-    found_now = report and report.findings
-    statuses = found_now and (found_now.targets if by_target else found_now.operators)
-    if not report or not statuses:
-        sys.exit(common.complain("no measurements of such targets", common.NO_DATA))
-    width = max(80, shutil.get_terminal_size((110, 24)).columns)
-    report = replace(report, statuses=statuses)
-    if defang:
-        report = defanged(report)
-    text = table.status(report, "target" if by_target else "operator", width)
-    common.deliver(text, output)
+
+    def text() -> str:
+        found = common.rows(common.found(places, data, engine), data, engine=engine)
+        report = build(
+            found,
+            common.zone(tz, found.rounds.country),
+            datetime.now(UTC),
+            targets=only_targets,
+            operators=only_operators,
+            policy=thresholds,
+            by=by,
+            words=words,
+        )
+        if not report or not report.findings.statuses:
+            sys.exit(common.complain("no measurements of such targets", common.NO_DATA))
+        width = shutil.get_terminal_size((100, 24)).columns
+        return STATUS[form](defanged(report) if defang else report, by, width)
+
+    if watch:
+        _refresh(text)
+    common.deliver(text(), output)
+
+
+def _refresh(text: Callable[[], str]) -> None:
+    """Show a text in place, again and again."""
+    import time  # noqa: PLC0415
+
+    from rich.console import Console  # noqa: PLC0415
+    from rich.live import Live  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    console = Console()
+    with Live(console=console, screen=console.is_terminal, auto_refresh=False) as live:
+        while True:
+            live.update(Text(text(), no_wrap=True, overflow="crop"), refresh=True)
+            time.sleep(REFRESH_S)

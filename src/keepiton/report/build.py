@@ -4,8 +4,10 @@ from datetime import datetime, tzinfo
 
 import numpy as np
 
-from keepiton.detect import Policy, detect
-from keepiton.model import Window
+from keepiton.detect import Policy, detect, spans
+from keepiton.detect.windows import instant
+from keepiton.language import ENGLISH, Language
+from keepiton.model import Event, Group, Series, Window
 from keepiton.report.common import Report
 from keepiton.rounds import Rounds, Rows
 
@@ -23,17 +25,25 @@ def build(
     operators: tuple[str, ...] = (),
     span: Span = ALWAYS,
     policy: Policy = USUAL,
+    by: Group = "operator",
+    most: int | None = None,
+    words: Language = ENGLISH,
+    event: Event | None = None,
+    events: tuple[Event, ...] = (),
+    others: tuple[Series, ...] = (),
 ) -> Report | None:
     """Make a report of the named targets and operators (all, where none is named).
 
     Windows are found over all times and then chosen by the span, since an edge may lie outside it.
+    Trends are over at most so many parts of it; without a number over the last 24 hours.
     Returns None when there is no data in what was asked for.
     """
     since, until = span
     kept = rows.rounds
     if targets or operators:
         kept = _only(kept, targets, operators)
-    found = detect(kept, policy, now)
+    over = spans(*_times(kept, span), most) if most and len(kept) else None
+    found = detect(kept, policy, now, by=by, over=over, event=event.span() if event else None)
     if not _any(kept, span, whole=not (targets or operators)):
         return None
     return Report(
@@ -45,7 +55,6 @@ def build(
             for one in found.lines
             if (not until or one.start <= until) and (not since or one.end >= since)
         ),
-        statuses=(),
         policy=policy,
         zone=zone,
         now=now,
@@ -54,7 +63,19 @@ def build(
         files=rows.files,
         unsealed=rows.unsealed,
         complaints=tuple(rows.complaints()),
+        words=words,
+        event=event,
+        events=events,
+        others=others,
     )
+
+
+def _times(rounds: Rounds, span: Span) -> tuple[datetime, datetime]:
+    """Return the first and the last instant that was asked for and is in the data."""
+    first, last = instant(rounds.at.min() / 1000), instant(rounds.at.max() / 1000)
+    since, until = span
+    first = max(first, since) if since else first
+    return first, max(first, min(last, until) if until else last)
 
 
 def _touches(one: Window, since: datetime | None, until: datetime | None) -> bool:

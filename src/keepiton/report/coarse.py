@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from keepiton.model import LinePeriod, Status, Window
+from keepiton.model import Coverage, LinePeriod, Status, Window
 from keepiton.report.common import Report
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -22,7 +22,8 @@ def up(at: datetime, step: timedelta) -> datetime:
 def coarsen(report: Report, step: timedelta) -> Report:
     """Widen every interval to whole steps, so that it stays true.
 
-    Witnesses and ids are withheld: a file's name holds an exact time, and an id is made from one.
+    Witnesses, files and ids are withheld: a file's name holds an exact time, and an id is made
+    from one.
     """
 
     def window(one: Window) -> Window:
@@ -48,7 +49,12 @@ def coarsen(report: Report, step: timedelta) -> Report:
         seen = one.last_seen and down(one.last_seen, step)
         return replace(one, since=since, last_seen=seen)
 
+    def coverage(one: Coverage) -> Coverage:
+        return replace(one, first_at=down(one.first_at, step), last_at=up(one.last_at, step))
+
     found = report.findings
+    # Counts by spans of time stay where the spans are no finer than what is asked for.
+    shown = found.trend_step_s % step.total_seconds() == 0
     return replace(
         report,
         now=down(report.now, step),
@@ -58,16 +64,16 @@ def coarsen(report: Report, step: timedelta) -> Report:
             found,
             first_at=found.first_at and down(found.first_at, step),
             last_at=found.last_at and down(found.last_at, step),
+            coverage=tuple(map(coverage, found.coverage)),
             windows=(),
             own_lines=(),
             lines=(),
-            operators=(),
-            targets=(),
+            statuses=tuple(map(status, found.statuses)) if shown else (),
         ),
         windows=tuple(map(window, report.windows)),
         own_lines=tuple(map(window, report.own_lines)),
         lines=tuple(map(period, report.lines)),
-        statuses=tuple(map(status, report.statuses)),
+        sealed=(),
         complaints=(f"{len(report.complaints)} file(s) with unreadable lines",)
         if report.complaints
         else (),

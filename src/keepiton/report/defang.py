@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from keepiton.model import Status, Window
+from keepiton.model import Event, Status, Window
 from keepiton.report.common import Report
 
 
@@ -12,7 +12,7 @@ def name(text: str) -> str:
 
 
 def defang(report: Report) -> Report:
-    """Write every target's name so."""
+    """Write every target's name so, and what others say of them."""
 
     def window(one: Window) -> Window:
         return replace(
@@ -25,10 +25,20 @@ def defang(report: Report) -> Report:
     def status(one: Status) -> Status:
         return replace(one, subject=name(one.subject))
 
+    def event(one: Event) -> Event:
+        titles = ("title", "title_ru", "title_be", "source")
+        return one.model_copy(update={each: name(getattr(one, each)) for each in titles})
+
     never = tuple(name(one) for one in report.findings.never_answered)
     return replace(
         report,
         windows=tuple(map(window, report.windows)),
-        statuses=tuple(map(status, report.statuses)),
-        findings=replace(report.findings, never_answered=never),
+        events=tuple(map(event, report.events)),
+        event=report.event and event(report.event),
+        others=tuple(replace(one, name=name(one.name)) for one in report.others),
+        findings=replace(
+            report.findings,
+            never_answered=never,
+            statuses=tuple(map(status, report.findings.statuses)),
+        ),
     )

@@ -1,15 +1,71 @@
-"""The whole report as one JSON object, times in UTC."""
+"""The whole report as one JSON object, times in UTC, always in English."""
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
-from keepiton.model import utc
+from keepiton.language import ENGLISH
+from keepiton.model import Contrast, Coverage, Group, LinePeriod, Sealed, Status, Window, utc
 from keepiton.report.common import CAVEAT, Report, remarks
 
 
-def _plain(value: Any) -> Any:  # noqa: ANN401 - whatever a report holds
+@dataclass(frozen=True, slots=True)
+class Basis:
+    """What all of it rests on."""
+
+    runs: int
+    rounds: int
+    first_at: datetime | None
+    last_at: datetime | None
+    step_s: float
+    vantages: tuple[str, ...]
+    never_answered: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """A report; its number is raised when a meaning changes, not for a new field."""
+
+    report: Literal[1]
+    since: datetime | None
+    until: datetime | None
+    now: datetime
+    basis: Basis
+    windows: tuple[Window, ...]
+    own_lines: tuple[Window, ...]
+    looks: tuple[LinePeriod, ...]
+    trend_start: datetime
+    trend_step_s: float
+    status: tuple[Status, ...]
+    coverage: tuple[Coverage, ...]
+    event: str | None
+    contrasts: tuple[Contrast, ...]
+    policy: dict[str, float]
+    files: int
+    unsealed: int
+    sealed: tuple[Sealed, ...]
+    remarks: list[str]
+    caveat: str
+
+
+@dataclass(frozen=True, slots=True)
+class States:
+    """The quick table."""
+
+    status: Literal[1]
+    now: datetime
+    newest_data_at: datetime | None
+    by: Group
+    trend_start: datetime
+    trend_step_s: float
+    states: tuple[Status, ...]
+    remarks: list[str]
+    caveat: str
+
+
+def plain(value: Any) -> Any:  # noqa: ANN401 - whatever a report holds
+    """Write what JSON has no type for."""
     if isinstance(value, datetime):
         return utc(value)
     if isinstance(value, timedelta):
@@ -17,25 +73,61 @@ def _plain(value: Any) -> Any:  # noqa: ANN401 - whatever a report holds
     raise TypeError(type(value).__name__)
 
 
+def _written(whole: Whole | States) -> str:
+    return json.dumps(asdict(whole), default=plain, ensure_ascii=False, indent=1) + "\n"
+
+
 def render(report: Report) -> str:
     """Write everything the report holds."""
-    findings = asdict(report.findings)
-    for name in ("windows", "own_lines", "lines", "operators", "targets"):
-        del findings[name]
-    whole = {
-        "report": 1,
-        "since": report.since,
-        "until": report.until,
-        "now": report.now,
-        "basis": findings,
-        "windows": [asdict(one) for one in report.windows],
-        "own_lines": [asdict(one) for one in report.own_lines],
-        "looks": [asdict(one) for one in report.lines],
-        "status": [asdict(one) for one in report.statuses],
-        "policy": asdict(report.policy),
-        "files": report.files,
-        "unsealed": report.unsealed,
-        "remarks": remarks(report),
-        "caveat": CAVEAT,
-    }
-    return json.dumps(whole, default=_plain, ensure_ascii=False, indent=1) + "\n"
+    found = report.findings
+    return _written(
+        Whole(
+            report=1,
+            since=report.since,
+            until=report.until,
+            now=report.now,
+            basis=Basis(
+                runs=found.runs,
+                rounds=found.rounds,
+                first_at=found.first_at,
+                last_at=found.last_at,
+                step_s=found.step_s,
+                vantages=found.vantages,
+                never_answered=found.never_answered,
+            ),
+            windows=report.windows,
+            own_lines=report.own_lines,
+            looks=report.lines,
+            trend_start=found.trend_start,
+            trend_step_s=found.trend_step_s,
+            status=found.statuses,
+            coverage=found.coverage,
+            event=report.event.id if report.event else None,
+            contrasts=found.contrasts,
+            policy=asdict(report.policy),
+            files=report.files,
+            unsealed=report.unsealed,
+            sealed=report.sealed,
+            remarks=remarks(replace(report, words=ENGLISH)),
+            caveat=CAVEAT,
+        )
+    )
+
+
+def status(report: Report, by: Group, width: int) -> str:
+    """Write the states as one JSON object."""
+    del width
+    found = report.findings
+    return _written(
+        States(
+            status=1,
+            now=report.now,
+            newest_data_at=found.last_at,
+            by=by,
+            trend_start=found.trend_start,
+            trend_step_s=found.trend_step_s,
+            states=found.statuses,
+            remarks=remarks(replace(report, words=ENGLISH)),
+            caveat=CAVEAT,
+        )
+    )

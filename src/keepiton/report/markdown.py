@@ -1,13 +1,16 @@
 """Markdown for a chat, an issue or a wiki. Names are text, never links."""
 
 import re
+from collections.abc import Iterable
 
+from keepiton.language import noted
 from keepiton.report import common
 from keepiton.report.common import Report
 
 HEADER = (
-    *("what", "seen from", "how sure", "began", "ended", "lasted", "verdict", "failed"),
-    *("vantages", "observed", "how"),
+    *(noted("what"), noted("seen from"), noted("how sure"), noted("began"), noted("ended")),
+    *(noted("lasted"), noted("verdict"), noted("failed"), noted("vantages"), noted("observed")),
+    noted("how"),
 )
 _SPECIAL = re.compile(r"([\\`*_\[\]<>|~&])")
 
@@ -18,34 +21,42 @@ def escape(text: str) -> str:
     return _SPECIAL.sub(r"\\\1", text).replace("://", ":\u200c//").replace("www.", "www\u200c.")
 
 
+def table(header: Iterable[str], rows: Iterable[Iterable[str]]) -> list[str]:
+    """Write a table, its cells escaped."""
+    names = [escape(one) for one in header]
+    return [
+        f"| {' | '.join(names)} |",
+        "|---" * len(names) + "|",
+        *("| " + " | ".join(escape(cell) for cell in row) + " |" for row in rows),
+    ]
+
+
 def render(report: Report) -> str:
     """Write the windows as a table, with the notes that belong to them."""
-    zone = report.zone
-    out = [f"## Disruptions (times: {common.zone_name(report)})", "", escape(common.basis(report))]
-    if report.windows:
-        out += [
-            "",
-            f"| {' | '.join(HEADER)} |",
-            "|---" * len(HEADER) + "|",
+    words = report.words
+    _ = words.say
+    title = f"{_('Disruptions.')} {common.times(report)}"
+    out = [f"## {escape(title)}", "", escape(common.basis(report))]
+    if old := common.warning(report):
+        out += ["", f"**{escape(old)}**"]
+    rows = [
+        [
+            f"{window.subject} ({_(common.SCOPES[window.scope])})",
+            _(common.SIDES[window.perspective]),
+            common.sureness(window, words),
+            common.began(window, report),
+            common.ended(window, report),
+            common.duration(window, words),
+            f"{_(window.verdict)}; {common.kind(window, words)}",
+            _("{bad} of {n}", bad=window.rounds_bad, n=window.rounds),
+            common.sides(window, words),
+            words.percent(window.coverage),
+            common.failures(window, words),
         ]
-        for window in report.windows:
-            cells = [
-                f"{window.subject} ({window.scope})",
-                window.perspective,
-                common.sureness(window),
-                common.began(window, zone),
-                common.ended(window, zone),
-                common.duration(window),
-                f"{window.verdict}; {common.kind(window)}",
-                f"{window.rounds_bad} of {window.rounds}",
-                common.sides(window),
-                f"{window.coverage:.0%}",
-                common.failures(window),
-            ]
-            out.append("| " + " | ".join(escape(cell) for cell in cells) + " |")
-    else:
-        out += ["", "No disruption found in this data."]
+        for window in report.windows
+    ]
+    out += ["", *(table(map(_, HEADER), rows) if rows else [common.none_found(report)])]
     notes = [*common.own_lines(report), *common.remarks(report)]
     out += ["", *(f"- {escape(note)}" for note in notes)]
-    out += ["", common.CAVEAT, "", escape(common.policy(report))]
+    out += ["", _(common.CAVEAT), "", escape(common.policy(report))]
     return "\n".join(out) + "\n"

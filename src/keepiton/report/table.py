@@ -23,56 +23,36 @@ def columns(header: list[str], rows: list[list[str]], width: int = 100) -> str:
 
 def render(report: Report) -> str:
     """Write the windows, the vantages' own lines and what to know beside them."""
-    zone = report.zone
-    out = [f"Disruptions. Times are {common.zone_name(report)}.", common.basis(report), ""]
+    words = report.words
+    _ = words.say
+    out = [f"{_('Disruptions.')} {common.times(report)}"]
+    if old := common.warning(report):
+        out.append(old)
+    out += [common.basis(report), ""]
     if not report.windows:
-        out += ["No disruption found in this data.", ""]
+        out += [common.none_found(report), ""]
     for window in report.windows:
-        out += [
-            common.heading(window),
-            f"  began      {common.began(window, zone)}",
-            f"  ended      {common.ended(window, zone)}",
-            f"  lasted     {common.duration(window)}",
-            f"  verdict    {window.verdict}",
-            f"  kind       {common.kind(window)}",
-            f"  evidence   {common.evidence(window)}",
-            f"  vantages   {common.vantages(window)}",
-            f"  targets    {', '.join(window.targets)}",
-            *([f"  operators  {', '.join(window.operators)}"] if window.operators else []),
-            f"  refuted by {common.refuted_by(window)}",
-            *(f"  witness    {one}" for one in common.witnesses(window)),
-            f"  id         {window.id}",
-            "",
+        rows = [
+            (_("began"), common.began(window, report)),
+            (_("ended"), common.ended(window, report)),
+            (_("lasted"), common.duration(window, words)),
+            (_("verdict"), _(window.verdict)),
+            (_("kind"), common.kind(window, words)),
+            (_("evidence"), common.evidence(window, words)),
+            (_("vantages"), common.vantages(window, words)),
+            (_("targets"), ", ".join(window.targets)),
+            (_("operators"), ", ".join(window.operators)),
+            (_("refuted by"), common.refuted_by(window, words)),
+            *((_("witness"), one) for one in common.witnesses(window)),
+            (_("id"), window.id),
         ]
+        wide = max(len(name) for name, _told in rows)
+        out.append(common.heading(window, words))
+        out += [f"  {name:<{wide}} {told}" for name, told in rows if told]
+        out.append("")
     if report.lines:
-        out.append("The vantages' own lines (no windows come from these times):")
+        out.append(_("The vantages' own lines (no windows come from these times):"))
         out += [*(f"  {one}" for one in common.own_lines(report)), ""]
-    out += [f"Note: {one}" for one in common.remarks(report)]
-    out += [common.CAVEAT, "", *textwrap.wrap(common.policy(report), 100)]
+    out += [_("Note: {note}", note=one) for one in common.remarks(report)]
+    out += [_(common.CAVEAT), "", *textwrap.wrap(common.policy(report), 100)]
     return "\n".join(out) + "\n"
-
-
-def status(report: Report, first: str = "operator", width: int = 100) -> str:
-    """Write the quick table: one row a subject."""
-    both = len({one.perspective for one in report.statuses}) > 1
-    header = [first, "state now", "since", "answering", "last seen", "vantages"]
-    rows = []
-    for one in report.statuses:
-        name = f"{one.subject} ({one.perspective})" if both else one.subject
-        share = f"{one.answering} of {one.targets}"
-        agree = f"{one.vantages_agree} of {one.vantages}"
-        rows.append(
-            [
-                name,
-                common.STATES[one.state],
-                common.since(one, report),
-                share,
-                common.last_seen(one, report),
-                agree,
-            ]
-        )
-    seen_from = "" if both else f"Seen from {report.statuses[0].perspective}. "
-    times = f"Times are {common.zone_name(report)}."
-    out = [f"{seen_from}{times} {common.basis(report)}", "", columns(header, rows, width)]
-    out += [f"Note: {one}" for one in common.remarks(report)]
-    return "\n".join(out).rstrip() + "\n"

@@ -1,0 +1,122 @@
+"""Disclosure sheets: a page an operator, of what the public may ask it to say in full."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from keepiton.language import noted
+from keepiton.model import Window
+from keepiton.report import common, html
+from keepiton.report.common import Report
+from keepiton.report.markdown import escape
+
+UNKNOWN = (
+    noted("Who or what caused it, and whether it was meant."),
+    noted("How many subscribers it touched, in which places, and on which kinds of access."),
+    noted("What happened between two looks, and where nobody looked."),
+    noted("Whether phones on mobile networks fared as the probed networks did."),
+)
+ASKED = (
+    noted("When did each disruption begin and end by your own records?"),
+    noted("Which services, places and subscribers did it touch?"),
+    noted("What caused it? If it was ordered: by whom, on what legal ground, for how long?"),
+    noted("What was kept as evidence (logs, orders, routing changes), and who may see it?"),
+    noted("What will be done so that it does not happen again?"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """One operator's page."""
+
+    title: str
+    sections: tuple[tuple[str, tuple[str, ...]], ...]
+
+
+def sheets(report: Report) -> list[Sheet]:
+    """Write one sheet for each operator that a window touched, most touched first."""
+    touched: dict[str, list[Window]] = {}
+    for window in report.windows:
+        for name in window.operators:
+            touched.setdefault(name, []).append(window)
+    ordered = sorted(touched, key=lambda name: -sum(one.impact for one in touched[name]))
+    return [_sheet(name, touched[name], report) for name in ordered]
+
+
+def _sheet(operator: str, windows: Sequence[Window], report: Report) -> Sheet:
+    words = report.words
+    _ = words.say
+    of_what = common.event_name(report.event, words) if report.event else common.title(report)
+    files = {one.file for window in windows for one in window.witnesses}
+    hashes = {one.file: one.sha256 for one in report.sealed}
+    evidence = [
+        _("{file}, SHA-256 {hash}", file=one, hash=hashes[one]) if one in hashes else one
+        for one in sorted(files)
+    ]
+    compared = [
+        "; ".join(
+            f"{_(name)}: {told}"
+            for name, told in zip(
+                common.CONTRAST_HEADER[1:], common.contrast(one, report)[1:], strict=True
+            )
+        )
+        for one in report.findings.contrasts
+        if one.subject == operator
+    ]
+    sections = [
+        (_("When, what and for how long"), [_window(one, report) for one in windows]),
+        (_("Before, during and after"), compared),
+        (
+            _("How it was measured"),
+            [
+                common.basis(report),
+                _(
+                    "Probes asked for names and connected over TCP, TLS and HTTP, as a browser"
+                    " does; failures were confirmed, and controls told whether the prober's own"
+                    " line was up."
+                ),
+                common.times(report),
+            ],
+        ),
+        (_("What is unknown"), [*map(_, UNKNOWN), *common.remarks(report)]),
+        (_("Evidence attached"), evidence or [_("Result files, on request.")]),
+        (_("What only the operator can say"), list(map(_, ASKED))),
+    ]
+    return Sheet(
+        _("Disclosure sheet: {operator}. {event}", operator=operator, event=of_what),
+        tuple((name, tuple(lines)) for name, lines in sections if lines),
+    )
+
+
+def _window(one: Window, report: Report) -> str:
+    words = report.words
+    return words.say(
+        "{what}. Began {began}; ended {ended}; lasted {lasted}. {kind}. {verdict}. Targets:"
+        " {targets}. {evidence}. Refuted by {refuted}.",
+        what=common.heading(one, words),
+        began=common.began(one, report),
+        ended=common.ended(one, report),
+        lasted=common.duration(one, words),
+        kind=common.kind(one, words),
+        verdict=words.say(one.verdict),
+        targets=", ".join(one.targets),
+        evidence=common.evidence(one, words),
+        refuted=common.refuted_by(one, words),
+    )
+
+
+def in_markdown(report: Report) -> str:
+    """Write the sheets one after another, for a letter or an issue."""
+    out = []
+    for sheet in sheets(report):
+        out += [f"# {escape(sheet.title)}", ""]
+        for name, lines in sheet.sections:
+            out += [f"## {escape(name)}", "", *(f"- {escape(line)}" for line in lines), ""]
+        out += ["---", ""]
+    if not out:
+        out = [common.none_found(report), ""]
+    return "\n".join([*out, report.words.say(common.CAVEAT)]) + "\n"
+
+
+def in_html(report: Report) -> str:
+    """Write the sheets as one page that prints one operator a sheet."""
+    return html.fill("disclosure.html.jinja", report, sheets=sheets(report))

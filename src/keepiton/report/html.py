@@ -1,0 +1,164 @@
+"""One page that stands alone: it loads nothing, links nothing and needs no script."""
+
+from base64 import b64encode
+from datetime import UTC
+from functools import cache
+from hashlib import sha256
+from importlib import resources
+from typing import TYPE_CHECKING, Any
+
+from markupsafe import Markup
+
+from keepiton import __version__
+from keepiton.model import Group, Status, Window
+from keepiton.report import common, svg
+from keepiton.report import status as quick
+from keepiton.report.common import Report
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+MOST_WINDOWS = 200
+"""On the page, by impact; all are in the other formats."""
+METHOD = "docs/detection.md"
+
+
+@cache
+def _environment() -> "Environment":
+    from jinja2 import Environment, PackageLoader, StrictUndefined  # noqa: PLC0415 - of pages alone
+
+    return Environment(
+        loader=PackageLoader("keepiton", "report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def _asset(name: str) -> str:
+    return (resources.files(__package__) / name).read_text(encoding="utf-8")
+
+
+def _hash(text: str) -> str:
+    """Name a text as a Content-Security-Policy does."""
+    return f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'"
+
+
+def fill(template: str, report: Report, **values: Any) -> str:  # noqa: ANN401 - a template's
+    """Fill a template with what every page has."""
+    style = svg.styles() + _asset("page.css")
+    script = _asset("page.js")
+    policy = "; ".join(
+        (
+            "default-src 'none'",
+            f"style-src {_hash(style)}",
+            f"script-src {_hash(script)}",
+            "base-uri 'none'",
+            "form-action 'none'",
+        )
+    )
+    words = report.words
+    return (
+        _environment()
+        .get_template(template)
+        .render(
+            _=words.say,
+            many=words.many,
+            words=words,
+            c=common,
+            report=report,
+            style=Markup(style),  # noqa: S704 - our own files
+            script=Markup(script),  # noqa: S704
+            policy=policy,
+            version=__version__,
+            made=words.instant(report.now, UTC),
+            **values,
+        )
+    )
+
+
+def render(report: Report) -> str:
+    """Write the report as a page."""
+    shown = sorted(report.windows, key=lambda one: -one.impact)[:MOST_WINDOWS]
+    return fill(
+        "page.html.jinja",
+        report,
+        windows=[window(one, report) for one in sorted(shown, key=lambda one: one.start)],
+        more=len(report.windows) - len(shown),
+        drawing=Markup(svg.inline(report)),  # noqa: S704 - escaped where it is made
+        legend=[(kind, Markup(swatch(kind)), text) for kind, text in svg.LEGEND],  # noqa: S704
+        contrasts=[common.contrast(one, report) for one in report.findings.contrasts],
+        method=METHOD,
+    )
+
+
+def status(report: Report, by: Group, width: int) -> str:
+    """Write the quick table as a page."""
+    del width
+    return fill(
+        "status.html.jinja",
+        report,
+        first=report.words.say(common.SCOPES[by]),
+        rows=[_row(one, report) for one in report.findings.statuses],
+        notes=[*(common.own_lines(report) if by == "vantage" else []), *common.remarks(report)],
+    )
+
+
+def _row(one: Status, report: Report) -> dict[str, str]:
+    words = report.words
+    return {
+        "subject": one.subject,
+        "side": words.say(common.SIDES[one.perspective]),
+        "state": quick.state(one, report),
+        "since": common.since(one, report),
+        "answering": words.say("{part} of {n}", part=one.answering, n=one.targets),
+        "vantages": words.say("{part} of {n}", part=one.vantages_agree, n=one.vantages),
+        "strip": common.strip(one.trend, 24),
+        "spoken": common.spoken(one, words),
+    }
+
+
+def swatch(kind: str) -> str:
+    """Draw a sample of one shade for the legend."""
+    inside = (
+        '<rect class="void" width="26" height="10"/>'
+        if kind == "void"
+        else f'<path class="row {kind}" stroke-width="10" d="M0 5h26"/>'
+    )
+    return f'<svg class="tl" viewBox="0 0 26 10" aria-hidden="true">{inside}</svg>'
+
+
+def window(one: Window, report: Report) -> dict[str, Any]:
+    """Write one window as the page shows it."""
+    words = report.words
+    _ = words.say
+    return {
+        "id": one.id,
+        "subject": one.subject,
+        "scope": _(common.SCOPES[one.scope]),
+        "side": _(common.SIDES[one.perspective]),
+        "sure": common.sureness(one, words),
+        "confidence": f"{one.confidence:.3f}",
+        "began": common.began(one, report),
+        "began_key": one.start_latest.isoformat(),
+        "ended": common.ended(one, report),
+        "ended_key": one.end_earliest.isoformat(),
+        "lasted": common.duration(one, words),
+        "lasted_key": f"{(one.end_earliest - one.start_latest).total_seconds():012.0f}",
+        "kind": common.kind(one, words),
+        "facts": [
+            (_("verdict"), _(one.verdict)),
+            (_("evidence"), common.evidence(one, words)),
+            (_("what that means"), common.meanings(one, words)),
+            (_("vantages"), common.vantages(one, words)),
+            (_("targets"), ", ".join(one.targets)),
+            (_("operators"), ", ".join(one.operators)),
+            (_("what would refute it"), common.refuted_by(one, words)),
+            (_("witnesses"), "; ".join(common.witnesses(one))),
+            (_("id"), one.id),
+        ],
+    }
+
+
+__all__ = ["fill", "render", "status", "window"]

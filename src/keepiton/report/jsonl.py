@@ -1,0 +1,14 @@
+"""Windows as JSON Lines: one object a line, as in the JSON report; times in UTC."""
+
+import json
+from dataclasses import asdict
+
+from keepiton.report.common import Report
+from keepiton.report.json import plain
+
+
+def render(report: Report) -> str:
+    """Write one line a window."""
+    return "".join(
+        json.dumps(asdict(one), default=plain, ensure_ascii=False) + "\n" for one in report.windows
+    )
