@@ -8,7 +8,7 @@ import signal
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Literal
@@ -94,6 +94,7 @@ def describe(plan: Plan, started_at: datetime) -> Run:
             "deadline_s": settings.deadline_s,
             "max_bytes": settings.max_bytes,
             "allow_private": settings.allow_private,
+            "drill": settings.drill,
             "budget_s": BUDGET_S,
             "addresses_per_family": ADDRESSES_PER_FAMILY,
             "compare": [one.label for one in settings.compare],
@@ -130,7 +131,7 @@ def once(
     be written; what was written stays readable.
     """
     recovered = seal_left_behind(plan.data, memory)
-    started_at = datetime.now(UTC)
+    started_at = plan.settings.now()
     run = describe(plan, started_at)
     # Noted before it exists: a crash at any moment leaves no file that nobody seals.
     memory.open = write.file_name(run)
@@ -142,6 +143,7 @@ def once(
         progress = asyncio.run(_probe(plan, run, writer, step))
         previous = memory.chain.get(plan.vantage)
         sha256 = writer.seal(
+            plan.settings.now(),
             progress.reason,
             progress.verdict,
             progress.bytes_received,
@@ -156,12 +158,12 @@ def once(
         progress.verdict not in ("down", "portal") and not plan.settings.allow_private
     ):  # that is a lab
         asked = [one.target.id for one in progress.done if one.state != "skipped"]
-        memory.note_asked(asked, datetime.now(UTC))
+        memory.note_asked(asked, plan.settings.now())
     state.save(plan.data, memory)
     path = write.publish(writer.part)
     memory.open = None
     state.save(plan.data, memory)
-    return Done(progress, path, recovered, started_at, datetime.now(UTC))
+    return Done(progress, path, recovered, started_at, plan.settings.now())
 
 
 async def _probe(

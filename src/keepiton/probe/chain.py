@@ -10,7 +10,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Coroutine, Iterable
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import lru_cache
 from ipaddress import ip_address
 from typing import Any, TypeVar
@@ -60,10 +60,10 @@ class _Tried:
     check: int
     attempt: int
     """Of the chain, when it began: what stands beside the chain goes on while it tries again."""
+    at: datetime
     value: Any = None
     failure: str | None = None
     local: bool = False
-    at: datetime = field(default_factory=lambda: datetime.now(UTC))
     began: float = field(default_factory=time.monotonic)
     ended: float = 0.0
 
@@ -124,7 +124,7 @@ class Chain:
             self._skip("dns", "do_not_probe")
             return False
         if literal and not self._may_go(literal):
-            self._emit("dns", _Tried(self._now(), self.attempt, failure=BOGON))
+            self._emit("dns", self._begin(failure=BOGON))
             return False
         settled, _ = await self._reach(url, host, ())
         if "ok" not in settled.values():
@@ -249,9 +249,13 @@ class Chain:
     def _now(self) -> int:
         return self.world.check if self.check is None else self.check
 
+    def _begin(self, failure: str | None = None, *, local: bool = False) -> _Tried:
+        at = self.world.settings.now()
+        return _Tried(self._now(), self.attempt, at, failure=failure, local=local)
+
     async def _try(self, within_s: float, work: Awaitable[Any]) -> _Tried:
         """Run one stage against the clock. A network failure is a value."""
-        tried = _Tried(self._now(), self.attempt)
+        tried = self._begin()
         try:
             async with asyncio.timeout(within_s):
                 tried.value = await work
@@ -318,7 +322,7 @@ class Chain:
                     self.world.slot(end.address),
                 ):
                     patience.reschedule(None)
-                    work = dns.ask(asked, name, "A", STAGE_S["dns"], recurse=False)
+                    work = self._asked(asked, name, "A", recurse=False)
                     tried = await self._try(STAGE_S["dns"] + GRACE_S, work)
             except TimeoutError:  # many names wait for this server: another run has another order
                 return
@@ -335,8 +339,14 @@ class Chain:
     async def _ask(self, resolver: dns.Resolver, name: str, kind: str) -> _Tried:
         if resolver.transport in ("tcp", "dot", "doh"):  # a new connection, and one of so many
             await self.world.turn()
-        work = dns.ask(resolver, name, kind, STAGE_S["dns"])
+        work = self._asked(resolver, name, kind)
         return await self._try(STAGE_S["dns"] + GRACE_S, work)
+
+    def _asked(
+        self, server: dns.Resolver, name: str, kind: str, *, recurse: bool = True
+    ) -> Coroutine[Any, Any, dns.Answer]:
+        listen_s = self.world.settings.listen_s
+        return dns.ask(server, name, kind, STAGE_S["dns"], recurse=recurse, listen_s=listen_s)
 
     def _judge_answer(self, tried: _Tried, *, one_is_enough: bool = False) -> list[str]:
         """Say what an answer is as a failure; return the addresses in it that may be used."""
@@ -391,6 +401,8 @@ class Chain:
 
     def _may_go(self, address: str) -> bool:
         """Whether an address that a name or a redirect gave may be connected to."""
+        if self.world.settings.drill:
+            return net.is_loopback(address)
         if self.world.settings.allow_private:
             return True
         return not is_bogon(address) and address not in self.world.own
@@ -406,7 +418,7 @@ class Chain:
             failure = "network_unreachable"
             return self._emit(
                 stage,
-                _Tried(self._now(), self.attempt, failure=failure, local=True),
+                self._begin(failure=failure, local=True),
                 reason="no_route",
                 **where,
             )
@@ -438,7 +450,8 @@ class Chain:
         return state
 
     def _skip(self, stage: Stage, reason: str) -> State:
-        row = skipped(self.target, self.world.run, reason, self._now())
+        at = self.world.settings.now()
+        row = skipped(self.target, self.world.run, at, reason, self._now())
         facts = {"stage": stage, "attempt": self.attempt, "hop": self.hop, "host": self.host}
         return self.world.emit(row.model_copy(update=facts))
 
@@ -452,7 +465,7 @@ class Chain:
             work = dns.ask_on(connection, query.name, query.type, recurse=query.recurse)
         else:
             server = dns.Resolver(end.address, "udp", (end.address,), end.port)
-            work = dns.ask(server, query.name, query.type, STAGE_S["dns"], recurse=query.recurse)
+            work = self._asked(server, query.name, query.type, recurse=query.recurse)
         tried = await self._try(STAGE_S["dns"] + GRACE_S, work)
         answer: dns.Answer | None = tried.value
         facts: dict[str, Any] = {}

@@ -249,7 +249,7 @@ def _parse(query: Question, wire: bytes) -> dns.message.Message:
     return reply
 
 
-async def _udp(query: Question, host: str, port: int, ends_at: float) -> _Heard:
+async def _udp(query: Question, host: str, port: int, ends_at: float, listen_s: float) -> _Heard:
     """Ask over UDP until an instant of the loop's clock, and listen a little longer.
 
     What does not fit the question is passed over, and named if nothing else came: a stranger can
@@ -285,7 +285,7 @@ async def _udp(query: Question, host: str, port: int, ends_at: float) -> _Heard:
                 _forget_errors(sock)
         heard, heard_at = _Heard(first, "udp"), loop.time()
         if not resent:
-            await asyncio.sleep(LISTEN_S)
+            await asyncio.sleep(listen_s)
             heard.second = _later(query, sock, first)
         heard.waited_s = loop.time() - heard_at
     return heard
@@ -356,10 +356,12 @@ async def _over_https(
     return _parse(query, reply.body)
 
 
-async def _exchange(query: Question, resolver: Resolver, host: str, ends_at: float) -> _Heard:
+async def _exchange(
+    query: Question, resolver: Resolver, host: str, ends_at: float, listen_s: float
+) -> _Heard:
     """Ask one host. Raises OSError, TimeoutError or Failed; of a truncated answer, TCP's."""
     if resolver.transport == "udp":
-        heard = await _udp(query, host, resolver.port, ends_at)
+        heard = await _udp(query, host, resolver.port, ends_at, listen_s)
         if not heard.reply.flags & dns.flags.TC:
             return heard
         async with asyncio.timeout_at(ends_at + heard.waited_s):
@@ -507,7 +509,13 @@ async def ask_on(connection: Connection, name: str, kind: str, *, recurse: bool)
 
 
 async def ask(
-    resolver: Resolver, name: str, kind: str, within_s: float, *, recurse: bool = True
+    resolver: Resolver,
+    name: str,
+    kind: str,
+    within_s: float,
+    *,
+    recurse: bool = True,
+    listen_s: float = LISTEN_S,
 ) -> Answer:
     """Put one question; the hosts of the resolver share the time.
 
@@ -520,7 +528,9 @@ async def ask(
     last: Exception = Failed(MISBEHAVING)
     for host in resolver.hosts:
         ends_at = asyncio.get_running_loop().time() + within_s / len(resolver.hosts)
-        exchange = partial(_exchange, resolver=resolver, host=host, ends_at=ends_at)
+        exchange = partial(
+            _exchange, resolver=resolver, host=host, ends_at=ends_at, listen_s=listen_s
+        )
         try:
             return _answer(query, await _settled(query, exchange))
         except (OSError, Failed) as exc:

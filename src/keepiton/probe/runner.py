@@ -326,12 +326,13 @@ class Runner:
     def _account_for_all(self) -> None:
         """Give every target that was not got to its line, with the reason."""
         done = {one.target.id for one in self.progress.done}
+        at = self.settings.now()
         for target in self.targets:
             if target.id not in done:
-                self.emit(skipped(target, self.run, self.progress.reason))
+                self.emit(skipped(target, self.run, at, self.progress.reason))
                 self.progress.done.append(Seen(target))
         for target in self.elsewhere:
-            self.emit(skipped(target, self.run, "perspective"))
+            self.emit(skipped(target, self.run, at, "perspective"))
 
     def _learn_own_addresses(self) -> None:
         """Ask the routing table, so that these never reach a file. Sends nothing."""

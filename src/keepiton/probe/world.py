@@ -29,6 +29,11 @@ PATIENCE_S = 45.0
 and a long list does not hold up a run."""
 
 
+def wall_clock() -> datetime:
+    """Read the one clock that stamps what is written."""
+    return datetime.now(UTC)
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """How to probe; written into every run line."""
@@ -51,6 +56,11 @@ class Settings:
     fingerprints: tuple[Fingerprint, ...] = ()
     throughput: bool = False
     quic: bool = False
+    listen_s: float = dns.LISTEN_S
+    drill: bool = False
+    """Practice: said in the run line, and no name or redirect leads off this machine."""
+    now: Callable[[], datetime] = wall_clock
+    """What rows, run lines and end lines are stamped with; durations are not measured by it."""
 
 
 @dataclass(slots=True)
@@ -117,7 +127,9 @@ class World(Protocol):
         ...
 
 
-def skipped(target: Target, run: str, reason: str, check: int | None = None) -> Measurement:
+def skipped(
+    target: Target, run: str, at: datetime, reason: str, check: int | None = None
+) -> Measurement:
     """Return the row of a target that this run did not get to."""
     return Measurement(
         run=run,
@@ -127,7 +139,7 @@ def skipped(target: Target, run: str, reason: str, check: int | None = None) -> 
         role=target.role,
         control=target.control,
         check=check,
-        at=datetime.now(UTC),
+        at=at,
         state="skipped",
         reason=reason,
     )
