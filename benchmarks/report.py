@@ -2,9 +2,10 @@
 
     python benchmarks/report.py [--scratch FOLDER] [--rounds 3] [PART ...]
 
-Parts: parquet, jsonl, recent, growth. Every ratio is of the two in one run, turn about; each figure
-is a whole process, from start to exit. The rows are made by DuckDB: five vantages, 50 targets of
-eight operators and five controls, a run every ten minutes, outages of a target and of an operator.
+Parts: parquet, jsonl, page, recent, growth. Every ratio is of the two in one run, turn about; each
+figure is a whole process, from start to exit. The rows are made by DuckDB: five vantages, 50
+targets of eight operators and five controls, a run every ten minutes, outages of a target and of an
+operator.
 """
 
 import argparse
@@ -36,9 +37,9 @@ with runs as (
 ),
 targets as (
     select k, 'https://site' || k || '.example.by/' as target, 'operator-' || (k % 8) as operator,
-        'site' as role, null::varchar as control, 0::bigint as look from range(50) z(k)
+        'site' as role, null::varchar as control, 0::bigint as look from range({targets}) z(k)
     union all
-    select 100 + k, 'control-' || k, null, 'control',
+    select 1000 + k, 'control-' || k, null, 'control',
         case when k < 3 then 'foreign' else 'domestic' end, l from range(5) z(k), range(2) w(l)
 ),
 stages as (
@@ -84,10 +85,14 @@ select * from (
 
 def make(folder: Path, millions: float, form: str) -> Path:
     """Write so many million lines up to now, one file a day; return the folder."""
-    to = folder / f"{form}-{millions:g}"
+    days = max(1, round(millions * 1e6 / (VANTAGES * ROWS_A_RUN * RUNS_A_DAY)))
+    return days_of(folder / f"{form}-{millions:g}", days, form)
+
+
+def days_of(to: Path, days: int, form: str, targets: int = 50) -> Path:
+    """Write so many days up to now, one file a day; return the folder."""
     if to.exists():
         return to
-    days = max(1, round(millions * 1e6 / (VANTAGES * ROWS_A_RUN * RUNS_A_DAY)))
     start = time.time() - days * 86400
     to.mkdir(parents=True)
     database = duckdb.connect()
@@ -98,6 +103,7 @@ def make(folder: Path, millions: float, form: str) -> Path:
             vantages=VANTAGES,
             first=day * RUNS_A_DAY,
             last=(day + 1) * RUNS_A_DAY,
+            targets=targets,
         )
         name = f"{time.strftime('%Y%m%d', at)}T000000Z-all.{form}"
         columns = ", ".join(f'"{one}"' for one in COLUMNS)
@@ -225,12 +231,28 @@ def recent(scratch: Path, millions: float) -> None:
     )
 
 
+def page(scratch: Path) -> None:
+    """Print the page of 30 days, 100 targets and 5 vantages, warm, and its size."""
+    folder = days_of(scratch / "page", 30, "parquet", 100)
+    data, made = Path(tempfile.mkdtemp(dir=scratch)), scratch / "page.html"
+    command = [*report(folder, data)[:-2], "--output", str(made)]
+    spent(command)
+    for what, more in (("html page", []), ("the same in Russian", ["--lang", "ru"])):
+        told = [spent([*command, *more])[0] for _ in range(5)]
+        print(
+            f"| {what} of 30 days, 100 targets, {VANTAGES} vantages, warm | {min(told):.2f} s to"
+            f" {max(told):.2f} s, {made.stat().st_size / 1000:.0f} kB | | limit: 3 s, 300 kB |",
+            flush=True,
+        )
+
+
 def main() -> None:
     """Run the parts asked for."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("parts", nargs="*", default=["parquet", "jsonl", "recent", "growth"])
+    parts = ["parquet", "jsonl", "page", "recent", "growth"]
+    parser.add_argument("parts", nargs="*", default=parts)
     parser.add_argument("--scratch", type=Path)
     parser.add_argument("--rounds", type=int, default=3)
     asked = parser.parse_args()
@@ -242,6 +264,8 @@ def main() -> None:
         if "jsonl" in asked.parts:
             for beside in ("whole", "same columns"):
                 compared(scratch, asked.rounds, "jsonl", 4, beside)
+        if "page" in asked.parts:
+            page(scratch)
         if "recent" in asked.parts:
             recent(scratch, 10)
         if "growth" in asked.parts:
