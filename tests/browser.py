@@ -25,6 +25,8 @@ class View:
     dark: bool = False
     print: bool = False
     scripts: bool = True
+    ask: str = ""
+    """JavaScript to evaluate in the page before its picture is taken."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,8 @@ class Seen:
     """Violations: id, impact, help, and nodes with target and html."""
     scroll_width: int
     title: str
+    told: Any = None
+    """What ``ask`` came to."""
 
 
 def missing() -> str | None:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from hashlib import sha256
 from html.parser import HTMLParser
 from pathlib import Path
@@ -69,6 +70,7 @@ def watches(*, hostile: bool = False) -> list[Watch]:
     ]
 
 
+@cache
 def a_report(code: str = "en", *, hostile: bool = False) -> Report:
     """Build a report of these days with an event and other people's figures."""
     hours = [(START + timedelta(hours=n), 0.5 if n % 7 else None) for n in range(DAYS * 24)]
@@ -171,7 +173,7 @@ def test_the_page_says_what_it_must() -> None:
     for said in (
         "What this can show, and what it cannot",
         "It cannot show who caused that",
-        "what would refute it",
+        "refuted by",
         "Times are Europe/Minsk, in brackets UTC.",
         "v-three",
         "recovery_s=14400",
@@ -210,6 +212,13 @@ def test_events_change_nothing_of_what_is_found() -> None:
     assert made.findings.own_lines == with_event.findings.own_lines
 
 
+@pytest.mark.parametrize("form", ["table", "md", "html", "disclosure", "disclosure-html"])
+def test_every_text_tells_the_comparison(form: str) -> None:
+    text = page(form, a_report()).replace("\\", "")
+    assert re.search(r"-1\d points \(-\d+ to -?\d+\)", text)
+    assert "A vote" in text
+
+
 def test_an_event_is_compared_with_the_time_around_it() -> None:
     rows = [common.contrast(one, a_report()) for one in a_report().findings.contrasts]
     (alpha,) = (row for row in rows if row[:2] == ["alpha", "outside"])
@@ -217,7 +226,10 @@ def test_an_event_is_compared_with_the_time_around_it() -> None:
     assert alpha[2].startswith("100%")
     assert re.match(r"8\d% \(\d+ rounds\)", alpha[3])
     assert re.match(r"-1\d points \(-\d+ to -?\d+\)", alpha[5])
-    assert alpha[8] == "1"
+    assert alpha[9] == "1"
+    (beta,) = (row for row in rows if row[:2] == ["beta", "outside"])
+    assert re.fullmatch(r"\d+ / \d+ / \d+ ms", beta[7])
+    assert re.fullmatch(r"-?\d+ ms \(-?\d+ to \d+\)", beta[8])
 
 
 @pytest.mark.parametrize("code", LOCALES)
@@ -236,12 +248,14 @@ def chromium() -> None:
         pytest.skip(reason)
 
 
-def views(code: str) -> Iterator[browser.View]:
+def views(code: str, form: str) -> Iterator[browser.View]:
     yield browser.View(f"{code}-wide")
     yield browser.View(f"{code}-phone", width=360, height=740)
-    yield browser.View(f"{code}-dark", dark=True)
-    yield browser.View(f"{code}-print", print=True)
-    yield browser.View(f"{code}-plain", scripts=False)
+    if form != "status":
+        yield browser.View(f"{code}-print", print=True)
+    if form == "html":
+        yield browser.View(f"{code}-dark", dark=True)
+        yield browser.View(f"{code}-plain", scripts=False)
 
 
 @pytest.mark.usefixtures("chromium")
@@ -253,9 +267,53 @@ def test_a_real_browser_finds_nothing_wrong(form: str, code: str, tmp_path: Path
     text = STATUS["html"](made, "operator", 80) if form == "status" else page(form, made)
     file = tmp_path / "page.html"
     file.write_text(text, encoding="utf-8")
-    for name, seen in browser.look(file, tmp_path / "pictures", list(views(code))).items():
+    for name, seen in browser.look(file, tmp_path / "pictures", list(views(code, form))).items():
         assert (seen.console, seen.requests, seen.axe) == ([], [], []), name
         assert seen.scroll_width <= (360 if name.endswith("phone") else 1280), name
+
+
+ASK = """
+(() => {
+  const table = document.getElementById("windows");
+  const rows = () => [...table.tBodies].filter((one) => !one.hidden).map((one) => one.id);
+  const heads = [...table.tHead.rows[0].cells];
+  const before = rows();
+  heads[5].querySelector("button").click();
+  const up = rows(), sorted = heads[5].getAttribute("aria-sort");
+  heads[5].querySelector("button").click();
+  const down = rows();
+  const field = document.querySelector("input[type=search]");
+  field.value = "Gamma.example";
+  field.dispatchEvent(new Event("input"));
+  const only = rows();
+  const open = [...table.querySelectorAll("details")].length;
+  return { before, up, sorted, down, only, open };
+})()
+"""
+
+
+@pytest.mark.usefixtures("chromium")
+def test_the_table_of_windows_sorts_and_filters(tmp_path: Path) -> None:
+    """By how long they lasted, and by what a row or its evidence holds."""
+    made = a_report()
+    file = tmp_path / "page.html"
+    file.write_text(page("html", made), encoding="utf-8")
+    seen = browser.look(file, tmp_path, [browser.View("table", ask=ASK)])["table"]
+    told = seen.told
+    assert (seen.console, seen.axe) == ([], [])
+    ids = {one.id: one for one in made.windows}
+    assert told["before"] == sorted(ids, key=lambda one: ids[one].start)
+    lasted = [ids[one].end_earliest - ids[one].start_latest for one in told["up"]]
+    assert lasted == sorted(lasted)
+    assert told["sorted"] == "ascending"
+    assert told["down"] == told["up"][::-1]
+    assert 0 < len(told["only"]) < len(ids)
+    assert set(told["only"]) == {
+        one.id
+        for one in made.windows
+        if any("gamma.example" in name for name in (one.subject, *one.targets))
+    }
+    assert told["open"] == len(ids)
 
 
 def test_the_published_schemas_are_those_of_the_json() -> None:
@@ -357,6 +415,7 @@ def test_what_is_defanged_is_so_on_pages_too() -> None:
         assert "events.example" not in text
 
 
+@cache
 def now_report(code: str = "en", by: str = "operator") -> Report:
     """Build what status shows, an hour after the last run."""
     made = build(

@@ -30,7 +30,7 @@ def results(tmp_path: Path) -> Path:
     [
         (".html", "<!doctype html>"),
         (".md", "## Disruptions"),
-        (".csv", "id,scope,subject"),
+        (".csv", "\ufeffid,scope,subject"),
         (".json", '{\n "report": 1'),
         (".jsonl", '{"id": "'),
         (".atom", "<?xml"),

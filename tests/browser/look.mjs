@@ -49,6 +49,7 @@ async function look(view) {
   await page.goto(address);
   const title = await page.title();
   const scroll_width = await page.evaluate(() => document.documentElement.scrollWidth);
+  const told = view.ask ? await page.evaluate(view.ask) : null;
   const picture = join(out, view.name);
   if (view.print) {
     await page.pdf({ path: `${picture}.pdf`, format: "a4", printBackground: false });
@@ -78,6 +79,7 @@ async function look(view) {
     })),
     scroll_width,
     title,
+    told,
   };
 }
 

@@ -24,6 +24,8 @@ FAIL_ON = 3
 LOCKED = 75
 
 CONFIG = "keepiton.toml"
+UTF_8 = b"\xef\xbb\xbf"
+"""By this mark alone a spreadsheet takes a file for UTF-8."""
 
 
 def complain(text: str, code: int) -> int:
@@ -336,7 +338,7 @@ def _expand(place: Path) -> list[Path]:
     return [Path(one) for one in sorted(glob.glob(str(place), recursive=True))] or [place]  # noqa: PTH207
 
 
-def deliver(made: str | bytes, output: Path | None) -> None:
+def deliver(made: str | bytes, output: Path | None, form: str = "") -> None:
     """Print what was made, or write it to a file for its owner only; whole or not at all.
 
     A file that is there already keeps its mode, so that others may be let read it.
@@ -345,6 +347,8 @@ def deliver(made: str | bytes, output: Path | None) -> None:
         click.echo(made, nl=False)
         return
     content = made.encode() if isinstance(made, str) else made
+    if form == "csv":
+        content = UTF_8 + content
     try:
         if output.exists() and not output.is_file():  # a pipe or a terminal
             output.write_bytes(content)

@@ -165,7 +165,7 @@ def report(
         made = defanged(made)
     if step:
         made = coarsen(made, step)
-    common.deliver(RENDERERS[form](made), output)
+    common.deliver(RENDERERS[form](made), output, form)
     if fail_on and made.windows:
         sys.exit(common.FAIL_ON)
 

@@ -97,7 +97,7 @@ def status(
 
     if watch:
         _refresh(text)
-    common.deliver(text(), output)
+    common.deliver(text(), output, form)
 
 
 def _refresh(text: Callable[[], str]) -> None:

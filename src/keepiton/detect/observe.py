@@ -49,6 +49,23 @@ NOISE_STEP = 0.0005
 """Background rates are told apart so far: a quarter of the least one."""
 MOST_LOOKS = 1 << 14
 """More than any reader lets through."""
+KNOWN = REACHED | DEAD | TWICE | NO_NAME
+"""Flags that a symbol is made of."""
+
+
+def _symbol(flags: int) -> int:
+    """Say what a round tells by its flags; a name that failed beside an answer is soft trouble."""
+    if flags & REACHED:
+        return SOFT if flags & NO_NAME else OK
+    if flags & DEAD:
+        return HARD if flags & TWICE else SOFT
+    return MISSING
+
+
+SYMBOLS = np.array([_symbol(flags) for flags in range(KNOWN + 1)], dtype=np.int8)
+ALONE = np.arange(LONE_FAIL + 1, dtype=np.int8)
+ALONE[[OK, SOFT, HARD]] = LONE_OK, LONE_FAIL, LONE_FAIL
+"""What a symbol becomes of a subject of which only one stage is tried."""
 
 
 @dataclass(slots=True)
@@ -145,17 +162,23 @@ class Seen:
 
     def words(self, rows: Array, left: float) -> Array:
         """Return the evidence of some observations, where a share is left working (see belief)."""
-        return np.asarray(self._table(left)[self.noise[rows], self.symbol[rows]])
+        return self._words(left, self.noise[rows], self.symbol[rows])
 
     def control_words(self, rows: Array) -> Array:
         """Return what controls say of the own line, whatever was masked for it."""
         usual = self.usual[self.series[rows]]
-        return np.asarray(self._table(0.0)[usual, self.control_symbol[rows]])
+        return self._words(0.0, usual, self.control_symbol[rows])
 
     def speaks(self, rows: Array, left: float) -> Array:
         """Return which observations speak for trouble of any kind."""
-        table: Array = np.any(self._table(left) > 0, axis=2)
-        return np.asarray(table[self.noise[rows], self.symbol[rows]])
+        table = np.any(self._table(left) > 0, axis=2)
+        place = self.noise[rows] * table.shape[1] + self.symbol[rows]
+        return np.asarray(table.ravel().take(place))
+
+    def _words(self, left: float, noise: Array, symbol: Array) -> Array:
+        table = self._table(left)  # flat, it is looked up in half the time
+        flat = table.reshape(-1, table.shape[2])
+        return np.asarray(flat.take(noise * table.shape[1] + symbol, axis=0))
 
     def _table(self, left: float) -> Array:
         if left not in self._tables:
@@ -297,18 +320,11 @@ def _symbols(
 ) -> tuple[Array, Array]:
     """Say what each round tells, and what the controls do before the own line is considered."""
     flags = rounds.flags[row]
-    reached, dead = flags & REACHED > 0, (flags & DEAD > 0) & (flags & REACHED == 0)
-    symbol = np.full(len(row), MISSING, dtype=np.int8)
-    symbol[reached] = OK
-    symbol[reached & (flags & NO_NAME > 0)] = SOFT
-    symbol[dead] = SOFT
-    symbol[dead & (flags & TWICE > 0)] = HARD
+    symbol = SYMBOLS.take(flags & KNOWN)
     # A subject of which only one stage is ever tried.
     many = np.zeros(len(rounds.target), bool)
-    many[subject[reached & (flags & SINGLE == 0)]] = True
-    lone = ~many[subject]
-    symbol[lone & (symbol == OK)] = LONE_OK
-    symbol[lone & np.isin(symbol, (SOFT, HARD))] = LONE_FAIL
+    many[subject[(flags & (REACHED | SINGLE)) == REACHED]] = True
+    symbol = np.where(many[subject], symbol, ALONE.take(symbol))
     symbol[rounds.run_mixed[run]] = MISSING
     control = np.where((rounds.control != "")[subject], symbol, np.int8(MISSING))
     doubtful = np.flatnonzero(IS_BAD[symbol])

@@ -5,7 +5,6 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 
 from keepiton.detect import Policy
-from keepiton.explain import FAILURES
 from keepiton.language import ENGLISH, Language, noted
 from keepiton.model import (
     Contrast,
@@ -121,7 +120,8 @@ LIMITS = (
 CONTRAST_HEADER = (
     *(noted("operator"), noted("seen from"), noted("reached before"), noted("during")),
     *(noted("after"), noted("during less before"), noted("after less before")),
-    *(noted("answer took before, during, after"), noted("disruptions")),
+    *(noted("answer took before, during, after"), noted("slower during than before")),
+    noted("disruptions"),
 )
 CONTRAST_NOTE = noted(
     "Shares are of rounds (a target asked in a run); in brackets the 95% interval of a difference,"
@@ -311,6 +311,8 @@ def evidence(window: Window, words: Language) -> str:
 
 def meanings(window: Window, words: Language, most: int = 3) -> str:
     """Say in plain words what the commonest failures are."""
+    from keepiton.explain import FAILURES  # noqa: PLC0415 - of pages alone
+
     codes = dict.fromkeys(name.partition(" ")[2] for name in window.failures)
     return "; ".join(
         f"{code}: {words.say(FAILURES[code].short)}"
@@ -363,6 +365,25 @@ def refuted_by(window: Window, words: Language) -> str:
     )
 
 
+def facts(window: Window, report: Report) -> list[tuple[str, str]]:
+    """Name all that a window rests on, with what would refute it and where it can be read."""
+    words = report.words
+    _ = words.say
+    told = [
+        (_("verdict"), _(window.verdict)),
+        (_("kind"), kind(window, words)),
+        (_("evidence"), evidence(window, words)),
+        (_("that means"), meanings(window, words)),
+        (_("vantages"), vantages(window, words)),
+        (_("targets"), ", ".join(window.targets)),
+        (_("operators"), ", ".join(window.operators)),
+        (_("refuted by"), refuted_by(window, words)),
+        *((_("witness"), one) for one in witnesses(window)),
+        (_("id"), window.id),
+    ]
+    return [(name, one) for name, one in told if one]
+
+
 def own_lines(report: Report) -> list[str]:
     """Write when each vantage's own line was not simply up; of many, single runs as a count."""
     words = report.words
@@ -392,10 +413,22 @@ def own_lines(report: Report) -> list[str]:
     return said
 
 
+def state(one: Status, report: Report) -> str:
+    """Write a state as a sign and a word, and how sure the disruption is that it is in."""
+    sure = f" {report.words.confidence(one.confidence)}" if one.confidence else ""
+    return f"{SIGNS[one.state]} {report.words.say(STATES[one.state])}{sure}"
+
+
 def since(status: Status, report: Report) -> str:
-    """Write since when a state holds; the year only where it is not that of the newest data."""
+    """Write since when a state holds, or when something answered last, where that is not known.
+
+    The year stands only where it is not that of the newest data.
+    """
     if status.since is None:
-        return "-"
+        if not status.last_seen:
+            return report.words.say("never answered")
+        age_of_it = report.words.length(report.now - status.last_seen)
+        return report.words.say("answered {age} ago", age=age_of_it)
     year = (report.findings.last_at or report.now).astimezone(report.zone).year
 
     def short(at: datetime) -> str:
@@ -406,13 +439,6 @@ def since(status: Status, report: Report) -> str:
     if after is None:
         return report.words.say("before {first}", first=short(by))
     return f"{short(after)}–{f'{by:%H:%M}' if by.date() == after.date() else short(by)}"
-
-
-def last_seen(status: Status, report: Report) -> str:
-    """Write how long ago something answered."""
-    if not status.last_seen:
-        return report.words.say("never")
-    return report.words.say("{age} ago", age=report.words.length(report.now - status.last_seen))
 
 
 def strip(trend: Trend, cells: int) -> str:
@@ -579,10 +605,10 @@ def contrast(one: Contrast, report: Report) -> list[str]:
     words = report.words
     periods = (one.before, one.during, one.after)
     thin = "; ".join(words.say(THIN[why]) for why in one.thin)
-    took = [
-        "-" if period.latency_ms is None else f"{words.number(round(period.latency_ms))}"
+    took = " / ".join(
+        "-" if period.latency_ms is None else words.number(round(period.latency_ms))
         for period in periods
-    ]
+    )
     count = sum(
         (one.subject == window.subject or one.subject in window.operators)
         and window.perspective in (one.perspective, "both")
@@ -597,7 +623,8 @@ def contrast(one: Contrast, report: Report) -> list[str]:
         *(_share(period, words) for period in periods),
         _points(one.difference, words) or thin,
         _points(one.difference_after, words) or thin,
-        words.say("{times} ms", times=" / ".join(took)),
+        words.say("{times} ms", times=took),
+        _milliseconds(one.latency_difference_ms, words),
         words.number(count),
     ]
 
@@ -615,3 +642,11 @@ def _points(one: Difference | None, words: Language) -> str:
         return ""
     value, low, high = (words.number(round(part * 100)) for part in (one.value, one.low, one.high))
     return words.say("{value} points ({low} to {high})", value=value, low=low, high=high)
+
+
+def _milliseconds(one: Difference | None, words: Language) -> str:
+    """Write a difference of latencies, with its interval."""
+    if one is None:
+        return "-"
+    value, low, high = (words.number(round(part)) for part in (one.value, one.low, one.high))
+    return words.say("{value} ms ({low} to {high})", value=value, low=low, high=high)

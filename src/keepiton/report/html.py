@@ -12,7 +12,6 @@ from markupsafe import Markup
 from keepiton import __version__
 from keepiton.model import Group, Status, Window
 from keepiton.report import common, svg
-from keepiton.report import status as quick
 from keepiton.report.common import Report
 
 if TYPE_CHECKING:
@@ -110,7 +109,7 @@ def _row(one: Status, report: Report) -> dict[str, str]:
     return {
         "subject": one.subject,
         "side": words.say(common.SIDES[one.perspective]),
-        "state": quick.state(one, report),
+        "state": common.state(one, report),
         "since": common.since(one, report),
         "answering": words.say("{part} of {n}", part=one.answering, n=one.targets),
         "vantages": words.say("{part} of {n}", part=one.vantages_agree, n=one.vantages),
@@ -147,17 +146,7 @@ def window(one: Window, report: Report) -> dict[str, Any]:
         "lasted": common.duration(one, words),
         "lasted_key": f"{(one.end_earliest - one.start_latest).total_seconds():012.0f}",
         "kind": common.kind(one, words),
-        "facts": [
-            (_("verdict"), _(one.verdict)),
-            (_("evidence"), common.evidence(one, words)),
-            (_("what that means"), common.meanings(one, words)),
-            (_("vantages"), common.vantages(one, words)),
-            (_("targets"), ", ".join(one.targets)),
-            (_("operators"), ", ".join(one.operators)),
-            (_("what would refute it"), common.refuted_by(one, words)),
-            (_("witnesses"), "; ".join(common.witnesses(one))),
-            (_("id"), one.id),
-        ],
+        "facts": common.facts(one, report),
     }
 
 

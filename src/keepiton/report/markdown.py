@@ -56,6 +56,12 @@ def render(report: Report) -> str:
         for window in report.windows
     ]
     out += ["", *(table(map(_, HEADER), rows) if rows else [common.none_found(report)])]
+    if report.event:
+        event = common.event_name(report.event, words)
+        out += ["", f"### {escape(_('Before, during and after: {event}', event=event))}", ""]
+        out += [escape(common.event_span(report, report.event)), ""]
+        told = (common.contrast(one, report) for one in report.findings.contrasts)
+        out += [*table(map(_, common.CONTRAST_HEADER), told), "", escape(_(common.CONTRAST_NOTE))]
     notes = [*common.own_lines(report), *common.remarks(report)]
     out += ["", *(f"- {escape(note)}" for note in notes)]
     out += ["", _(common.CAVEAT), "", escape(common.policy(report))]

@@ -46,7 +46,11 @@ def status(report: Report, by: Group, width: int) -> str:
         gauge(name, told, [(named(one), figure(one)) for one in statuses])
     if report.findings.last_at:
         at = report.findings.last_at.timestamp()
-        gauge("newest_data_seconds", "When the newest data was taken, since 1970.", [("", at)])
+        gauge(
+            "newest_data_timestamp_seconds",
+            "When the newest data was taken, since 1970.",
+            [("", at)],
+        )
     return "\n".join(out) + "\n"
 
 

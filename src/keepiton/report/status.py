@@ -9,13 +9,13 @@ from rich.cells import cell_len, set_cell_size
 from keepiton.language import noted
 from keepiton.model import Group, Status
 from keepiton.report import common, markdown
-from keepiton.report.common import SCOPES, SIGNS, STATES, Report
+from keepiton.report.common import SCOPES, Report
 from keepiton.report.csv import cell
 from keepiton.report.table import columns
 
 CELLS = 24
 """Of a trend, where there is room: one an hour."""
-FITS = ((5, 24), (5, 12), (5, 8), (4, 12), (4, 8), (4, 6))
+FITS = ((5, 24), (5, 12), (5, 8), (5, 6), (4, 12), (4, 8), (4, 6))
 """Columns before the trend and cells of it, the first that fits the screen; else cards."""
 GAP = 2
 HEADER = (
@@ -26,17 +26,11 @@ TITLES = (noted("state now"), noted("since"), noted("answers"), noted("vantages"
 LAST = noted("24 h")
 
 
-def state(one: Status, report: Report) -> str:
-    """Write a state as a sign and a word, and how sure the disruption is that it is in."""
-    sure = f" {report.words.confidence(one.confidence)}" if one.confidence else ""
-    return f"{SIGNS[one.state]} {report.words.say(STATES[one.state])}{sure}"
-
-
 def _cells(one: Status, report: Report) -> list[str]:
     _ = report.words.say
     return [
         one.subject,
-        state(one, report),
+        common.state(one, report),
         common.since(one, report),
         _("{part} of {n}", part=one.answering, n=one.targets),
         _("{part} of {n}", part=one.vantages_agree, n=one.vantages),

@@ -32,6 +32,8 @@ MOST_TICKS = 10
 NAME = 22
 """Most letters of a name on the left."""
 MOST_POINTS = 600
+GAP_STEPS = 1.5
+"""Usual intervals of other people's figures beyond which a line is not drawn on."""
 EVENT_LINES, EVENT_NAME, LETTER = 3, 60, 5.6
 """Lines that names of events may take, their longest name, and how wide a letter is."""
 MASKING = ("down", "portal", "mixed")
@@ -281,14 +283,15 @@ def _other(series: Series, axis: _Axis, y: int) -> str:
         return _label(series.source, "-", y)
     low, high = min(0.0, *told), max(told)
     scale = (OTHER - 16) / ((high - low) or 1)
-    inside = inside[:: -(-len(inside) // MOST_POINTS)]
-    path, pen = [], "M"
-    for at, value in inside:
-        if value is None:
-            pen = "M"
-            continue
-        path.append(f"{pen}{axis.x(at)} {y + OTHER - 10 - (value - low) * scale:.1f}")
-        pen = "L"
+    each = -(-len(inside) // MOST_POINTS)
+    gap = timedelta(seconds=GAP_STEPS * each * series.step_s)
+    path: list[str] = []
+    drawn_at: datetime | None = None
+    for at, value in inside[::each]:
+        if value is not None:
+            pen = "L" if drawn_at and at - drawn_at <= gap else "M"
+            path.append(f"{pen}{axis.x(at)} {y + OTHER - 10 - (value - low) * scale:.1f}")
+        drawn_at = at if value is not None else None
     return (
         f"<g><title>{escape(name)}</title>{_label(series.source, series.name[:NAME], y)}"
         f'<text class="sub" x="{LABEL - 8}" y="{y + 36}" text-anchor="end">{low:g}–{high:g}</text>'

@@ -36,20 +36,22 @@ def render(report: Report) -> str:
             (_("began"), common.began(window, report)),
             (_("ended"), common.ended(window, report)),
             (_("lasted"), common.duration(window, words)),
-            (_("verdict"), _(window.verdict)),
-            (_("kind"), common.kind(window, words)),
-            (_("evidence"), common.evidence(window, words)),
-            (_("vantages"), common.vantages(window, words)),
-            (_("targets"), ", ".join(window.targets)),
-            (_("operators"), ", ".join(window.operators)),
-            (_("refuted by"), common.refuted_by(window, words)),
-            *((_("witness"), one) for one in common.witnesses(window)),
-            (_("id"), window.id),
+            *common.facts(window, report),
         ]
         wide = max(len(name) for name, _told in rows)
         out.append(common.heading(window, words))
-        out += [f"  {name:<{wide}} {told}" for name, told in rows if told]
+        out += [f"  {name:<{wide}} {told}" for name, told in rows]
         out.append("")
+    if report.event:
+        event = common.event_name(report.event, words)
+        out.append(_("Before, during and after: {event}", event=event))
+        out += textwrap.wrap(common.event_span(report, report.event), 100)
+        for one in report.findings.contrasts:
+            subject, side, *cells = common.contrast(one, report)
+            out.append(f"{subject} ({side})")
+            names = map(_, common.CONTRAST_HEADER[2:])
+            out += [f"  {name}: {told}" for name, told in zip(names, cells, strict=True)]
+        out += [*textwrap.wrap(_(common.CONTRAST_NOTE), 100), ""]
     if report.lines:
         out.append(_("The vantages' own lines (no windows come from these times):"))
         out += [*(f"  {one}" for one in common.own_lines(report)), ""]
