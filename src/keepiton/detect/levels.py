@@ -131,7 +131,7 @@ def remote(seen: Seen, policy: Policy) -> list[Candidate]:
         at_home |= np.char.startswith(rounds.role, role)
     at_home &= ~abroad
     home = at_home & (rounds.control == "")
-    countries = sorted({str(one) for one in rounds.run_country if one})
+    countries = [str(one) for one in np.unique(rounds.run_country) if one]
     found: list[Candidate] = []
     for side in SIDES:
         here = seen.series_inside == (side == "inside")

@@ -240,7 +240,9 @@ def observe(rounds: Rounds, looks: Looks, policy: Policy) -> Seen:
     known = rounds.run_clock_ms != NO_CLOCK
     large = known & (np.abs(rounds.run_clock_ms) > policy.clock_from_s * 1000)
     kept = _once_a_run(rounds)
-    at_ms = rounds.at[kept] + np.where(large, rounds.run_clock_ms, 0)[rounds.run[kept]]
+    at_ms = rounds.at[kept]
+    if large.any():
+        at_ms = at_ms + np.where(large, rounds.run_clock_ms, 0)[rounds.run[kept]]
     width = max(len(rounds.target), 1)
     place = rounds.run_vantage.astype(np.int64) * 2 + rounds.run_inside
     pairs, series = ranked((place * width)[rounds.run[kept]] + rounds.subject[kept])
@@ -278,7 +280,8 @@ def observe(rounds: Rounds, looks: Looks, policy: Policy) -> Seen:
         run_blur=np.where(known, 1.0, policy.clock_unknown_s),
     )
     _without_controls(seen, looks)
-    seen.symbol[seen.run_bad[seen.run] & (seen.symbol != MISSING)] = MISSING
+    if seen.run_bad.any():
+        seen.symbol[seen.run_bad[seen.run]] = MISSING
     seen.usual = np.round(_background(seen, policy) / NOISE_STEP).astype(np.int64)
     of_run = np.round(_noise(seen, policy) / NOISE_STEP).astype(np.int64)
     seen.noise = np.maximum(seen.usual[seen.series], of_run[seen.run])
@@ -325,7 +328,8 @@ def _symbols(
     many = np.zeros(len(rounds.target), bool)
     many[subject[(flags & (REACHED | SINGLE)) == REACHED]] = True
     symbol = np.where(many[subject], symbol, ALONE.take(symbol))
-    symbol[rounds.run_mixed[run]] = MISSING
+    if rounds.run_mixed.any():
+        symbol[rounds.run_mixed[run]] = MISSING
     control = np.where((rounds.control != "")[subject], symbol, np.int8(MISSING))
     doubtful = np.flatnonzero(IS_BAD[symbol])
     symbol[doubtful[_unseen(rounds.of(row[doubtful]), rounds, looks)]] = MISSING

@@ -109,8 +109,9 @@ def statuses(
 
 def _at_stage(seen: Seen, truth: Array, stage: Stage) -> Array:
     """Return what observations say of one stage: nothing of those that did not get so far."""
-    failed_there = stage_of(seen) == STAGES.index(stage)
-    passed = np.where(IS_BAD[truth] & ~failed_there, OK, truth)
+    bad = np.flatnonzero(IS_BAD[truth])
+    passed = truth.copy()
+    passed[bad[stage_of(seen, bad) != STAGES.index(stage)]] = OK
     return np.where(tried(seen, stage), passed, MISSING)
 
 

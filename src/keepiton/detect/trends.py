@@ -30,9 +30,9 @@ class Spans:
     count: int
 
     def of(self, at: Array) -> Array:
-        """Return which span each instant (seconds since 1970) lies in; may be outside all."""
-        begin = (self.start - EPOCH).total_seconds()
-        return ((at - begin) // self.step_s).astype(np.int64)
+        """Return which span each instant (seconds since 1970) lies in; -1 of none."""
+        share = (at - (self.start - EPOCH).total_seconds()) / self.step_s
+        return np.where((share >= 0) & (share < self.count), share, -1).astype(np.int64)
 
 
 def spans(first: datetime, last: datetime, most: int) -> Spans:
@@ -45,10 +45,10 @@ def spans(first: datetime, last: datetime, most: int) -> Spans:
     return Spans(instant(begin // step_s * step_s), step_s, count)
 
 
-def stage_of(seen: Seen) -> Array:
-    """Return the stage each failure was at, as its place in STAGES; -1 of none."""
+def stage_of(seen: Seen, rows: Array) -> Array:
+    """Return the stage that some failures were at, as its place in STAGES; -1 of none."""
     names = [STAGES.index(one) if one in STAGES else -1 for one in map(_stage, seen.rounds.whys)]
-    return np.array([*names, -1])[seen.rounds.why[seen.row]]
+    return np.array([*names, -1])[seen.rounds.why[seen.row[rows]]]
 
 
 def _stage(why: str) -> Stage:
@@ -67,10 +67,12 @@ def trends(seen: Seen, truth: Array, group: Array, count: int, over: Spans) -> l
     told = (truth != MISSING) & seen.answered[seen.subject]
     # What each observation is, in one number: hidden, good, bad at a stage or at none of ours;
     # with the stages it tried. So all are counted at once.
-    bad = np.where(IS_BAD[truth], stage_of(seen) + BAD, GOOD)
-    kind = np.where(told, bad, HIDDEN) * TRIED_KINDS + seen.rounds.flags[seen.row] // FIRST_TRIED
-    cell = (place * over.count + span) * KINDS + kind
-    cell = cell[(span >= 0) & (span < over.count) & (place >= 0)]
+    kind = np.where(told, GOOD, HIDDEN)
+    bad = np.flatnonzero(told & IS_BAD[truth])
+    kind[bad] = stage_of(seen, bad) + BAD
+    tried_ = seen.rounds.flags[seen.row] // FIRST_TRIED
+    cell = (place * over.count + span) * KINDS + kind * TRIED_KINDS + tried_
+    cell = cell[(span >= 0) & (place >= 0)]
     counts = np.bincount(cell, minlength=count * over.count * KINDS)
     counts = counts.reshape(count, over.count, KINDS // TRIED_KINDS, TRIED_KINDS)
     by_kind = counts.sum(axis=3)
