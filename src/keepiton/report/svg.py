@@ -27,7 +27,7 @@ LINE = 16
 OTHER = 54
 LEVELS = (0.0, 0.1, 0.5, 0.9)
 """Failed shares up to which a stripe has each shade; the last shade is for more."""
-TICKS_H = (1, 2, 3, 6, 12, 24, 48, 168, 336, 720, 2160, 8760)
+TICKS_H = (1, 2, 3, 6, 12, 24, 48, 72, 168, 336, 720, 2160, 8760)
 MOST_TICKS = 10
 NAME = 22
 """Most letters of a name on the left."""

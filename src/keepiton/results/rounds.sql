@@ -34,7 +34,6 @@ groups as (
         max(case when address is not null then 1 else 0 end) as answered,
         max(case when address is null then 1 else 0 end) as named,
         min(stage) as first_stage, max(stage) as last_stage,
-        max(case stage when '2' then 1 else 0 end) as asked_name,
         max(case stage when '3' then 1 else 0 end) as shook_hands,
         max(duration_ms) as took_ms,
         min(seen_at) as seen_at, min(checked) as first_check, max(checked) as last_check
@@ -97,7 +96,8 @@ sources as (  -- what each file says of each run in it
 select
     'round' as kind, run, target, operator, role, control, look, seen_at, first_check, last_check,
     cast(answered * 33 + named * 16 + case when first_stage = last_stage then 64 else 0 end
-         + asked_name * 128 + case when first_stage = '1' then 256 else 0 end
+         + case when named = 1 or first_stage = '2' or last_stage = '2' then 128 else 0 end
+         + case when first_stage = '1' then 256 else 0 end
          + shook_hands * 512 + case when last_stage = '4' then 1024 else 0 end
          as integer) as flags,
     took_ms, cast(null as varchar) as why, cast(null as varchar) as file
