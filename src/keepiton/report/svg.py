@@ -4,6 +4,7 @@ Drawn without a script, a link or a font of its own, so that it can stand in a p
 in print; what is uncertain fades, what nobody could know is hatched.
 """
 
+import textwrap
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from html import escape
@@ -29,6 +30,8 @@ LEVELS = (0.0, 0.1, 0.5, 0.9)
 """Failed shares up to which a stripe has each shade; the last shade is for more."""
 TICKS_H = (1, 2, 3, 6, 12, 24, 48, 72, 168, 336, 720, 2160, 8760)
 MOST_TICKS = 10
+FOOT = 165
+"""Most letters of a line below the picture."""
 NAME = 22
 """Most letters of a name on the left."""
 MOST_POINTS = 600
@@ -63,14 +66,15 @@ def render(report: Report) -> str:
         _(common.CAVEAT),
         _("Made with keepiton. Names are no links."),
     ]
+    lines = [line for one in foot for line in textwrap.wrap(clean(one, 600), FOOT)]
     notes = "".join(
-        f'<text class="sub" x="8" y="{height + 14 * n}">{escape(clean(one, 190))}</text>'
-        for n, one in enumerate(foot, 1)
+        f'<text class="sub" x="8" y="{height + 14 * n}">{escape(line)}</text>'
+        for n, line in enumerate(lines, 1)
     )
     title = escape(clean(common.title(report), 120))
-    below = height + 14 * len(foot)
-    notes += _legend(report, below + 16)
-    tall = below + 30
+    legend, last = _legend(report, height + 14 * len(lines) + 16)
+    notes += legend
+    tall = last + 14
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" class="tl" viewBox="0 0 {LABEL + PLOT + 10}'
         f' {tall}" width="{LABEL + PLOT + 10}" height="{tall}" role="img">'
@@ -80,19 +84,22 @@ def render(report: Report) -> str:
     )
 
 
-def _legend(report: Report, y: int) -> str:
-    """Draw what each shade means, in a line."""
+def _legend(report: Report, y: int) -> tuple[str, int]:
+    """Draw what each shade means, in as many lines as it takes; return where the last one is."""
     out, x = [], 8.0
     for kind, text in LEGEND:
         said = report.words.say(text)
+        wide = 40 + LETTER * len(said)
+        if x + wide > LABEL + PLOT:
+            x, y = 8.0, y + 16
         shape = (
             f'<rect class="void" x="{x:.0f}" y="{y - 8}" width="20" height="8"/>'
             if kind == "void"
             else f'<path class="row {kind}" stroke-width="8" d="M{x:.0f} {y - 4}h20"/>'
         )
         out.append(f'{shape}<text class="sub" x="{x + 24:.0f}" y="{y}">{escape(said)}</text>')
-        x += 40 + LETTER * len(said)
-    return "".join(out)
+        x += wide
+    return "".join(out), y
 
 
 def inline(report: Report) -> str:
