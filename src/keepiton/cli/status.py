@@ -108,8 +108,9 @@ def _refresh(text: Callable[[], str]) -> None:
     from rich.live import Live  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
-    console = Console()
+    console, shown = Console(), text()  # that there is nothing is said on the usual screen
     with Live(console=console, screen=console.is_terminal, auto_refresh=False) as live:
         while True:
-            live.update(Text(text(), no_wrap=True, overflow="crop"), refresh=True)
+            live.update(Text(shown, no_wrap=True, overflow="crop"), refresh=True)
             time.sleep(REFRESH_S)
+            shown = text()
