@@ -5,11 +5,13 @@ import os
 import re
 import stat
 import time
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
 from conftest import Command
+from keepiton.report import RENDERERS, STATUS
 from timelines import Watch, write
 
 DATA = Path(__file__).parent / "data"
@@ -23,6 +25,14 @@ def results(tmp_path: Path) -> Path:
     marks |= {f"www{n}.beta.example@beta": "." * 68 for n in range(3)}
     write(tmp_path / "results", Watch("v-one", marks), Watch("v-two", marks))
     return tmp_path / "results"
+
+
+def test_the_commands_offer_every_format_there_is() -> None:
+    """Named twice, so that help need not load what makes reports."""
+    for name, formats in (("report", list(RENDERERS)), ("status", list(STATUS))):
+        command = import_module(f"keepiton.cli.{name}")
+        assert list(command.FORMATS) == formats
+        assert set(command.ENDINGS.values()) <= set(formats)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 
 from keepiton.errors import Mistake
@@ -54,9 +55,10 @@ def read(path: Path) -> EventList:
     return listed.model_copy(update={"event": tuple(events)})
 
 
-def shipped() -> list[EventList]:
-    """Read the events that come with keepiton, of every country."""
-    return [read(path) for path in sorted(SHIPPED.glob(f"*/{EVENTS}.toml"))]
+@cache
+def shipped() -> tuple[EventList, ...]:
+    """Read the events that come with keepiton, of every country; once, however often asked."""
+    return tuple(read(path) for path in sorted(SHIPPED.glob(f"*/{EVENTS}.toml")))
 
 
 def of_country(country: str | None) -> EventList | None:
