@@ -88,6 +88,7 @@ def in_folder(tmp_path: Path) -> Command:
                 "KEEPITON_DATA": str(tmp_path / "data"),
                 "KEEPITON_NO_DOH": "1",
                 "PYTHONPATH": str(HERE / "guard"),
+                "XDG_CONFIG_DIRS": str(tmp_path / "system"),
                 "XDG_CONFIG_HOME": str(tmp_path / "config"),
             }
             | (env or {}),

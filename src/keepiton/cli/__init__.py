@@ -16,31 +16,39 @@ from keepiton.cli import tongue
 from keepiton.errors import Mistake
 
 COMMANDS = {
+    "config": "Show what is configured, and where each value comes from.",
+    "doctor": "Look over this machine and the data folder, with plain advice.",
     "drill": "Practise on a make-believe country on this machine; nothing leaves it.",
     "findings": "Say what one run's rows show of each target, by which rule, and on which lines.",
     "probe": "Look once at every target of the lists, and write one result file.",
     "report": "Turn result files into disruption windows.",
+    "results": "Look after result files: check, pack, prune, merge, export, share.",
+    "schedule": "Print, install or remove a schedule of runs.",
     "status": "Show a quick table: who answers now, and since when.",
     "explain": "Say what a code means, what causes it and what it does not prove.",
     "targets": "Show and validate target lists.",
+    "watch": "Look again and again in the foreground, with a live table.",
     "wipe": "Remove everything keepiton has written.",
 }
 """Every command, by the name of its module and function here."""
 
 
 class Commands(click.Group):
-    """Knows the commands without loading them."""
+    """Knows its commands, by the names of modules in a package, without loading them."""
+
+    package = __name__
+    shorts = COMMANDS
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Name them, in order."""
         del ctx
-        return list(COMMANDS)
+        return list(self.shorts)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Load one."""
-        if cmd_name not in COMMANDS:
+        if cmd_name not in self.shorts:
             return None
-        command: click.Command = getattr(import_module(f"keepiton.cli.{cmd_name}"), cmd_name)
+        command: click.Command = getattr(import_module(f"{self.package}.{cmd_name}"), cmd_name)
         if ctx.obj and ctx.obj.code != "en":
             tongue.translate(command, ctx.obj)
         return command
@@ -49,7 +57,7 @@ class Commands(click.Group):
         """Write them into the help."""
         told = ctx.obj.say if ctx.obj else str
         with formatter.section(gettext("Commands")):
-            formatter.write_dl([(name, told(short)) for name, short in COMMANDS.items()])
+            formatter.write_dl([(name, told(short)) for name, short in self.shorts.items()])
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -75,11 +83,22 @@ def keepiton(context: click.Context) -> None:
     """  # noqa: D301 - the backspace is click's mark for lines to keep
     from keepiton.cli import common  # noqa: PLC0415
 
-    context.default_map = common.configuration(keepiton)
+    if common.configured():
+        from keepiton.cli import configuration  # noqa: PLC0415
+
+        context.default_map = configuration.defaults(keepiton, context.invoked_subcommand)
+
+
+def _open_streams() -> None:
+    """Lead closed standard streams nowhere; else the next file that is opened takes their place."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123, SIM115 - for good
 
 
 def main() -> None:
     """Run the command line; a mistake of the user's becomes a message and exit 2."""
+    _open_streams()
     try:
         language = tongue.speak(sys.argv[1:])
         if language.code != "en":
@@ -97,5 +116,9 @@ def main() -> None:
     except click.ClickException as exc:
         exc.show()
         sys.exit(exc.exit_code)
+    except MemoryError:
+        from keepiton.cli import common  # noqa: PLC0415
+
+        sys.exit(common.complain("out of memory; what was written stays", common.NOT_WRITTEN))
     except BrokenPipeError:  # the reader of our output went away, as with head
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

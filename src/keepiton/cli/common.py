@@ -2,9 +2,10 @@
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
@@ -24,6 +25,14 @@ FAIL_ON = 3
 LOCKED = 75
 
 CONFIG = "keepiton.toml"
+MOST_TOML = 16_384
+"""Bytes of a file of settings, at most: of hostile ones, larger are read for minutes."""
+MOST_DEEP = 8
+"""Names of a key and its tables whose line is found."""
+MOST_NAME = 80
+"""Characters of a name that are compared with those known."""
+MOST_DIGITS = 16
+"""Of a size: more is no size."""
 UTF_8 = b"\xef\xbb\xbf"
 """By this mark alone a spreadsheet takes a file for UTF-8."""
 
@@ -36,90 +45,95 @@ def complain(text: str, code: int) -> int:
 
 
 def folder() -> Path:
-    """Return the default data folder."""
+    """Return the default data folder. Raises Mistake where no home is known."""
     import platformdirs  # noqa: PLC0415 - only where no folder is given
 
-    return platformdirs.user_data_path("keepiton")
+    with suppress(RuntimeError):
+        path = platformdirs.user_data_path("keepiton")
+        if path.is_absolute():
+            return path
+    raise Mistake("no home folder is known; name the data folder with --data or KEEPITON_DATA")
 
 
 def user_config() -> Path:
     """Return the user's configuration file, there or not."""
     import platformdirs  # noqa: PLC0415
 
-    return platformdirs.user_config_path("keepiton") / CONFIG
+    try:
+        return platformdirs.user_config_path("keepiton") / CONFIG
+    except RuntimeError:  # no home is known
+        return Path(os.devnull) / CONFIG
 
 
-def configuration(group: click.Group) -> dict[str, Any]:
-    """Read the configuration: the project's file over the user's. Raises Mistake.
+def config_files() -> dict[str, Path]:
+    """Return where configuration is looked for, there or not, by layer: the nearest last."""
+    import platformdirs  # noqa: PLC0415
 
-    Keys at the top hold for every command that has the option; a table named like a command holds
-    for that command.
-    """
-    merged: dict[str, Any] = {}
-    for path in (user_config(), Path(CONFIG)):
-        if path.is_file():
-            for name, values in _read_config(path, group).items():
-                merged[name] = merged.get(name, {}) | values
-    return merged
+    system = platformdirs.site_config_path("keepiton") / CONFIG
+    return {"system": system, "user": user_config(), "project": Path(CONFIG)}
 
 
-def _toml(path: Path) -> tuple[str, dict[str, Any]]:
-    """Read a TOML file; return its text as well, to tell places by. Raises Mistake."""
+def configured() -> bool:
+    """Tell whether there may be any configuration; if not, nothing more of it is loaded."""
+    return any(map(os.path.lexists, config_files().values())) or any(
+        name.startswith("KEEPITON_") for name in os.environ
+    )
+
+
+def toml(path: Path) -> tuple[dict[tuple[str, ...], int], dict[str, Any]]:
+    """Read a TOML file; return the line of every key as well. Raises Mistake."""
     import tomllib  # noqa: PLC0415
 
     try:
-        text = path.read_text(encoding="utf-8")
-        return text, tomllib.loads(text)
-    except (OSError, ValueError) as exc:
+        with path.open("rb") as file:
+            content = file.read(MOST_TOML + 1)
+        if len(content) > MOST_TOML:
+            raise Mistake(f"{path}: larger than {MOST_TOML} bytes; not a file of settings")
+        text = content.decode("utf-8-sig")
+        return _lines(text), tomllib.loads(text)
+    except OSError as exc:
+        raise Mistake(f"{path}: cannot be used: {exc.strerror}") from None
+    except ValueError as exc:
         raise Mistake(f"{path}: cannot be used: {exc}") from None
+    except RecursionError:
+        raise Mistake(f"{path}: cannot be used: lists or tables too deep") from None
 
 
-def _line_of(name: str, text: str) -> int:
-    """Return the number of the line that gives a key of a TOML file; 1 where none does plainly."""
+def _lines(text: str) -> dict[tuple[str, ...], int]:
+    """Find the lines that begin a table or give a key: their numbers, by tables and name."""
     import re  # noqa: PLC0415
 
-    written = re.compile(rf"\s*\[?\s*{re.escape(name)}\s*[=.\]]")
-    return next((n for n, line in enumerate(text.splitlines(), 1) if written.match(line)), 1)
+    word = r"""(?:"[^"\n]*"|'[^'\n]*'|[\w-]+)"""
+    begins = re.compile(rf"\s*(\[\[?\s*)?({word}(?:\s*\.\s*{word})*)\s*[=\]]")
+    found: dict[tuple[str, ...], int] = {}
+    table: tuple[str, ...] = ()
+    inside = False
+    for number, line in enumerate(text.split("\n"), 1):
+        given = None if inside else begins.match(line)
+        inside ^= (line.count('"""') + line.count("'''")) % 2 == 1  # a text of many lines
+        if given:
+            names = tuple(one.strip("\"'") for one in re.findall(word, given[2]))
+            if given[1]:
+                table, names = names[:MOST_DEEP], ()
+            key = (*table, *names)[:MOST_DEEP]
+            for depth in range(1, len(key) + 1):
+                found.setdefault(key[:depth], number)
+    return found
 
 
-def _meant(name: str, known: Sequence[str], near: Sequence[str] = ()) -> str:
+def line_of(lines: dict[tuple[str, ...], int], *key: str) -> int:
+    """Return the line of a key, else of the table around it; 1 where none gives it plainly."""
+    while key and key not in lines:
+        key = key[:-1]
+    return lines.get(key, 1)
+
+
+def meant(name: str, known: Sequence[str], near: Sequence[str] = ()) -> str:
     """Say which of the known names, or of some near ones, was meant."""
     import difflib  # noqa: PLC0415
 
-    close = difflib.get_close_matches(name, [*known, *near], 1, 0.5)
+    close = difflib.get_close_matches(name[:MOST_NAME], [*known, *near], 1, 0.5)
     return f"did you mean {close[0]}?" if close else f"known: {', '.join(known)}"
-
-
-def _read_config(path: Path, group: click.Group) -> dict[str, Any]:
-    text, data = _toml(path)
-    context = click.Context(group)
-    commands = {name: group.get_command(context, name) for name in group.list_commands(context)}
-    options = {
-        name: {one.name for one in command.params if isinstance(one, click.Option) and one.name}
-        for name, command in commands.items()
-        if command
-    }
-    found: dict[str, Any] = {name: {} for name in options}
-    mistakes = []
-    everywhere = set().union(*options.values())
-    for key, value in data.items():
-        if isinstance(value, dict) and key in options:
-            pairs = [(key, name, one) for name, one in value.items()]
-        else:
-            pairs = [("", key, value)]
-        for command, name, one in pairs:
-            option = name.replace("-", "_")
-            known = options[command] if command else everywhere
-            if option not in known:
-                right = _meant(option, sorted(known), sorted(options))
-                mistakes.append(f"{path}:{_line_of(name, text)}: {name}: unknown key; {right}")
-                continue
-            for target in [command] if command else options:
-                if option in options[target]:
-                    found[target][option] = one
-    if mistakes:
-        raise Mistake("\n".join(mistakes))
-    return found
 
 
 def data_option(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -224,13 +238,22 @@ def format_of(form: str | None, output: Path | None, endings: dict[str, str]) ->
 
 
 def age(text: str, flag: str) -> "timedelta":
-    """Read a length of time: 90m, 24h or 7d. Raises Mistake."""
+    """Read a length of time: 30s, 90m, 24h or 7d. Raises Mistake."""
     from datetime import timedelta  # noqa: PLC0415
 
-    unit = {"m": "minutes", "h": "hours", "d": "days"}.get(text[-1:])
+    unit = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}.get(text[-1:])
     if not (unit and text[:-1].isdecimal() and 0 < int(text[:-1]) < 10**6):
         raise Mistake(f"{flag} {text}: not a length of time; write 5m, 24h or 7d")
     return timedelta(**{unit: int(text[:-1])})
+
+
+def size(text: str, flag: str) -> int:
+    """Read a number of bytes: 500M, 2G, or without a unit; K is 1000. Raises Mistake."""
+    unit = {"K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}.get(text[-1:].upper(), 1)
+    number = text[:-1] if unit > 1 else text
+    if not (number.isascii() and number.isdecimal() and len(number) < MOST_DIGITS):
+        raise Mistake(f"{flag} {text}: not a size; write 500M or 2G")
+    return int(number) * unit
 
 
 def instant(text: str | None, tz: "tzinfo", now: "datetime", flag: str) -> "datetime | None":
@@ -313,13 +336,13 @@ def policy_from(path: Path | None) -> "Policy":
     usual = Policy()
     if path is None:
         return usual
-    text, given = _toml(path)
+    lines, given = toml(path)
     names = [one.name for one in fields(Policy)]
     mistakes = []
     for name, value in given.items():
-        place = f"{path}:{_line_of(name, text)}: {name}"
+        place = f"{path}:{line_of(lines, name)}: {name}"
         if name not in names:
-            mistakes.append(f"{place}: no such threshold; {_meant(name, names)}")
+            mistakes.append(f"{place}: no such threshold; {meant(name, names)}")
         elif isinstance(value, bool) or not isinstance(value, int | float):
             mistakes.append(f"{place}: write a number, such as {getattr(usual, name)}")
         elif (wrong := Policy.wrong(name, value)) is not None:
@@ -359,15 +382,28 @@ def deliver(made: str | bytes, output: Path | None, form: str = "") -> None:
 
 
 def _replace(path: Path, content: bytes) -> None:
+    with replacing(path) as file:
+        file.write(content)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """Give a file to write, with its path as ``name``; it takes its place when all is written.
+
+    Raises OSError.
+    """
     import secrets  # noqa: PLC0415
 
     mode = path.stat().st_mode & 0o777 if path.exists() else 0o600
     part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
-    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+
+    def opener(name: str, _: int) -> int:
+        return os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+
     try:
-        with os.fdopen(descriptor, "wb") as file:
+        with open(part, "wb", opener=opener) as file:
             os.chmod(part, mode)  # noqa: PTH101 - whatever the umask
-            file.write(content)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         part.replace(path)

@@ -48,9 +48,12 @@ def texts(command: click.Command) -> Iterator[str]:
 
 
 def translate(command: click.Command, language: Language) -> None:
-    """Make a command speak a language."""
+    """Make a command speak a language, with all that is loaded below it."""
     if command.help:
         command.help = language.say(inspect.cleandoc(command.help))
     for one in command.params:
         if isinstance(one, click.Option) and one.help:
             one.help = language.say(one.help)
+    if isinstance(command, click.Group):
+        for below in command.commands.values():
+            translate(below, language)
