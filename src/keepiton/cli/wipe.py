@@ -1,13 +1,26 @@
 """``keepiton wipe``."""
 
+import os
 import sys
 from pathlib import Path
 
 import click
 
+from keepiton import lock
 from keepiton.cli import common
+from keepiton.errors import Mistake
 
-OURS = ("results", "cache", "state.json", "state.json.new", "lock", "keepiton.log")
+OURS = (
+    "results",
+    "cache",
+    "state.json",
+    "state.json.new",
+    "alarms.json",
+    "alarms.json.new",
+    "lock",
+    "keepiton.log",
+    "tended",
+)
 """What keepiton makes in its data folder; nothing else there is touched."""
 
 
@@ -15,44 +28,58 @@ OURS = ("results", "cache", "state.json", "state.json.new", "lock", "keepiton.lo
 @common.data_option
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def wipe(data: Path | None, *, yes: bool) -> None:
-    """Remove everything keepiton has written: results, state, logs, the user's configuration.
+    """Remove everything keepiton has written: results, state, logs, configuration, schedule.
 
     Files are unlinked, not overwritten: on a modern disk only encryption protects what was there.
-    A crontab line or timer that you made yourself stays; so does your shell's history.
+    A schedule goes with the folder that it writes to. A crontab line or timer that you made
+    yourself stays; so does your shell's history.
     """
-    import filelock  # noqa: PLC0415
+    from keepiton.cli.schedule import may_change  # noqa: PLC0415
+    from keepiton.schedule import KINDS, installed  # noqa: PLC0415
 
     data = data or common.folder()
+    schedules = [one for one in installed() if one.data.resolve() == data.resolve()]
+    bound = [one for one in schedules if not may_change(one)]
+    if bound:
+        raise Mistake(f"{bound[0].place}: only an administrator can remove it; run wipe with sudo")
     found = [data / name for name in OURS if (data / name).exists()]
     config = common.user_config()
     if config.is_file():
         found.append(config)
-    if not found:
+    if not (found or schedules):
         click.echo(f"nothing to remove in {data}", err=True)
         return
     click.echo("This removes:", err=True)
+    for one in schedules:
+        click.echo(f"  the schedule: {one.place}", err=True)
     for path in found:
         click.echo(f"  {path}", err=True)
     if not yes:
         click.confirm("Remove all of it?", abort=True, err=True)
     try:
-        with filelock.FileLock(data / "lock", timeout=0, mode=0o600):
+        for one in schedules:  # first, so that none of them begins a run meanwhile
+            KINDS[one.kind].remove()
+        with lock.held(data):
             for path in found:
-                if path.name != "lock":
+                if path.name != lock.FILE:
                     _remove(path)
-        (data / "lock").unlink(missing_ok=True)
+            if os.name != "nt":  # while it is held: a run that comes now makes another
+                (data / lock.FILE).unlink()
+        if os.name == "nt":  # where nobody removes what is open
+            (data / lock.FILE).unlink()
         for empty in (data, config.parent):
             if empty.is_dir() and not any(empty.iterdir()):
                 empty.rmdir()
-    except filelock.Timeout:
+    except lock.Locked:
         sys.exit(common.complain("a run is under way; stop it first", common.LOCKED))
     except OSError as exc:
         sys.exit(
             common.complain(f"{exc.filename}: not removed: {exc.strerror}", common.NOT_WRITTEN)
         )
-    click.echo(
-        "removed; also look at: crontab -l, systemctl --user list-timers, shell history", err=True
-    )
+    left = [one.place for one in installed() if may_change(one)]
+    if left:
+        click.echo(f"a schedule for another folder stays: {', '.join(left)}", err=True)
+    click.echo("removed; also look at: your shell's history", err=True)
 
 
 def _remove(path: Path) -> None:
