@@ -11,6 +11,10 @@ from keepiton.cli import common
 from keepiton.errors import Mistake
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
+    from keepiton.detect import Policy
+    from keepiton.language import Language
     from keepiton.model import Group
 
 FORMATS = ("table", "md", "csv", "json", "html", "prometheus")
@@ -63,41 +67,71 @@ def status(
     One row an operator (or the group of a target without one). Reads this machine's results, or
     any files and folders named.
     """
-    import shutil  # noqa: PLC0415
-    from datetime import UTC, datetime  # noqa: PLC0415
-
     form = common.format_of(form, output, ENDINGS)
     if watch and (form != "table" or output):
         raise Mistake("--watch shows the table on the terminal; leave out --format and --output")
     words = common.language(lang)
     common.zone(tz, None)
     common.require_readers()
-    from keepiton.report import STATUS  # noqa: PLC0415
-    from keepiton.report.build import build  # noqa: PLC0415
-    from keepiton.report.defang import defang as defanged  # noqa: PLC0415
-
     thresholds = common.policy_from(policy)
 
     def text() -> str:
-        found = common.rows(common.found(places, data, engine), data, engine=engine)
-        report = build(
-            found,
-            common.zone(tz, found.rounds.country),
-            datetime.now(UTC),
-            targets=only_targets,
-            operators=only_operators,
+        return written(
+            words,
+            data,
+            places=places,
+            engine=engine,
+            tz=tz,
+            only=(only_targets, only_operators),
             policy=thresholds,
             by=by,
-            words=words,
+            form=form,
+            defang=defang,
         )
-        if not report or not report.findings.statuses:
-            sys.exit(common.complain("no measurements of such targets", common.NO_DATA))
-        width = shutil.get_terminal_size((100, 24)).columns
-        return STATUS[form](defanged(report) if defang else report, by, width)
 
     if watch:
         _refresh(text)
     common.deliver(text(), output, form)
+
+
+def written(
+    words: "Language",
+    data: Path | None,
+    *,
+    places: tuple[Path, ...] = (),
+    engine: str | None = None,
+    since: "datetime | None" = None,
+    tz: str | None = None,
+    only: tuple[tuple[str, ...], tuple[str, ...]] = ((), ()),
+    policy: "Policy | None" = None,
+    by: "Group" = "operator",
+    form: str = "table",
+    defang: bool = False,
+) -> str:
+    """Read results and write what they say of now. Raises Mistake; exits 6 without any."""
+    import shutil  # noqa: PLC0415
+    from datetime import UTC, datetime  # noqa: PLC0415
+
+    from keepiton.detect import Policy  # noqa: PLC0415
+    from keepiton.report import STATUS  # noqa: PLC0415
+    from keepiton.report.build import build  # noqa: PLC0415
+    from keepiton.report.defang import defang as defanged  # noqa: PLC0415
+
+    found = common.rows(common.found(places, data, engine), data, since, engine)
+    report = build(
+        found,
+        common.zone(tz, found.rounds.country),
+        datetime.now(UTC),
+        targets=only[0],
+        operators=only[1],
+        policy=policy or Policy(),
+        by=by,
+        words=words,
+    )
+    if not report or not report.findings.statuses:
+        sys.exit(common.complain("no measurements of such targets", common.NO_DATA))
+    width = shutil.get_terminal_size((100, 24)).columns
+    return STATUS[form](defanged(report) if defang else report, by, width)
 
 
 def _refresh(text: Callable[[], str]) -> None:
