@@ -64,6 +64,7 @@ def findings(
     with an artefact; without a reference, most failures stay insufficient. Answers of resolvers are
     compared with those of the ten runs before, too.
     """
+    common.require_readers()
     from keepiton.findings import Known, legs, vouched  # noqa: PLC0415
     from keepiton.findings import findings as judge  # noqa: PLC0415
     from keepiton.report import findings as render  # noqa: PLC0415
@@ -100,7 +101,10 @@ def findings(
     if only_targets:
         made = [(file, one) for file, one in made if one.target in only_targets]
     if not made:
-        sys.exit(common.complain("no measurements of such targets", common.NO_DATA))
+        text = "no measurements of such targets"
+        if not files and find(given):
+            text = "only packed results there; take them out with: keepiton results export --help"
+        sys.exit(common.complain(text, common.NO_DATA))
     if form == "json":
         text = render.json(made, defang=defang)
     else:
@@ -109,11 +113,16 @@ def findings(
 
 
 def _whole(path: Path) -> "tuple[Run | None, list[Numbered], End | None]":
-    """Read one result file."""
+    """Read one result file. Raises Mistake of one that is packed."""
     from keepiton.findings import Numbered  # noqa: PLC0415
     from keepiton.model import End, Run  # noqa: PLC0415
     from keepiton.results.lines import lines  # noqa: PLC0415
 
+    if path.suffix in (".parquet", ".gz", ".zst"):
+        raise Mistake(
+            f"{path}: packed, and findings reads plain files; take them out of it with: keepiton"
+            f" results export --format files --output FOLDER {path}"
+        )
     run, end, rows = None, None, []
     for number, one in lines(path):
         if isinstance(one, Run):

@@ -62,7 +62,8 @@ MAX_LOOK = 10_000
 MAX_CLOCK_MS = 36_525 * 86_400_000
 """An offset of a century is no clock's: the instants that are read lie within one. A board that
 keeps no time while it is off may well be some years late."""
-_DAY = re.compile(r"(\d{8})T\d{6}Z-")
+_DAY = re.compile(r"(\d{8})(?:T\d{6}Z)?-")
+"""Of a run's file, and of one that holds a vantage's day."""
 _RUN = re.compile(r"[0-9a-f]{12}")
 _VANTAGE = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 _COUNTRY = re.compile(r"[a-z]{2}")
@@ -129,9 +130,16 @@ def read(
             days[named[1] if named else path].append(path)
     parts, fresh = _kept(days, cache)
     if fresh or _scattered(parts):
-        _fold_rest(parts, fresh, days, cache)
+        try:
+            _fold_rest(parts, fresh, days, cache)
+        except FileNotFoundError as exc:
+            raise _gone(exc.filename) from None
     looked_at = [path for paths in days.values() for path in paths]
     return _rows(list(parts.values()), looked_at, complete=len(looked_at) == len(files))
+
+
+def _gone(path: str) -> Mistake:
+    return Mistake(f"{clean(path)}: went away meanwhile, packed or removed; run this again")
 
 
 def oldest(since: datetime) -> str:
@@ -235,10 +243,7 @@ def _batches(days: dict[str, list[str]]) -> Iterable[list[str]]:
     batch: list[str] = []
     share = 0.0
     for day in sorted(days):
-        size = sum(
-            Path(path).stat().st_size / BATCH.get(Path(path).suffix, BATCH[".jsonl"])
-            for path in days[day]
-        )
+        size = sum(Path(path).stat().st_size / _at_once(Path(path)) for path in days[day])
         if batch and share + size > 1:
             yield batch
             batch, share = [], 0.0
@@ -246,6 +251,12 @@ def _batches(days: dict[str, list[str]]) -> Iterable[list[str]]:
         share += size
     if batch:
         yield batch
+
+
+def _at_once(path: Path) -> int:
+    """Return how many bytes of such files are folded at once."""
+    whole = path.suffix == ".parquet" and _DAY.match(path.name)  # holds the lines as well
+    return 32 << 20 if whole else BATCH.get(path.suffix, BATCH[".jsonl"])
 
 
 def _by_day(folded: Folded, day_of: dict[str, str]) -> dict[str, Folded]:
@@ -294,6 +305,8 @@ def fold(database: "duckdb.DuckDBPyConnection", files: Sequence[str]) -> Folded:
         if len(files) > 1:  # which one is it?
             for path in files:
                 fold(database, [path])
+        if not Path(files[0]).exists():
+            raise _gone(files[0]) from None
         raise Mistake(f"{clean(files[0])}: cannot be read: {clean(str(exc), 300)}") from None
     database.execute(f"create or replace temp table folded as {sql()}")
     sources, runs = _sources(database)

@@ -1,18 +1,23 @@
 """Finds the lines of result files that windows rest on, so that anybody can open them."""
 
 import gzip
+import io
 import json
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
-from hashlib import file_digest
+from hashlib import file_digest, sha256
 from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, cast
 
+from keepiton.errors import Mistake
 from keepiton.model import Sealed, Window, Witness, clean
 from keepiton.results.lines import MAX_LINE
 from keepiton.results.read import PLAIN
+from keepiton.results.runs import DAY, FILE, Held, content, contents, held
 from keepiton.results.write import NAME
 
 MOST_LINES = 1_000_000
@@ -31,6 +36,11 @@ def locate(windows: Sequence[Window], files: Sequence[str]) -> tuple[Window, ...
         left = wanted.get(name, set()) - found.keys()
         if left and path.endswith((*PLAIN, ".jsonl.gz")):
             found |= _lines(path, left)
+    missing = [name for name, ones in wanted.items() if ones - found.keys()]
+    for path, names in _packed(files, missing).items():
+        with suppress(Mistake):  # the window stands without the number
+            for name, told in contents(path, names):
+                _look_for(wanted[name], io.BytesIO(told), found)
     return tuple(
         replace(
             window,
@@ -45,53 +55,85 @@ def seal(windows: Sequence[Window], files: Sequence[str]) -> tuple[Sealed, ...]:
 
     A run's end line holds the hash of the vantage's run before: the newest seals them all.
     """
-    newest: dict[str, str] = {}
+    by_name = sorted(files, key=lambda path: Path(path).name)
+    newest: dict[str, tuple[str, str]] = {}
     wanted = {one.file for window in windows for one in window.witnesses}
     chosen = []
-    for path in sorted(files, key=lambda path: Path(path).name):
-        name = NAME.search(path)
-        if name:
-            newest[name["vantage"]] = path
-        if clean(Path(path).name) in wanted:
-            chosen.append(path)
-    vantages = {path: vantage for vantage, path in newest.items()}
+    for path in by_name:
+        name = Path(path).name
+        if named := NAME.search(path):
+            newest[named["vantage"]] = (name, path)
+        if clean(name) in wanted:
+            chosen.append((name, path))
+    days = {day["vantage"]: path for path in by_name if (day := _day(path))}
+    with suppress(Mistake):
+        for one in held(list(days.values())):
+            newest[one.vantage] = max(newest.get(one.vantage, ("", "")), (one.name, one.path))
+    plain = {name for name, _ in chosen}
+    for path, names in _packed(files, sorted(wanted - plain)).items():
+        chosen += [(name, path) for name in names]
+    vantages = {name: vantage for vantage, (name, _) in newest.items()}
     sealed = []
-    for path in dict.fromkeys([*newest.values(), *chosen]):
+    for name, path in dict.fromkeys([*newest.values(), *chosen]):
         try:
-            with Path(path).open("rb") as file:
-                digest = file_digest(file, "sha256").hexdigest()
-        except OSError:
+            digest = _digest(name, path)
+        except (OSError, Mistake):
             continue  # gone meanwhile: nothing is said of it
-        sealed.append(Sealed(vantages.get(path, ""), clean(Path(path).name), digest))
+        sealed.append(Sealed(vantages.get(name, ""), clean(name), digest))
     return tuple(sealed)
+
+
+def _digest(name: str, path: str) -> str:
+    """Hash a file as it lies there, of a day's Parquet the run's own in it. Raises OSError."""
+    if _day(path):
+        return sha256(content(Held(name, path, sealed=True))).hexdigest()
+    with Path(path).open("rb") as file:
+        return file_digest(file, "sha256").hexdigest()
+
+
+def _day(path: str) -> re.Match[str] | None:
+    return DAY.fullmatch(Path(path).name)
+
+
+def _packed(files: Sequence[str], names: Sequence[str]) -> dict[str, list[str]]:
+    """Find the days' files in which runs of these names would be."""
+    found: dict[str, list[str]] = defaultdict(list)
+    days = {Path(path).name: path for path in files if _day(path)}
+    for name in names if days else ():
+        if run := FILE.fullmatch(name):
+            path = days.get(f"{name[:8]}-{run['vantage']}.parquet")
+            if path:
+                found[path].append(name)
+    return found
 
 
 def _lines(path: str, wanted: set[Witness]) -> dict[Witness, int]:
     """Return the first failure of each run and target that is asked for."""
-    keys = {(one.run, one.target): one for one in wanted}
     found: dict[Witness, int] = {}
-    try:
-        with gzip.open(path) if path.endswith(".gz") else Path(path).open("rb") as file:
-            for number, raw in islice(enumerate(_bounded(cast("BinaryIO", file)), 1), MOST_LINES):
-                if b'"fail"' not in raw:
-                    continue
-                try:
-                    row = json.loads(raw)
-                    one = keys.get((row["run"], clean(row["target"])))
-                    if (
-                        one
-                        and row["state"] == "fail"
-                        and not row.get("hop")
-                        and not row.get("aside")
-                    ):
-                        found.setdefault(one, number)
-                except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-                    continue
-                if len(found) == len(keys):
-                    break
-    except (OSError, EOFError):
-        pass  # the window stands without the number
+    with (
+        suppress(OSError, EOFError),  # the window stands without the number
+        gzip.open(path) if path.endswith(".gz") else Path(path).open("rb") as file,
+    ):
+        _look_for(wanted, cast("BinaryIO", file), found)
     return found
+
+
+def _look_for(wanted: set[Witness], file: BinaryIO, found: dict[Witness, int]) -> None:
+    keys = {(one.run, one.target): one for one in wanted}
+    left = set(keys.values())
+    for number, raw in islice(enumerate(_bounded(file), 1), MOST_LINES):
+        if b'"fail"' not in raw:
+            continue
+        try:
+            row = json.loads(raw)
+            one = keys.get((row["run"], clean(row["target"])))
+            if one and row["state"] == "fail" and not row.get("hop") and not row.get("aside"):
+                found.setdefault(one, number)
+                left.discard(one)
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            continue
+        if not left:
+            break
 
 
 def _bounded(file: BinaryIO) -> Iterator[bytes]:
