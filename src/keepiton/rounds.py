@@ -88,6 +88,19 @@ class Rounds:
         """Keep some rounds, by mask or by index, and every run and name."""
         return replace(self, **{name: getattr(self, name)[chosen] for name in (*ROUND, *TROUBLE)})
 
+    def overlaps(self) -> Iterator[tuple[str, str, str]]:
+        """Yield vantage and two of its runs that overlap in time, as one machine's never do."""
+        first = np.full(len(self.run_id), np.iinfo(np.int64).max)
+        last = np.full(len(self.run_id), np.iinfo(np.int64).min)
+        np.minimum.at(first, self.run, self.at)
+        np.maximum.at(last, self.run, self.at)
+        order = np.lexsort((first, self.run_vantage))
+        one, two = order[:-1], order[1:]
+        found = (self.run_vantage[one] == self.run_vantage[two]) & (first[two] < last[one])
+        for a, b in zip(one[found], two[found], strict=True):
+            vantage = self.vantages[self.run_vantage[a]]
+            yield str(vantage), str(self.run_id[a]), str(self.run_id[b])
+
     def in_order(self) -> "Rounds":
         """Put the rounds in order of vantage, subject and time."""
         return self.of(np.lexsort((self.at, self.subject, self.run_vantage[self.run])))
@@ -218,3 +231,12 @@ class Rows:
         """Say in words what could not be read."""
         for file, count in sorted(self.bad_lines.items()):
             yield f"{file}: {count} unreadable line(s) left out"
+        shared: dict[str, list[tuple[str, str]]] = {}
+        for vantage, *runs in self.rounds.overlaps():
+            shared.setdefault(vantage, []).append((runs[0], runs[1]))
+        for vantage, ((one, two), *more) in sorted(shared.items()):
+            others = f" (and {len(more)} more such pairs)" if more else ""
+            yield (
+                f"vantage {vantage}: runs {one} and {two} overlap in time{others}: two machines"
+                " seem to use this name; give one of them another with --vantage"
+            )

@@ -1,0 +1,63 @@
+"""``keepiton results push``."""
+
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from keepiton.cli import common
+from keepiton.cli.results import storing
+
+
+@click.command()
+@storing.options
+def push(
+    url: str,
+    data: Path | None,
+    endpoint: str | None,
+    region: str | None,
+    credentials: Path | None,
+    since: str | None,
+    timeout: float,
+    lang: str | None,
+    *,
+    dry_run: bool,
+) -> None:
+    """Copy sealed runs to a store: S3, GCS, Azure or a folder.
+
+    URL is s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, az://CONTAINER/PREFIX, file:///FOLDER or the path
+    of a folder. What is there already is not sent again, and nothing there is overwritten or
+    removed; ended in the middle, the same command goes on. Each run is looked at before it is sent,
+    and sent packed. Needs: pip install 'keepiton[fleet]'. Credentials come from the environment
+    (AWS_..., GOOGLE_..., AZURE_...) or a file. Exit status 5 says that something was not sent.
+    """
+    first = storing.oldest(since)
+    words = common.language(lang)
+    place = (data or common.folder()) / "results"
+    if not dry_run:
+        os.umask(0o077)  # a folder's files are made by the library
+    where, store = storing.opened(url, credentials, endpoint, region, timeout, create=not dry_run)
+    if not place.is_dir():
+        sys.exit(
+            common.complain(f"no results in {place}; begin with: keepiton probe", common.NO_DATA)
+        )
+    import asyncio  # noqa: PLC0415
+
+    from keepiton import store as storage  # noqa: PLC0415
+    from keepiton.results.read import find  # noqa: PLC0415
+
+    with storing.bar(words) as step:
+        made = asyncio.run(storage.push(store, find([place]), first, step, dry=dry_run))
+    if dry_run:
+        for name in made.moved:
+            click.echo(name)
+        click.echo(words.say("Nothing was sent."))
+    elif made.moved or not made.there:
+        n = len(made.moved)
+        click.echo(words.many("{n} run sent", "{n} runs sent", n))
+    if made.there:
+        click.echo(
+            words.many("{n} run was there already", "{n} runs were there already", made.there)
+        )
+    storing.tell(where, made.plan.problems, made.plan.notes, made.stopped)
