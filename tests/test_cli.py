@@ -44,6 +44,27 @@ def answering(tmp_path: Path):  # type: ignore[no-untyped-def]  # noqa: ANN201 -
         yield str(path), server
 
 
+HEAVY = {
+    "pydantic",
+    "duckdb",
+    "numpy",
+    "rich",
+    "httpx2",
+    "httpcore2",
+    "dns",
+    "cryptography",
+    "OpenSSL",
+    "asyncio",
+    "ssl",
+    "platformdirs",
+    "filelock",
+    "certifi",
+    "idna",
+    "importlib.metadata",
+}
+"""What neither help nor completion may load."""
+
+
 def test_help_loads_nothing_heavy() -> None:
     code = (
         "import sys\nsys.argv = ['keepiton', '--help']\n"
@@ -55,25 +76,7 @@ def test_help_loads_nothing_heavy() -> None:
     assert "Detect and document" in done.stdout
     loaded = set(done.stderr.split())
     assert "click" in loaded
-    heavy = {
-        "pydantic",
-        "duckdb",
-        "numpy",
-        "rich",
-        "httpx2",
-        "httpcore2",
-        "dns",
-        "cryptography",
-        "OpenSSL",
-        "asyncio",
-        "ssl",
-        "platformdirs",
-        "filelock",
-        "certifi",
-        "idna",
-        "importlib.metadata",
-    }
-    assert not loaded & heavy
+    assert not loaded & HEAVY
 
 
 def test_python_dash_m(keepiton: Command) -> None:
@@ -559,7 +562,8 @@ def test_findings_name_rule_artefact_and_lines(keepiton: Command, tmp_path: Path
 def test_where_readers_cannot_be_had_it_says_so(outage: Path, missing: str) -> None:
     """As on Android: the rest of the program works without them."""
     script = f"import sys; sys.modules[{missing!r}] = None; from keepiton.cli import main; main()"
-    told = {("report", str(outage)): 2, ("status", str(outage)): 2, ("--help",): 0}
+    readers = ("report", "status", "findings")
+    told = {("--help",): 0} | {(one, str(outage)): 2 for one in readers}
     for words, code in told.items():
         done = subprocess.run(
             [sys.executable, "-c", script, *words], capture_output=True, text=True, check=False

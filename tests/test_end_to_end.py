@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from conftest import Command, traces
+from conftest import traces
 from lab import CLIENT, KEEPITON, NAME_SERVER, RESOLVER, SITES, Lab, addresses_of, missing
 
 ALPHA = f"ip daddr {addresses_of(['alpha-1.test', 'alpha-2.test'])}"
@@ -263,53 +263,6 @@ def test_without_any_network_the_shipped_list_says_so_within_a_minute(tmp_path: 
     assert rows[-1]["line"] == "down"
     assert {row["state"] for row in rows[1:-1]} == {"inconclusive", "skipped"}
     assert {row["reason"] for row in rows[1:-1]} <= {"no_route", "perspective"}
-
-
-def test_the_wheel_carries_the_lists_and_runs_anywhere(tmp_path: Path, keepiton: Command) -> None:
-    import sys  # noqa: PLC0415
-
-    root = Path(__file__).parent.parent
-    subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "pip",
-            "wheel",
-            "-q",
-            "--no-deps",
-            "--no-build-isolation",
-            "-w",
-            tmp_path,
-            root,
-        ],
-        check=True,
-        capture_output=True,
-    )
-    (wheel,) = tmp_path.glob("*.whl")
-    place = tmp_path / "site"
-    subprocess.run(
-        [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--target", place, wheel],
-        check=True,
-        capture_output=True,
-    )
-    done = subprocess.run(
-        [sys.executable, "-m", "keepiton", "targets", "check"],
-        cwd="/",
-        env={"PYTHONPATH": str(place), "HOME": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert done.stdout == keepiton("targets", "check").stdout
-    where = subprocess.run(
-        [sys.executable, "-c", "import keepiton.targets as t; print(t.SHIPPED)"],
-        cwd="/",
-        env={"PYTHONPATH": str(place)},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert where.stdout.startswith(str(place))
 
 
 def test_a_run_whose_way_out_changes_is_mixed_and_shows_nothing(

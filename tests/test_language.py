@@ -1,17 +1,13 @@
 """Every text is there in every language, in the right form, and says what it said."""
 
-import gettext
 import re
 import string
-import subprocess
-import zipfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 import catalogue
-import lab
 from catalogue import TRANSLATED
 from keepiton import language
 from keepiton.detect import Policy
@@ -137,24 +133,6 @@ def test_whatever_detection_says_can_be_translated() -> None:
     text = (ROOT / "src" / "keepiton" / "detect" / "windows.py").read_text()
     for stated in re.findall(r'return "([a-z; ]+)"', text):
         assert stated in (*common.VERDICTS, *common.WORDS)
-
-
-def test_a_wheel_holds_the_compiled_catalogues(tmp_path: Path) -> None:
-    bin_ = Path(lab.KEEPITON).parent
-    done = subprocess.run(
-        [bin_ / "python", "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    (wheel,) = tmp_path.glob("*.whl")
-    with zipfile.ZipFile(wheel) as archive:
-        for code in TRANSLATED:
-            with archive.open(f"keepiton/locale/{code}/LC_MESSAGES/keepiton.mo") as file:
-                made = gettext.GNUTranslations(file)
-            assert made.gettext("Timeline") != "Timeline"
 
 
 HEADING = re.compile(r"^#+ ", re.MULTILINE)
