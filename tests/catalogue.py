@@ -14,7 +14,7 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
 
 from keepiton import cli, explain
-from keepiton.cli import tongue
+from keepiton.cli import results, tongue
 from keepiton.language import LOCALES
 
 SOURCE = Path(__file__).parent.parent / "src" / "keepiton"
@@ -55,7 +55,7 @@ def texts() -> Iterator[tuple[str | tuple[str, ...], str]]:
     for command in commands():
         for text in tongue.texts(command):
             yield text, f"help-of-{command.name}"
-    for short in cli.COMMANDS.values():
+    for short in (*cli.COMMANDS.values(), *results.SHORTS.values()):
         yield short, "help-of-keepiton"
     for one in explain.FAILURES.values():
         yield one.short, "explain.py"

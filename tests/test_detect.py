@@ -359,6 +359,23 @@ def test_a_target_that_stays_down_longer_keeps_its_own_window() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("earlier", "wanted"),
+    [(3, [("country", 35)]), (4, [("target", 32), ("country", 35)])],
+    ids=["two failures left", "three left"],
+)
+def test_beside_a_country_window_two_failures_of_one_vantage_are_told_nowhere_and_three_are(
+    earlier: int, wanted: list[tuple[str, int]]
+) -> None:
+    """Where v1 is silent the country is out; near that, v2's failures are the country's."""
+    silent = "." * 36 + "  " + CALM
+    bad = {"a@alpha": "." * (36 - earlier) + "x" * (earlier + 5), "b@beta": "." * 20 + "x" * 36}
+    v2 = Watch("v2", {name: marks + CALM for name, marks in bad.items()}, late=STEP / 3)
+    windows = found(Watch("v1", dict.fromkeys(bad, silent)), v2).windows
+    told = [(each.scope, each.start_latest) for each in windows if each.subject != "b"]
+    assert [(scope, int((at - START) / STEP)) for scope, at in told] == wanted
+
+
 HOME = {"a@alpha": OUT, "b@beta": OUT, "c@beta": OUT}
 HOME_UP = dict.fromkeys(HOME, UP)
 

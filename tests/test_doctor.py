@@ -238,7 +238,7 @@ def test_where_all_is_well_nothing_more_is_sent_than_to_the_controls_and_nothing
     assert re.fullmatch(r"[a-z]{12}\.example\.net A", made)
     assert rows["IPv6"]["said"] == "1 of 1 controls answered over IPv6."
     assert "Last 5 days: 20 of " in rows["last runs"]["said"]
-    assert "Own line of the last 10: up 10." in rows["last runs"]["said"]
+    assert "Own line up in 10 of the last 10 runs." in rows["last runs"]["said"]
     assert not traces(done.stdout.replace(str(tmp_path), ""))
 
 
@@ -316,7 +316,7 @@ def test_what_is_wrong_is_told_with_advice_and_without_secrets(tmp_path: Path) -
     assert rows["lock"]["state"] == rows["way out"]["state"] == rows["last runs"]["state"] == "note"
     assert f"as process {other.pid}" in said["lock"]
     assert "HTTPS_PROXY, http_proxy" in said["way out"]
-    assert "down 5" in said["last runs"]
+    assert "Own line up in 0 of the last 5 runs." in said["last runs"]
     assert "Since then there was none" in said["last runs"]
     for one in ("hunter2", "somebody", "10.9.8.7", "3128"):
         assert one not in done.stdout + done.stderr

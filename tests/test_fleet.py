@@ -308,7 +308,11 @@ def test_a_disk_that_takes_no_more_leaves_nothing_half(tmp_path: Path) -> None:
     done = subprocess.run(limited, capture_output=True, text=True, check=False)
     assert done.returncode == 5
     assert "not written: File too large" in done.stderr
-    assert lies(tmp_path / "data") == chain(3)
+    assert (
+        lies(tmp_path / "data").items() <= chain(3).items()
+    )  # several at once: which, nobody knows
+    assert subprocess.run(words, check=False).returncode == 0
+    assert lies(tmp_path / "data") == lies(came)
     with pytest.raises(Mistake, match="File exists"):
         storage.open_store(storage.place(str(came / ONE[0])), None, create=True)
 

@@ -3,7 +3,7 @@
 import json
 import os
 import secrets
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -16,6 +16,8 @@ CONSENT = 2
 """Version of the first-run text; raised when what keepiton does changes, so that it asks anew."""
 AGAIN = timedelta(minutes=5)
 """Least time between two runs over the same targets without an explicit flag (SAFETY S11)."""
+JITTER = AGAIN / 5
+"""What schedules may vary by, so that one of five minutes is kept to (SAFETY S11)."""
 
 
 class Acceptance(BaseModel):
@@ -37,12 +39,15 @@ class State(BaseModel):
     open: str | None = Field(None, description="the unsealed file of a run that is under way")
     chain: dict[str, Sha256] = Field(default_factory=dict, description="last seal by vantage")
     asked_at: dict[str, Instant] = Field(default_factory=dict, description="by target id")
+    ending: dict[str, date] = Field(
+        default_factory=dict, description="when it was said that a schedule ends, by its last day"
+    )
 
     def too_soon(self, targets: list[str], now: datetime) -> datetime | None:
         """Return when these targets may be asked again, or None when it is time."""
         last = [self.asked_at[one] for one in targets if one in self.asked_at]
         latest = max((at for at in last if at <= now), default=None)
-        return latest + AGAIN if latest and now - latest < AGAIN else None
+        return latest + AGAIN if latest and now - latest < AGAIN - JITTER else None
 
     def note_asked(self, targets: list[str], now: datetime) -> None:
         """Remember when targets were asked, as long as it matters."""
@@ -63,7 +68,8 @@ def load(data: Path) -> State:
     except FileNotFoundError:
         return State()
     except OSError as exc:
-        raise Mistake(f"{path}: cannot be read ({exc.strerror}); check who owns it") from None
+        text = f"{path}: cannot be read ({exc.strerror}); check the disk, and who owns it"
+        raise Mistake(text) from None
     except (ValidationError, json.JSONDecodeError):
         raise Mistake(
             f"{path}: damaged; delete it (results are not touched; the vantage name is asked anew)"

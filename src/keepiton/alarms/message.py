@@ -21,7 +21,7 @@ WHYS = {
         " found."
     ),
     "goes-on": noted("This was announced as over. With the data there is now, it goes on."),
-    "part-of-larger": noted("What was announced before was part of this: {names}."),
+    "part-of-larger": noted("This includes what was announced before: {names}."),
     "": noted("It takes the place of what was announced before: {names}."),
 }
 
@@ -50,7 +50,7 @@ def write(change: Change, report: Report, *, late: bool) -> Message:
     elif window.end_latest:
         title = _("Disruption over: {heading}", heading=heading)
     else:
-        title = _("Disruption not observed any more: {heading}", heading=heading)
+        title = _("No more data on a disruption: {heading}", heading=heading)
     body = []
     if change.why or change.instead:
         names = ", ".join(_name(one, words) for one in change.instead[:SHOWN_NAMES])

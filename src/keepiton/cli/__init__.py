@@ -116,9 +116,12 @@ def main() -> None:
     except click.ClickException as exc:
         exc.show()
         sys.exit(exc.exit_code)
-    except MemoryError:
+    except (MemoryError, ImportError, SystemError) as exc:  # also as loaders and Python say it
+        if isinstance(exc, ImportError) and "failed to map" not in str(exc):
+            raise
         from keepiton.cli import common  # noqa: PLC0415
 
-        sys.exit(common.complain("out of memory; what was written stays", common.NOT_WRITTEN))
+        said = ": ".join(filter(None, ["out of memory", str(exc)]))
+        sys.exit(common.complain(f"{said}; what was written stays", common.NOT_WRITTEN))
     except BrokenPipeError:  # the reader of our output went away, as with head
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

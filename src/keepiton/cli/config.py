@@ -45,7 +45,7 @@ def config() -> None:
 def show(
     context: click.Context, command: tuple[str, ...], form: str, *, origin: bool, every: bool
 ) -> None:
-    """Show what holds for every command, or for one, in the form of a keepiton.toml.
+    """Show what holds for every command, or for one, as a keepiton.toml.
 
     What every command that has the key shares stands at the top. Defaults are comments, so that
     what is shown can be saved and means the same. Docs: docs/configuration.md.

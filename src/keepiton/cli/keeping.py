@@ -103,9 +103,9 @@ def room(data: Path, min_free: int) -> Literal["plenty", "scarce"]:
     return "scarce" if free < 2 * min_free else "plenty"
 
 
-def megabytes(count: float) -> str:
-    """Write bytes as megabytes, without more digits than they need."""
-    return f"{count / 10**6:.0f}" if count >= TEN_MB else f"{count / 10**6:.1f}"
+def megabytes(count: float) -> float:
+    """Return bytes as megabytes, without more digits than they need."""
+    return round(count / 10**6, None if count >= TEN_MB else 1)
 
 
 @contextmanager

@@ -8,6 +8,8 @@ import click
 from keepiton.cli import common, probing, summary
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from keepiton.probe.world import Settings
     from keepiton.targets import Loaded
 
@@ -20,8 +22,15 @@ if TYPE_CHECKING:
     default=0.0,
     help="Wait a random time up to so many seconds first (for cron).",
 )
+@click.option(
+    "--until",
+    type=click.DateTime(["%Y-%m-%d"]),
+    help="Last day, in UTC, on which this measures; keepiton schedule writes it into schedules.",
+)
 @click.option("--dry-run", is_flag=True, help="Print what would be sent, and send nothing.")
-def probe(jitter: float, *, dry_run: bool, **asked: Unpack[probing.Asked]) -> None:
+def probe(
+    jitter: float, until: "datetime | None", *, dry_run: bool, **asked: Unpack[probing.Asked]
+) -> None:
     """Look once at every target of the lists, and write one result file.
 
     LIST is a file (TOML, Citizen Lab CSV, or a name, URL, host:port or address a line), a shipped
@@ -39,7 +48,9 @@ def probe(jitter: float, *, dry_run: bool, **asked: Unpack[probing.Asked]) -> No
         _show_plan(ready.loaded, ready.settings, perspective)
         return
     bar = summary.bar(ready.words, quiet=asked["quiet"])
-    looked = probing.look(ready, planned_at, bar, jitter_s=jitter)
+    looked = probing.look(
+        ready, planned_at, bar, jitter_s=jitter, until=until.date() if until else None
+    )
     _conclude(looked, ready)
     sys.exit(looked.code)
 

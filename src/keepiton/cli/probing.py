@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 import click
 
-from keepiton.cli import ask, common
+from keepiton.cli import alarming, ask, common, keeping, scheduled
 from keepiton.errors import Mistake
+from keepiton.language import noted
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from datetime import date, datetime, timedelta
 
     from keepiton.language import Language
     from keepiton.model import Perspective
@@ -25,6 +26,11 @@ if TYPE_CHECKING:
 
 COMPARED = "https://9.9.9.9/dns-query"
 """Quad9 by address: its certificate holds it, so no other resolver is needed to reach this one."""
+STOPPED = (130, 143)
+SCARCE = noted(
+    "Note: little of the disk is free; only what says whether a target answers is measured"
+    " (--min-free)"
+)
 
 
 class Asked(TypedDict):
@@ -52,6 +58,14 @@ class Asked(TypedDict):
     user_agent: "UserAgent"
     accept_risk: str | None
     again: bool
+    keep: str | None
+    max_size: str | None
+    compact_after: str
+    min_free: str
+    on_change: str | None
+    notify_file: Path | None
+    alarm_from: str
+    ping_url_file: Path | None
     quiet: bool
     verbose: bool
 
@@ -171,6 +185,8 @@ OPTIONS = (
         is_flag=True,
         help="Probe targets again that were probed less than 5 minutes ago.",
     ),
+    keeping.options,
+    alarming.options,
     click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors."),
     click.option("-v", "--verbose", is_flag=True, help="Say more, also without a terminal."),
 )
@@ -192,6 +208,9 @@ class Prepared:
     words: "Language"
     loaded: "Loaded"
     settings: "Settings"
+    kept: "tuple[timedelta | None, int | None, timedelta | None, int]"
+    """As :func:`keeping.read` gives it."""
+    alarms: alarming.Alarms | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,9 +235,16 @@ def prepare(asked: Asked, stdin: Callable[[int], bytes]) -> Prepared:
         allow_private=asked["allow_private"],
         do_not_probe=asked["do_not_probe"],
     )
-    return Prepared(
-        asked, asked["data"] or common.folder(), words, loaded, _settings(asked, loaded)
+    data = asked["data"] or common.folder()
+    kept = keeping.read(asked["keep"], asked["max_size"], asked["compact_after"], asked["min_free"])
+    alarms = alarming.prepare(
+        data,
+        asked["on_change"],
+        asked["notify_file"],
+        asked["alarm_from"],
+        asked["ping_url_file"],
     )
+    return Prepared(asked, data, words, loaded, _settings(asked, loaded), kept, alarms)
 
 
 def look(
@@ -227,65 +253,76 @@ def look(
     bar: AbstractContextManager[Callable[["Progress"], None]],
     *,
     jitter_s: float = 0.0,
+    until: "date | None" = None,
 ) -> Looked:
     """Do one run under the folder's lock, and what belongs to it. Raises Mistake."""
     import random  # noqa: PLC0415
     import time  # noqa: PLC0415
+    from datetime import UTC, datetime  # noqa: PLC0415
 
-    import filelock  # noqa: PLC0415
-
-    from keepiton import state  # noqa: PLC0415
+    from keepiton import lock, state  # noqa: PLC0415
     from keepiton.run import Plan, once  # noqa: PLC0415
 
-    asked, data, loaded = ready.asked, ready.data, ready.loaded
+    asked, data, loaded, words = ready.asked, ready.data, ready.loaded, ready.words
     quiet, verbose = asked["quiet"], asked["verbose"]
     told = verbose or (sys.stderr.isatty() and not quiet)
     try:
-        data.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with filelock.FileLock(data / "lock", timeout=0, mode=0o600):
+        with lock.held(data):
             memory = state.load(data)
             try:
+                if until and scheduled.over(until, memory, planned_at, quiet=quiet):
+                    return Looked(0)
                 ask.tell_once(memory, data, quiet=quiet)
                 for note in loaded.notes if told else ():
                     click.echo(f"Note: {note}", err=True)
                 who = ask.who(memory, asked["vantage"], asked["perspective"], quiet=quiet)
                 ask.accept(memory, loaded, asked["accept_risk"], planned_at)
+                names = [one.id for one in loaded.targets]
+                if until and not asked["again"] and memory.too_soon(names, planned_at):
+                    return Looked(common.LOCKED)  # made up for after sleep just now
                 if not asked["again"]:
                     ask.not_too_soon(memory, loaded, planned_at)
             finally:  # what was said and settled holds, even when the run is refused
                 state.save(data, memory)
             if jitter_s:
                 time.sleep(random.uniform(0, jitter_s))  # noqa: S311 - to spread runs, not to hide
+            settings, (keep, max_size, compact_after, min_free) = ready.settings, ready.kept
+            try:
+                room = keeping.room(data, min_free)
+            except OSError:
+                keeping.look_after(data, datetime.now(UTC), keep, max_size, compact_after)
+                room = keeping.room(data, min_free)  # with what old days have left
+            if room == "scarce":
+                settings = settings.sparsely()
+                if told:
+                    click.echo(words.say(SCARCE), err=True)
+            alarming.begin(ready.alarms)
             plan = Plan(
-                data,
-                loaded,
-                *who,
-                ready.settings,
-                planned_at,
-                asked["contact"],
-                asked["user_agent"],
+                data, loaded, *who, settings, planned_at, asked["contact"], asked["user_agent"]
             )
             with bar as step:
                 done = once(plan, memory, step)
-            code = _code(done)
-    except filelock.Timeout:
-        if told:
-            click.echo(f"keepiton: another run is under way in {data}", err=True)
-        return Looked(common.LOCKED)
+            code, now = _code(done), datetime.now(UTC)
+            verdict = done.progress.verdict
+            alarming.after(ready.alarms, data, verdict, code, words, now, verbose=verbose)
+            if code not in STOPPED:  # who ends a run does not want to wait
+                keeping.look_after(data, now, keep, max_size, compact_after)
+    except lock.Locked as exc:
+        return Looked(common.complain(str(exc), common.LOCKED) if told else common.LOCKED)
     except OSError as exc:
         where = exc.filename or data
         text = f"results not written: {where}: {exc.strerror}; what was written stays readable"
-        return Looked(common.complain(text, common.NOT_WRITTEN))
+        code = common.complain(text, common.NOT_WRITTEN)
+        alarming.after(ready.alarms, data, None, code, words, datetime.now(UTC), verbose=verbose)
+        return Looked(code)
     return Looked(code, done, who[1])
 
 
 def _code(done: "Done") -> int:
     from keepiton.cli.summary import OFFLINE  # noqa: PLC0415
 
-    progress = done.progress
-    codes = {"interrupted": 130, "terminated": 143}
-    offline = common.OWN_LINE_DOWN if progress.verdict in OFFLINE else 0
-    return codes.get(progress.reason, offline)
+    offline = common.OWN_LINE_DOWN if done.progress.verdict in OFFLINE else 0
+    return {"interrupted": 130, "terminated": 143}.get(done.progress.reason, offline)
 
 
 def _settings(asked: Asked, loaded: "Loaded") -> "Settings":

@@ -32,8 +32,8 @@ LEFT_OUT = {"quiet", "accept_risk"}
 GRACE_S = 300
 """What a run may take beyond its own deadline before it counts as hanging."""
 TIED = noted(
-    "Seen from inside: a rented server is tied to whoever pays for it, and who rents it out sees"
-    " every probe; use a user of its own there, without your own SSH keys."
+    "If you probe from inside: a rented server is tied to whoever pays for it, and who rents it out"
+    " sees every probe; use a user of its own there, without your own SSH keys."
 )
 
 

@@ -22,10 +22,6 @@ ENDED = noted(
     "This schedule ended with {until}, and nothing is measured any more; to go on:"
     " keepiton schedule --install"
 )
-WILL_END = (
-    noted("In {n} day this schedule ends, with {until}; to go on: keepiton schedule --install"),
-    noted("In {n} days this schedule ends, with {until}; to go on: keepiton schedule --install"),
-)
 TODAY = noted("This schedule ends today, {until}; to go on: keepiton schedule --install")
 
 
@@ -52,5 +48,10 @@ def over(until: date, memory: "State", now: datetime, *, quiet: bool) -> bool:
 
 def _text(left: int, until: date, words: "Language") -> str:
     if left > 0:
-        return words.many(*WILL_END, left, until=until)
+        return words.many(
+            "In {n} day this schedule ends, with {until}; to go on: keepiton schedule --install",
+            "In {n} days this schedule ends, with {until}; to go on: keepiton schedule --install",
+            left,
+            until=until,
+        )
     return words.say(ENDED if left < 0 else TODAY, until=until)

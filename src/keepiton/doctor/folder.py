@@ -18,8 +18,13 @@ from keepiton import state
 from keepiton.doctor.look import Look, NotLooked, Place, note, told, trouble, well
 from keepiton.doctor.runs import DAY, WEEK, begun_at, since
 from keepiton.language import noted
+from keepiton.model import Perspective
 from keepiton.results.write import NAME, PART
 
+SIDES: dict[Perspective, str] = {
+    "inside": noted("Runs look from inside."),
+    "outside": noted("Runs look from outside."),
+}
 SOON_DAYS, MOST_DAYS = 30, 3650
 """A disk that is full in a month is told of; room for ten years is room enough."""
 MB = 1_000_000
@@ -238,7 +243,7 @@ def memory(place: Place) -> Look:
         )
     if place.memory.perspective is None:
         return well(told(noted("Nothing is remembered yet.")))
-    return well(told(noted("Runs look from {side}."), side=place.memory.perspective))
+    return well(told(SIDES[place.memory.perspective]))
 
 
 def left_behind(place: Place) -> Look:

@@ -3,7 +3,7 @@
 import statistics
 from collections import Counter
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 
@@ -120,7 +120,9 @@ def _none(place: Place) -> Look:
         return note(
             told(noted("There was no run yet.")), advice=told(noted("Begin with: keepiton probe"))
         )
-    said = told(noted("The last run was on {day}, and is packed."), day=max(days))
+    said = told(
+        noted("The last run was on {day}, and is packed."), day=str(date.fromisoformat(max(days)))
+    )
     if _schedules(place):
         return trouble(said, told(noted("Since then runs are missing.")), advice=MISSING)
     return note(said)
@@ -163,5 +165,5 @@ def _own_lines(runs: list[tuple[datetime, Path]]) -> list[Told]:
             continue
     if not found:
         return []
-    lines = ", ".join(f"{line} {n}" for line, n in found.most_common())
-    return [told(noted("Own line of the last {n}: {lines}."), n=found.total(), lines=lines)]
+    text = noted("Own line up in {up} of the last {n} runs.")
+    return [told(text, up=found["up"], n=found.total())]

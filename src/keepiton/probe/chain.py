@@ -605,6 +605,8 @@ class Chain:
         """Ask what the end of a chain calls for, once, on connections of its own."""
         settings = self.world.settings
         last = self.attempt == self.attempts
+        if settings.sparse:
+            return
         if state == "fail" and broke and broke[1] in SUSPECT and last:
             await self._ask_neutral(end, broke[0])
         if state == "ok" and settings.throughput and self.target.throughput and self.hop is None:

@@ -5,10 +5,11 @@ import random
 import statistics
 import time
 from collections import Counter, deque
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network, ip_network
+from typing import Any
 
 from keepiton.bogons import is_bogon
 from keepiton.line import Tally, masks, verdict
@@ -259,10 +260,17 @@ class Runner:
 
         Raises OSError when a row could not be stored; what was stored before stays.
         """
+        return await self._do(self._all(step))
+
+    async def look(self) -> Progress:
+        """Look once at the controls, and at nothing else; raises as :meth:`go` does."""
+        return await self._do(self._look_at_line())
+
+    async def _do(self, work: Coroutine[Any, Any, None]) -> Progress:
         certificate.bundle(self.settings.roots)  # both read before anything is timed
         certificate.system_store()
         self._learn_own_addresses()
-        self._work = asyncio.create_task(self._all(step))
+        self._work = asyncio.create_task(work)
         watch = asyncio.create_task(self._watch_loop())
         try:
             await self._work

@@ -51,8 +51,8 @@ def compact(
             words.many("{n} run packed", "{n} runs packed", runs)
             + words.say(
                 ": {before} MB became {after} MB.",
-                before=keeping.megabytes(before),
-                after=keeping.megabytes(after),
+                before=words.number(keeping.megabytes(before)),
+                after=words.number(keeping.megabytes(after)),
             )
         )
     if left:

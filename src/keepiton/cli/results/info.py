@@ -49,7 +49,10 @@ def info(data: Path | None, form: str, output: Path | None, lang: str | None) ->
 
 
 def _table(made: "Info", words: "Language") -> str:
-    mb = keeping.megabytes
+
+    def mb(count: float) -> str:
+        return words.number(keeping.megabytes(count))
+
     lines = [
         "; ".join(
             (

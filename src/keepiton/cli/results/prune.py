@@ -62,7 +62,7 @@ def prune(
         # What was agreed to, less what has gone meanwhile.
         agreed = {one.day for one in chosen}
         gone = remove([one for one in too_much(data, today, age, size) if one.day in agreed])
-    click.echo(words.say("{size} MB removed.", size=keeping.megabytes(gone)))
+    click.echo(words.say("{size} MB removed.", size=words.number(keeping.megabytes(gone))))
 
 
 def listed(chosen: "list[Day]", words: "Language") -> list[str]:
@@ -73,7 +73,7 @@ def listed(chosen: "list[Day]", words: "Language") -> list[str]:
             "{n} file, {size} MB",
             "{n} files, {size} MB",
             len(one.files),
-            size=keeping.megabytes(one.size),
+            size=words.number(keeping.megabytes(one.size)),
         )
         for one in chosen
     ]
