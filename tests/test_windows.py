@@ -4,8 +4,9 @@ import random
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import pairwise
+from math import ceil, floor
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from keepiton.detect import Policy, detect
 from keepiton.model import Detected, Window
 from keepiton.results import read
 from keepiton.results.cache import Cache
-from timelines import MARKS_OF_LINES, START, STEP, Watch, found, plain, rounds, write
+from timelines import LOOK, MARKS_OF_LINES, START, STEP, Watch, found, plain, rounds, write
 
 NOW = START + 200 * STEP
 FEW = settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
@@ -187,14 +188,44 @@ def least(windows: Iterable[Window], subject: str) -> timedelta:
     return sum((max(one, timedelta(0)) for one in mine), timedelta(0))
 
 
+def outer(window: Window) -> tuple[datetime, datetime]:
+    """When it may have begun at the earliest, and ended at the latest."""
+    return window.start_earliest or window.start_latest, window.end_latest or window.end_earliest
+
+
 def most(windows: Iterable[Window], subject: str) -> timedelta:
     """How long it may have been."""
-    mine = (
-        (one.end_latest or one.end_earliest) - (one.start_earliest or one.start_latest)
-        for one in windows
-        if one.subject == subject
-    )
-    return sum(mine, timedelta(0))
+    mine = (outer(one) for one in windows if one.subject == subject)
+    return sum((end - start for start, end in mine), timedelta(0))
+
+
+def beside(country: Window, watches: Iterable[Watch], subject: str) -> timedelta:
+    """How much of a target's outage beside a country's window may be told nowhere.
+
+    What is near the window; and farther out, on both sides together, two failures of one vantage.
+    """
+    low, high = outer(country)
+    left = [0]
+    for watch in watches:
+        first = START + watch.late + LOOK / 2
+        (marks,) = (each for name, each in watch.marks.items() if name.startswith(subject))
+        before = marks[: max(0, ceil((low - NEAR - first) / STEP))].rpartition(".")[2].lstrip()
+        after = marks[max(0, floor((high + NEAR - first) / STEP) + 1) :].partition(".")[0].rstrip()
+        if (before + after).count("x") < Policy().alone_bad:
+            left.append(len(before + after))
+    return 2 * NEAR + max(left) * STEP
+
+
+def bridged(window: Window, before: Iterable[Window]) -> timedelta:
+    """How much time between a target's windows a partial loss takes in that covers them."""
+    if window.severity != "partial":
+        return timedelta(0)
+    mine = (outer(one) for one in before if one.subject == window.subject)
+    inside = [
+        (low, high) for low, high in mine if low < window.end_earliest and high > window.start
+    ]
+    between = (later - end for (_, end), (later, _) in pairwise(inside))
+    return sum((max(one, timedelta(0)) for one in between), timedelta(0))
 
 
 OUTAGES = st.lists(
@@ -202,9 +233,32 @@ OUTAGES = st.lists(
     max_size=4,
 ).map(lambda parts: CALM + "........".join("".join(part) for part in parts) + CALM)
 """Outages and silences, apart by more than an hour."""
+NEAR = 1.5 * STEP
+"""So far beyond its edges a country's window explains what its targets do."""
+LINE = "." * 40
+SILENT = "." * 36 + "  " + CALM
 
 
 @MANY
+@example(  # where v1 has stopped looking the country is out; a was, for v2, a little longer
+    marks=[LINE, LINE, CALM + " " * 8 + "." * 8 + "x" * 6 + CALM, CALM + "x" * 23 + CALM],
+    where=set(),
+)
+@example(  # where v1 is silent the country is out; a was, for v2, on both sides of it
+    marks=[SILENT, SILENT, "." * 33 + "x" * 8 + CALM, CALM + "x" * 30 + CALM], where=set()
+)
+@example(  # likewise, but there is so much of it on both sides that it is told
+    marks=[SILENT, SILENT, "." * 32 + "x" * 10 + CALM, CALM + "x" * 36 + CALM], where=set()
+)
+@example(  # v1 answers amid failures: one partial loss instead of two outages
+    marks=[
+        CALM + "x" * 4 + " " * 15 + "." * 16 + CALM,
+        "." * 48,
+        CALM + "x" * 11 + "." * 8 + "x" * 8 + CALM,
+        "." * 67,
+    ],
+    where={27, 28, 29},
+)
 @given(
     marks=st.lists(OUTAGES, min_size=4, max_size=4),
     where=st.sets(st.integers(0, 90), max_size=40),
@@ -212,15 +266,24 @@ OUTAGES = st.lists(
 def test_answers_never_lengthen_a_window(marks: list[str], where: set[int]) -> None:
     """Where nobody looked, or of one vantage more: nothing is out longer than it may have been.
 
-    Of outages; of a partial loss more data may tell what less did not.
+    Of outages; of a partial loss more data may tell what less did not, and vantages that disagree
+    are one: it may bridge the answers between two outages. And a country's window explains what
+    its targets do from one and a half intervals before its earliest start to as long after its
+    latest end; of what is left beyond, two failures of one vantage alone are no window. When more
+    answers end the country's window, a target's own is told with all that.
     """
-    before = found(*both(marks)).windows
+    watches = both(marks)
+    before = found(*watches).windows
     third = Watch("v3", {"a@alpha": "." * max(map(len, marks))}, late=STEP / 2)
     better = [
         "".join("." if n in where and one == " " else one for n, one in enumerate(each))
         for each in marks
     ]
-    for watches in ([*both(marks), third], both(better), [*both(better), third]):
-        after = found(*watches).windows
+    countries = [one for one in before if one.scope == "country"]
+    for more in ([*watches, third], both(better), [*both(better), third]):
+        after = found(*more).windows
         for subject in ("a", "b"):
-            assert least(after, subject) <= most(before, subject) + most(before, "BY")
+            longest = most(before, subject) + most(before, "BY")
+            untold = sum((beside(one, watches, subject) for one in countries), timedelta(0))
+            joined = (bridged(one, before) for one in after if one.subject == subject)
+            assert least(after, subject) <= longest + untold + sum(joined, timedelta(0))
