@@ -22,7 +22,18 @@ import trustme
 
 import conftest
 import loopback
-from lab import AUTHORITIES, CLIENT, CLIENT6, NAME_SERVER, RESOLVER, SITES, Lab, missing, sites
+from lab import (
+    AUTHORITIES,
+    CLIENT,
+    CLIENT6,
+    NAME_SERVER,
+    RESOLVER,
+    SITES,
+    SPEED,
+    Lab,
+    missing,
+    sites,
+)
 from lab.scenarios import CASES, WELL, Case, Says
 
 MEANINGS = {
@@ -86,11 +97,11 @@ def seen(
         )
         contacted: set[str] = set()
         with subprocess.Popen(
-            lab.command(*words, "--data", str(folder / "there"), where=lab.abroad),
+            lab.command(*words, "--data", str(folder / "there"), where=lab.abroad, speed=SPEED),
             stderr=subprocess.PIPE,
         ) as other:
             with lab.router(rules), lab.capture(contacted):
-                done = lab.run(*words, "--data", str(folder / "here"))
+                done = lab.run(*words, "--data", str(folder / "here"), speed=SPEED)
             assert other.communicate()[1] is not None
         assert other.returncode == 0
         lost = CASES[group[0]].line in ("down", "portal")

@@ -22,7 +22,7 @@ import trustme
 
 from lab import sites
 
-SPEED = 4
+SPEED = 3
 """How much faster the probe's clocks run where only its patience is waited for."""
 KEEPITON = str(Path(sys.executable).with_name("keepiton"))
 CLIENT = "5.45.64.2"
