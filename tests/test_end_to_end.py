@@ -12,7 +12,17 @@ from typing import Any
 import pytest
 
 from conftest import traces
-from lab import CLIENT, KEEPITON, NAME_SERVER, RESOLVER, SITES, Lab, addresses_of, missing
+from lab import (
+    CLIENT,
+    KEEPITON,
+    NAME_SERVER,
+    RESOLVER,
+    SITES,
+    SPEED,
+    Lab,
+    addresses_of,
+    missing,
+)
 
 ALPHA = f"ip daddr {addresses_of(['alpha-1.test', 'alpha-2.test'])}"
 FOREIGN = addresses_of(["foreign-1.test", "foreign-2.test", "foreign-3.test"])
@@ -158,11 +168,10 @@ def test_a_line_that_dies_in_mid_run_raises_no_window(open_lab: Lab, tmp_path: P
             "--again",
             "-q",
             at=f"2022-02-27 08:{minute}:00",
+            speed=SPEED,
         )
-        with subprocess.Popen(
-            words,
-            env={"FAKETIME_DONT_FAKE_MONOTONIC": "1", "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"},
-        ) as process:
+        env = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
+        with subprocess.Popen(words, env=env) as process:
             until_a_target_is_asked(data)
             lab.nft(EVERYTHING)
             assert process.wait(60) == 4
@@ -203,15 +212,19 @@ def test_a_runs_packets_go_to_listed_hosts_and_resolvers_only(
 
 def test_not_below_five_minutes_without_saying_so(open_lab: Lab, tmp_path: Path) -> None:
     lab, data = open_lab, tmp_path / "data"
-    words = (*lab.words(data), "--rate", "200")
-    assert lab.run(*words, at="2022-02-27 08:00:00").returncode == 0
-    soon = lab.run(*words, at="2022-02-27 08:03:00")
+
+    def run(at: str, *more: str) -> subprocess.CompletedProcess[str]:
+        return lab.run(*lab.words(data), "--rate", "200", *more, at=at, speed=SPEED)
+
+    assert run("2022-02-27 08:00:00").returncode == 0
+    soon = run("2022-02-27 08:03:00")
     assert soon.returncode == 2
-    assert "less than 5 minutes ago; wait until 2022-02-27T08:05:0" in soon.stderr
+    assert "less than 5 minutes ago; wait until 2022-02-27T08:05:" in soon.stderr
     assert "add --again" in soon.stderr
-    assert lab.run(*words, "--again", at="2022-02-27 08:03:30").returncode == 0
-    assert lab.run(*words, at="2022-02-27 08:20:00").returncode == 0
-    assert lab.run(*words, at="2021-02-27 08:20:00").returncode == 0, "a clock that jumped back"
+    assert run("2022-02-27 08:03:30", "--again").returncode == 0
+    assert run("2022-02-27 08:08:10").returncode == 0, "a schedule of five minutes, a little early"
+    assert run("2022-02-27 08:20:00").returncode == 0
+    assert run("2021-02-27 08:20:00").returncode == 0, "a clock that jumped back"
 
 
 def test_manners_one_connection_in_two_seconds_to_one_address(

@@ -8,7 +8,7 @@ from collections import defaultdict
 from itertools import pairwise
 from pathlib import Path
 
-from lab import AUTHORITIES, CLIENT, CLIENT6, NAME_SERVER, SITES, Lab, echo
+from lab import AUTHORITIES, CLIENT, CLIENT6, NAME_SERVER, SITES, SPEED, Lab, echo
 
 ECHO = Path(echo.__file__)
 AT, AT6 = ("5.46.240.1", "5.46.240.2"), ("2a05:46:240::1", "2a05:46:240::2")
@@ -49,6 +49,7 @@ def test_nothing_that_a_server_echoes_of_the_client_is_stored_or_shown(
                 done = lab.run(
                     *("probe", str(listing), "--data", str(data), "--again", "--confirm", "0"),
                     *("--doh", f"tcp://{NAME_SERVER}", "-v"),
+                    speed=SPEED,
                 )
         finally:
             server.terminate()
