@@ -666,7 +666,7 @@ def test_runs_in_the_future_are_trouble_and_none_is_a_note(place: look.Place) ->
     packed.mkdir(parents=True)
     (packed / "20261101-v-one.parquet").touch()
     old = doctor_runs.last_runs(replace(place, data=place.data.parent / "packed"))
-    assert said(old) == "The last run was on 20261101, and is packed."
+    assert said(old) == "The last run was on 2026-11-01, and is packed."
     (place.data.parent / "other").mkdir()
     none = doctor_runs.last_runs(replace(place, data=place.data.parent / "other"))
     assert (none.state, "Begin with: keepiton probe" in said(none)) == ("note", True)
