@@ -1,12 +1,16 @@
 """One run from lock to seal: what was left behind is sealed first, what is measured is kept."""
 
 import asyncio
+import errno
 import gc
+import logging
+import os
 import platform
 import secrets
 import signal
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from importlib.metadata import version
@@ -95,6 +99,7 @@ def describe(plan: Plan, started_at: datetime) -> Run:
             "max_bytes": settings.max_bytes,
             "allow_private": settings.allow_private,
             "drill": settings.drill,
+            "sparse": settings.sparse,
             "budget_s": BUDGET_S,
             "addresses_per_family": ADDRESSES_PER_FAMILY,
             "compare": [one.label for one in settings.compare],
@@ -109,26 +114,58 @@ def describe(plan: Plan, started_at: datetime) -> Run:
     )
 
 
+def introduced(plan: Plan) -> Settings:
+    """Return the settings with the headers that requests have.
+
+    From inside, traffic looks ordinary; from outside it says what it is (SAFETY S10).
+    """
+    contact = "; ".join(["network reachability measurement", *filter(None, [plan.contact])])
+    agent = http.user_agent(f"keepiton/{__version__} ({contact})")
+    return replace(plan.settings, headers=agent) if plan.named else plan.settings
+
+
 def seal_left_behind(data: Path, memory: state.State) -> Path | None:
     """Seal the file of a run that died; return it. Raises OSError."""
     name = write.NAME.fullmatch(memory.open or "")
     if not name:
         return None
     found = write.recover(data, name[0], memory.chain.get(name["vantage"]))
-    memory.open = None
-    if found:
+    path = None
+    if found:  # as with any run, the chain is noted before the file has its name
         memory.chain[name["vantage"]] = found[1]
+        state.save(data, memory)
+        path = write.publish(found[0])
+    memory.open = None
     state.save(data, memory)
-    return found[0] if found else None
+    return path
 
 
+@contextmanager
+def _short_of_memory() -> Iterator[None]:
+    """Say it as the system does: memory that runs out ends a run as a full disk does."""
+    try:
+        yield
+    except (MemoryError, RuntimeError, BaseExceptionGroup) as exc:
+        if not _for_want_of_memory(exc):
+            raise
+        logging.getLogger("asyncio").disabled = True  # it tells of each task that could not end
+        raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM)) from None
+
+
+def _for_want_of_memory(exc: BaseException) -> bool:
+    if isinstance(exc, BaseExceptionGroup):
+        return any(map(_for_want_of_memory, exc.exceptions))
+    return isinstance(exc, MemoryError) or "can't start new thread" in str(exc)
+
+
+@_short_of_memory()
 def once(
     plan: Plan, memory: state.State, step: Callable[[Progress], None] = lambda _: None
 ) -> Done:
     """Do one run. The caller holds the folder's lock and has read its memory under it.
 
     SIGINT and SIGTERM end it early and keep what was measured. Raises OSError when results cannot
-    be written; what was written stays readable.
+    be written or memory runs out; what was written stays readable.
     """
     recovered = seal_left_behind(plan.data, memory)
     started_at = plan.settings.now()
@@ -136,48 +173,87 @@ def once(
     # Noted before it exists: a crash at any moment leaves no file that nobody seals.
     memory.open = write.file_name(run)
     state.save(plan.data, memory)
-    writer = write.Writer(plan.data, run)
-    gc.freeze()  # what is here stays: a run makes many objects, and few of them in circles
-    gc.set_threshold(*COLLECT)
-    try:
-        progress = asyncio.run(_probe(plan, run, writer, step))
-        previous = memory.chain.get(plan.vantage)
-        sha256 = writer.seal(
-            plan.settings.now(),
-            progress.reason,
-            progress.verdict,
-            progress.bytes_received,
-            progress.clock_offset_ms,
-            progress.loop_late_ms,
-            previous,
-        )
-    finally:
-        writer.close()
-    memory.chain[plan.vantage] = sha256
-    if (
-        progress.verdict not in ("down", "portal") and not plan.settings.allow_private
-    ):  # that is a lab
-        asked = [one.target.id for one in progress.done if one.state != "skipped"]
-        memory.note_asked(asked, plan.settings.now())
-    state.save(plan.data, memory)
-    path = write.publish(writer.part)
-    memory.open = None
-    state.save(plan.data, memory)
+    with _heeding() as heed:
+        writer = write.Writer(plan.data, run)
+        usual = gc.get_threshold()
+        gc.freeze()  # what is here stays: a run makes many objects, and few of them in circles
+        gc.set_threshold(*COLLECT)
+        try:
+            with writer.syncing():
+                progress = asyncio.run(_probe(plan, run, writer, step, heed))
+            previous = memory.chain.get(plan.vantage)
+            sha256 = writer.seal(
+                plan.settings.now(),
+                progress.reason,
+                progress.verdict,
+                progress.bytes_received,
+                progress.clock_offset_ms,
+                progress.loop_late_ms,
+                previous,
+            )
+        finally:
+            writer.close()
+            gc.set_threshold(*usual)
+            gc.unfreeze()
+        memory.chain[plan.vantage] = sha256
+        if (
+            progress.verdict not in ("down", "portal") and not plan.settings.allow_private
+        ):  # that is a lab
+            asked = [one.target.id for one in progress.done if one.state != "skipped"]
+            memory.note_asked(asked, started_at)
+        state.save(plan.data, memory)
+        path = write.publish(writer.part)
+        memory.open = None
+        state.save(plan.data, memory)
     return Done(progress, path, recovered, started_at, plan.settings.now())
 
 
+class Heed:
+    """Where a signal to end goes while a run is under way."""
+
+    def __init__(self) -> None:
+        """Begin with nobody to tell."""
+        self.tell: Callable[[Reason], object] | None = None
+        self.came: signal.Signals | None = None
+        """The one that nobody could be told of."""
+
+    def __call__(self, number: int, frame: object) -> None:
+        """Take a signal."""
+        del frame
+        if self.tell:
+            self.tell(STOPS[number])
+        else:
+            self.came = signal.Signals(number)
+
+
+@contextmanager
+def _heeding() -> Iterator[Heed]:
+    """Take signals from before the first row until the file has its name.
+
+    One that came too late to end the run does afterwards what it would have done.
+    """
+    heed = Heed()
+    before = {number: signal.signal(number, heed) for number in STOPS}
+    try:
+        yield heed
+    finally:
+        for number, usual in before.items():
+            signal.signal(number, usual)
+    if heed.came:
+        signal.raise_signal(heed.came)
+
+
 async def _probe(
-    plan: Plan, run: Run, writer: write.Writer, step: Callable[[Progress], None]
+    plan: Plan, run: Run, writer: write.Writer, step: Callable[[Progress], None], heed: Heed
 ) -> Progress:
-    # From inside, traffic looks ordinary; from outside it says what it is (SAFETY S10).
-    contact = "; ".join(["network reachability measurement", *filter(None, [plan.contact])])
-    agent = http.user_agent(f"keepiton/{__version__} ({contact})")
-    settings = replace(plan.settings, headers=agent) if plan.named else plan.settings
+    settings = introduced(plan)
     runner = Runner(run.run, plan.loaded.targets, plan.perspective, settings, writer.add)
     loop = asyncio.get_running_loop()
-    for number, reason in STOPS.items():
-        try:
-            loop.add_signal_handler(number, runner.stop, reason)
-        except NotImplementedError:  # Windows: Ctrl-C arrives as KeyboardInterrupt instead
-            break
-    return await runner.go(step)
+    heed.tell = lambda reason: loop.call_soon_threadsafe(runner.stop, reason)
+    if heed.came:
+        loop.call_soon(runner.stop, STOPS[heed.came])
+        heed.came = None
+    try:
+        return await runner.go(step)
+    finally:
+        heed.tell = None

@@ -197,7 +197,7 @@ def system_resolver() -> Resolver:
     """Return the resolver this machine is set to; where no file says, the system's own look-up."""
     try:
         found = dns.resolver.Resolver(configure=True)
-    except dns.resolver.NoResolverConfiguration:
+    except (dns.resolver.NoResolverConfiguration, ValueError):  # none, or no address among it
         return Resolver("os", "os")
     return Resolver("system", "udp", tuple(str(host) for host in found.nameservers), found.port)
 

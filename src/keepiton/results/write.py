@@ -3,7 +3,10 @@
 import hashlib
 import os
 import re
+import threading
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
@@ -14,6 +17,8 @@ from keepiton.model import End, Line, Measurement, Reason, Run, State
 
 T = TypeVar("T", Run, Measurement, End)
 PART = ".part"
+SYNC_S = 0.5
+"""How often the rows of a run are forced to disk."""
 NAME = re.compile(
     r"results/\d{4}/\d{2}/\d{2}/\d{8}T\d{6}Z"
     r"-(?P<vantage>[a-z0-9][a-z0-9-]{0,31})-[0-9a-f]{12}\.jsonl"
@@ -37,9 +42,11 @@ class Writer:
         private_folder(self.part.parent, data)
         self.states: Counter[State] = Counter()
         self._hash = hashlib.sha256()
+        self._broken: OSError | None = None
         self._file = os.open(self.part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         try:
             self._write(run.encoded())
+            _sync_folder(self.part.parent)
         except OSError:
             self.close()
             raise
@@ -49,7 +56,34 @@ class Writer:
         self._write(row.encoded())
         self.states[row.state] += 1
 
+    @contextmanager
+    def syncing(self) -> Iterator[None]:
+        """Force rows to disk while they come: a power cut costs the last second at most.
+
+        In a thread, since a slow disk must delay no measurement. What fails there is raised by the
+        next write: the system tells of a lost write once.
+        """
+        done = threading.Event()
+        thread = threading.Thread(target=self._sync_until, args=(done,), daemon=True)
+        with suppress(RuntimeError):  # no room for a thread: do without
+            thread.start()
+        try:
+            yield
+        finally:
+            done.set()
+            if thread.ident:
+                thread.join()
+
+    def _sync_until(self, done: threading.Event) -> None:
+        while not done.wait(SYNC_S):
+            try:
+                os.fsync(self._file)
+            except OSError as exc:
+                self._broken = exc
+
     def _write(self, data: bytes) -> None:
+        if self._broken:
+            raise self._broken
         left = memoryview(data)
         while left:  # a nearly full disk takes part of a line and refuses the rest
             taken = os.write(self._file, left)
@@ -97,13 +131,18 @@ def publish(part: Path) -> Path:
     """Give a finished file its final name. Raises OSError."""
     final = part.with_name(part.name.removesuffix(PART))
     part.rename(final)
-    if hasattr(os, "O_DIRECTORY"):
-        folder = os.open(final.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+    _sync_folder(final.parent)
     return final
+
+
+def _sync_folder(folder: Path) -> None:
+    """Force the names in a folder to disk, where the system can. Raises OSError."""
+    if hasattr(os, "O_DIRECTORY"):
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def private_folder(folder: Path, base: Path) -> None:
@@ -118,7 +157,8 @@ def recover(data: Path, name: str, previous: str | None) -> tuple[Path, str] | N
     """Seal the file that a crashed run left behind; return it with its SHA-256.
 
     Nothing is changed but that an end line follows: a torn last line stays, is closed by a line
-    feed and counted by the readers. Returns None when there is no such file. Raises OSError.
+    feed and counted by the readers. As after :meth:`Writer.seal`, the name is made final by
+    :func:`publish`. Returns None when there is no such file. Raises OSError.
     """
     if not NAME.fullmatch(name):
         return None
@@ -128,7 +168,7 @@ def recover(data: Path, name: str, previous: str | None) -> tuple[Path, str] | N
     content = part.read_bytes()
     lines = content.splitlines()
     if _read(End, lines[-1] if lines else b"") and content.endswith(b"\n"):
-        return publish(part), hashlib.sha256(content).hexdigest()
+        return part, hashlib.sha256(content).hexdigest()
     run = _read(Run, lines[0]) if lines else None
     if not run:  # killed before its first line: nothing was measured
         part.unlink()
@@ -150,7 +190,7 @@ def recover(data: Path, name: str, previous: str | None) -> tuple[Path, str] | N
         file.write(tail + end.encoded())
         file.flush()
         os.fsync(file.fileno())
-    return publish(part), hashlib.sha256(content + tail + end.encoded()).hexdigest()
+    return part, hashlib.sha256(content + tail + end.encoded()).hexdigest()
 
 
 def _read(kind: type[T], line: bytes) -> T | None:
