@@ -262,10 +262,11 @@ def _look(one: Held, told: bytes, verdict: Verdict) -> Seen:
             fault("seal")
         if not newer and (wrong := _miscounted(end, states, lines)):
             fault("counts", wrong)
-    if not newer and run.get("type") != "run":
-        fault("name", "no run line")
-    elif not newer and (wrong := _misnamed(one.name, run, rows)):
-        fault("name", wrong)
+    if rows and not newer:  # a run that ended within its first line left none
+        if run.get("type") != "run":
+            fault("name", "no run line")
+        elif wrong := _misnamed(one.name, run, rows):
+            fault("name", wrong)
     verdict.measurements += states.total()
     verdict.bytes += len(told)
     previous = end.get("previous") if ended else None
