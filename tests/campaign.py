@@ -598,32 +598,16 @@ def short_writes(tally: Tally, tries: int, rng: random.Random) -> None:
 
 
 def read_only(tally: Tally, tries: int, rng: random.Random) -> None:
-    """A disk that is read-only from the start, or once the lock is held."""
+    """A disk that is read-only from the start; in mid-run a torn one is."""
+    del rng
     with fields() as place, mounted(place, "-t", "tmpfs", "none") as disk:
         place.lasting()
-
-        def remount(how: str) -> None:
-            subprocess.run(["mount", "-o", f"remount,{how}", str(disk)], check=True)
-
-        def hit(process: subprocess.Popen[bytes]) -> None:
-            del process
-            until = time.monotonic() + LONG_S
-            before = (place.data / "state.json").stat().st_mtime_ns
-            while (place.data / "state.json").stat().st_mtime_ns == before:
-                assert time.monotonic() < until
-                time.sleep(0.005)
-            with contextlib.suppress(subprocess.CalledProcessError):  # its file was open already
-                remount("ro")
-
-        for turn in range(tries):
-            if turn % 2:
-                strike(place, tally, {0, 5}, hit, more=["--jitter", "0.5"], read=turn < 2)
-            else:
-                remount("ro")
-                strike(place, tally, {5}, read=turn < 2)
-            remount("rw")
+        remount = ["mount", str(disk), "-o"]
+        for _ in range(tries):
+            subprocess.run([*remount, "remount,ro"], check=True)
+            strike(place, tally, {5})
+            subprocess.run([*remount, "remount,rw"], check=True)
         mend(place, tally)
-        del rng
 
 
 def torn_disk(tally: Tally, tries: int, rng: random.Random) -> None:
@@ -911,7 +895,7 @@ FAULTS: dict[str, tuple[Fault, int]] = {
     "eio": (eio, 48),
     "refused": (refused, 24),
     "short-writes": (short_writes, 8),
-    "read-only": (read_only, 8),
+    "read-only": (read_only, 4),
     "torn-disk": (torn_disk, 8),
     "folder-deleted": (folder_deleted, 6),
     "few-files": (few_files, 16),

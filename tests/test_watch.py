@@ -8,8 +8,8 @@ import select
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
@@ -318,46 +318,70 @@ def test_it_ends_by_itself_after_its_days_and_says_so(
     assert 3 <= len(runs(tmp_path)) <= 4
 
 
-def test_on_a_terminal_the_table_stays_in_place_and_the_first_run_can_ask(tmp_path: Path) -> None:
+@contextmanager
+def on_a_terminal(tmp_path: Path, *words: str) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    """Start the command on a terminal; give the end that sees what it prints."""
     leader, follower = pty.openpty()
-    with listed(tmp_path):
-        words = ("--allow-private", "--again", "--no-doh", "--every", "2s", "--lang", "en")
-        process = subprocess.Popen(
-            [KEEPITON, "watch", "list.toml", "--data", "data", *words],
-            stdin=follower,
-            stdout=follower,
-            stderr=follower,
-            cwd=tmp_path,
-            env=os.environ
-            | {"HOME": str(tmp_path), "TERM": "xterm", "COLUMNS": "100", "LINES": "40"},
-        )
-        os.close(follower)
-        seen = b""
-        try:
-            for waited, answer in (
-                (b"inside or outside", b"outside\n"),
-                (b"vantage", b"v-mine\n"),
-                (b"The next look is in", b""),
-                (b"2 looks.", b""),
-            ):
-                ends = time.monotonic() + 20
-                while waited not in seen:
-                    assert time.monotonic() < ends, seen
-                    if select.select([leader], [], [], 0.2)[0]:
-                        seen += os.read(leader, 65536)
-                os.write(leader, answer)
-            process.send_signal(signal.SIGINT)
-            with suppress(OSError):  # the other end is closed
-                while process.poll() is None:
-                    if select.select([leader], [], [], 0.2)[0]:
-                        seen += os.read(leader, 65536)
-            process.wait(5)
-            assert process.returncode == 130
-        finally:
-            process.kill()
-            process.wait()
-            os.close(leader)
-    text = re.sub(rb"\x1b\[[0-9;?]*[A-Za-z]", b"", seen).decode()
+    process = subprocess.Popen(
+        [KEEPITON, "watch", "list.toml", "--data", "data", *words],
+        stdin=follower,
+        stdout=follower,
+        stderr=follower,
+        cwd=tmp_path,
+        env=os.environ | {"HOME": str(tmp_path), "TERM": "xterm", "COLUMNS": "100", "LINES": "40"},
+    )
+    os.close(follower)
+    try:
+        yield process, leader
+    finally:
+        process.kill()
+        process.wait()
+        os.close(leader)
+
+
+def read_on(leader: int, until: Callable[[bytes], bool]) -> bytes:
+    """Read what is printed until it is enough, or over; 20 s at most."""
+    seen, ends = b"", time.monotonic() + 20
+    while not until(seen) and time.monotonic() < ends:
+        if select.select([leader], [], [], 0.2)[0]:
+            try:
+                seen += os.read(leader, 65536)
+            except OSError:  # the other end is closed
+                break
+    return seen
+
+
+@pytest.mark.parametrize("late_s", [0.0, 0.1, 0.2, 0.4, 0.8])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_it_ends_whatever_it_is_doing(
+    tmp_path: Path, number: signal.Signals, late_s: float
+) -> None:
+    """Also while a table is made; it was taken for a file that cannot be read, and went on."""
+    words = (*WORDS, "--every", "1s", "--vantage", "v-mine", "--lang", "en")
+    with listed(tmp_path), on_a_terminal(tmp_path, *words) as (process, leader):
+        read_on(leader, lambda seen: b"2 looks." in seen)
+        time.sleep(late_s)
+        process.send_signal(number)
+        read_on(leader, lambda _: process.poll() is not None)
+        assert process.wait(10) == 128 + number
+
+
+def test_on_a_terminal_the_table_stays_in_place_and_the_first_run_can_ask(tmp_path: Path) -> None:
+    words = ("--allow-private", "--again", "--no-doh", "--every", "2s", "--lang", "en")
+    seen = b""
+    with listed(tmp_path), on_a_terminal(tmp_path, *words) as (process, leader):
+        for waited, answer in (
+            (b"inside or outside", b"outside\n"),
+            (b"vantage", b"v-mine\n"),
+            (b"The next look is in", b""),
+            (b"2 looks.", b""),
+        ):
+            seen += read_on(leader, lambda more, waited=waited: waited in more)  # type: ignore[misc]
+            os.write(leader, answer)
+        process.send_signal(signal.SIGINT)
+        read_on(leader, lambda _: process.poll() is not None)
+        assert process.wait(10) == 130
+    text = re.sub(rb"\x1b\[[0-9;?]*[A-Za-z]", b"", seen).decode(errors="replace")
     assert re.search(r"alpha +\+ up", text)
     assert "This machine's own line is up." in text
     assert runs(tmp_path)[0][0]["vantage"] == "v-mine"

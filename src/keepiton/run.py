@@ -181,6 +181,8 @@ def once(
         try:
             with writer.syncing():
                 progress = asyncio.run(_probe(plan, run, writer, step, heed))
+            if progress.reason in STOPS.values():
+                heed.came = None
             previous = memory.chain.get(plan.vantage)
             sha256 = writer.seal(
                 plan.settings.now(),
@@ -215,15 +217,14 @@ class Heed:
         """Begin with nobody to tell."""
         self.tell: Callable[[Reason], object] | None = None
         self.came: signal.Signals | None = None
-        """The one that nobody could be told of."""
+        """The latest; None once it has ended the run."""
 
     def __call__(self, number: int, frame: object) -> None:
         """Take a signal."""
         del frame
+        self.came = signal.Signals(number)
         if self.tell:
             self.tell(STOPS[number])
-        else:
-            self.came = signal.Signals(number)
 
 
 @contextmanager
@@ -252,7 +253,6 @@ async def _probe(
     heed.tell = lambda reason: loop.call_soon_threadsafe(runner.stop, reason)
     if heed.came:
         loop.call_soon(runner.stop, STOPS[heed.came])
-        heed.came = None
     try:
         return await runner.go(step)
     finally:

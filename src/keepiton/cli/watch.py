@@ -69,8 +69,12 @@ def watch(every: str, days: int, *, burst: bool, **asked: Unpack[probing.Asked])
     ready = probing.prepare(asked, lists)
     ends_at = datetime.now(UTC) + timedelta(days=days)
     with _on_terminal(quiet=asked["quiet"]) as live:
-        screen = Screen(ready, live, ends_at)
-        _go(ready, lists, Rhythm(interval_s, _clock(), burst), screen, days * 86_400)
+        screen, ended = Screen(ready, live, ends_at), _heed()
+        try:
+            rhythm = Rhythm(interval_s, _clock(), burst)
+            _go(ready, lists, rhythm, screen, days * 86_400, ended)
+        except KeyboardInterrupt:
+            sys.exit(128 + ended[-1])
     click.echo("keepiton: this watch ends here, as it was to; start it anew to go on", err=True)
 
 
@@ -80,15 +84,14 @@ def _go(
     rhythm: "Rhythm",
     screen: "Screen",
     longest_s: float,
+    ended: list[int],
 ) -> None:
     """Look again and again, until somebody or the calendar ends it. Raises Mistake."""
-    import signal  # noqa: PLC0415
     import time  # noqa: PLC0415
     from datetime import UTC, datetime  # noqa: PLC0415
 
     from keepiton.rhythm import Beat  # noqa: PLC0415
 
-    signal.signal(signal.SIGTERM, _end)
     due = Beat(rhythm.began_at, whole=True)
     while due.at - rhythm.began_at < longest_s:
         began = Beat(_clock(), due.whole)
@@ -109,10 +112,28 @@ def _go(
             states = {one.target.id: one.state for one in looked.done.progress.done}
             rhythm.note(states, _clock())
         screen.done(looked)
+        if ended:  # while the table was made, where it was taken for a fault
+            raise KeyboardInterrupt
         due = rhythm.after(began, _clock())
         while (left_s := due.at - _clock()) > 0:
             screen.waiting(left_s, len(rhythm.lively) if not due.whole else 0)
             time.sleep(min(SLICE_S, left_s))
+
+
+def _heed() -> list[int]:
+    """Note signals to end, in the list returned, and end between two runs as within one."""
+    import signal  # noqa: PLC0415
+
+    ended: list[int] = []
+
+    def end(number: int, frame: object) -> NoReturn:
+        del frame
+        ended.append(number)
+        raise KeyboardInterrupt
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, end)
+    return ended
 
 
 def _narrowed(ready: probing.Prepared, rhythm: "Rhythm") -> probing.Prepared:
@@ -131,12 +152,6 @@ def _clock() -> float:
 
     which = getattr(time, "CLOCK_BOOTTIME", getattr(time, "CLOCK_MONOTONIC", None))
     return time.monotonic() if which is None else time.clock_gettime(which)
-
-
-def _end(number: int, frame: object) -> NoReturn:
-    """End on SIGTERM between two runs as within one."""
-    del number, frame
-    sys.exit(143)
 
 
 @contextmanager
