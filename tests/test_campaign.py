@@ -258,6 +258,26 @@ def test_memory_that_runs_out_ends_a_run_as_a_full_disk_does(what: str) -> None:
     assert not tally.wrong, tally.notes
 
 
+def test_a_signal_that_comes_too_late_for_a_run_ends_the_command_after_it() -> None:
+    """It was lost, and a watch went on."""
+    tally = Tally()
+    with fields() as place:
+        broken(
+            place,
+            "import os, signal\n"
+            "from keepiton.probe.runner import Runner\n"
+            "def late(self, usual=Runner._account_for_all):\n"
+            "    os.kill(os.getpid(), signal.SIGTERM)\n"
+            "    usual(self)\n"
+            "Runner._account_for_all = late\n",
+        )
+        strike(place, tally, {-signal.SIGTERM}, read=False)
+        assert campaign.unsealed(place.data) == {}
+        assert len(list(place.data.glob(campaign.RESULTS))) == 1
+    assert tally.exits == {-signal.SIGTERM: 1}
+    assert tally.good, tally.notes
+
+
 def test_rows_are_forced_to_disk_while_they_come(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

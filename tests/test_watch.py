@@ -356,7 +356,7 @@ def read_on(leader: int, until: Callable[[bytes], bool]) -> bytes:
 def test_it_ends_whatever_it_is_doing(
     tmp_path: Path, number: signal.Signals, late_s: float
 ) -> None:
-    """Also while a table is made; it was taken for a file that cannot be read, and went on."""
+    """Also between two steps of a run, and while a table is made."""
     words = (*WORDS, "--every", "1s", "--vantage", "v-mine", "--lang", "en")
     with listed(tmp_path), on_a_terminal(tmp_path, *words) as (process, leader):
         read_on(leader, lambda seen: b"2 looks." in seen)

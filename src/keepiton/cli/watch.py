@@ -112,10 +112,10 @@ def _go(
             states = {one.target.id: one.state for one in looked.done.progress.done}
             rhythm.note(states, _clock())
         screen.done(looked)
-        if ended:  # while the table was made, where it was taken for a fault
-            raise KeyboardInterrupt
         due = rhythm.after(began, _clock())
-        while (left_s := due.at - _clock()) > 0:
+        while (left_s := due.at - _clock()) > 0 or ended:
+            if ended:  # and what it raised was swallowed, as Python does in a finalizer
+                raise KeyboardInterrupt
             screen.waiting(left_s, len(rhythm.lively) if not due.whole else 0)
             time.sleep(min(SLICE_S, left_s))
 

@@ -301,8 +301,6 @@ def fold(database: "duckdb.DuckDBPyConnection", files: Sequence[str]) -> Folded:
 
     try:
         _register(database, files)
-    except duckdb.InterruptException:  # somebody pressed Ctrl-C
-        raise KeyboardInterrupt from None
     except duckdb.Error as exc:  # the files' fault; one in the statements below is a bug
         if len(files) > 1:  # which one is it?
             for path in files:
