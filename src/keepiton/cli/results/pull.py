@@ -50,8 +50,4 @@ def pull(
     elif made.moved or not made.there:
         n = len(made.moved)
         click.echo(words.many("{n} run fetched", "{n} runs fetched", n))
-    if made.there:
-        click.echo(
-            words.many("{n} run was there already", "{n} runs were there already", made.there)
-        )
-    storing.tell(where, made.plan.problems, made.plan.notes, made.stopped)
+    storing.tell(where, made, words)

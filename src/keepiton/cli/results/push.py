@@ -56,8 +56,4 @@ def push(
     elif made.moved or not made.there:
         n = len(made.moved)
         click.echo(words.many("{n} run sent", "{n} runs sent", n))
-    if made.there:
-        click.echo(
-            words.many("{n} run was there already", "{n} runs were there already", made.there)
-        )
-    storing.tell(where, made.plan.problems, made.plan.notes, made.stopped)
+    storing.tell(where, made, words)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from obstore.store import ObjectStore
 
-    from keepiton.store import Place, Step
+    from keepiton.store import Moved, Place, Step
 
 
 def options(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -94,11 +94,15 @@ def bar(words: Language) -> "Iterator[Step]":
         yield lambda done, of: shown.update(task, total=of, completed=done)
 
 
-def tell(where: "Place", problems: list[str], notes: list[str], stopped: str | None) -> None:
-    """Say on stderr what was not well; exits 5 where something could not be copied."""
-    common.complain("\n".join(notes), 0)
-    common.complain("\n".join(problems), 0)
-    if stopped:
-        common.complain(f"{where}: {stopped}", 0)
-    if problems or stopped:
+def tell(where: "Place", made: "Moved", words: Language) -> None:
+    """Say what was there already, and on stderr what went wrong; exits 5 where anything did."""
+    if made.there:
+        click.echo(
+            words.many("{n} run was there already", "{n} runs were there already", made.there)
+        )
+    common.complain("\n".join(made.plan.notes), 0)
+    common.complain("\n".join(made.plan.problems), 0)
+    if made.stopped:
+        common.complain(f"{where}: {made.stopped}", 0)
+    if made.plan.problems or made.stopped:
         sys.exit(common.NOT_WRITTEN)
