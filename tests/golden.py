@@ -1,0 +1,107 @@
+"""Golden outputs: what reports, statuses, pages and findings of fixed result files look like.
+
+Inputs are the result files of format 1 in ``tests/data/format-1`` and three simulated series of
+``benchmarks/series.py``, written as result files. ``write()`` makes the expected outputs in
+``tests/golden`` anew; each change of one is listed in the changelog.
+"""
+
+import json
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from pathlib import Path
+
+from click.testing import CliRunner
+
+from keepiton.cli import keepiton
+from keepiton.cli.report import MOST_SPANS
+from keepiton.report import RENDERERS, STATUS
+from keepiton.report.build import build
+from keepiton.results.read import find, read
+from keepiton.results.witness import locate, seal
+from keepiton.targets import events
+
+ROOT = Path(__file__).parent.parent
+sys.path.append(str(ROOT / "benchmarks"))
+
+import detection  # noqa: E402 - benchmarks are no package
+import series  # noqa: E402
+
+FOLDER = ROOT / "tests" / "golden"
+SAMPLES = ROOT / "tests" / "data" / "format-1"
+SERIES = ("national_shutdown", "dns_tampering", "tls_blocking")
+SEED = 201
+DAYS = 5
+REPORTS = {
+    "report.json": "json",
+    "page.html": "html",
+    "report.txt": "table",
+    "report.md": "md",
+    "report.csv": "csv",
+    "report.atom": "atom",
+    "report.prom": "prometheus",
+    "disclosure.md": "disclosure",
+}
+STATUSES = {"status.json": "json", "status.txt": "table", "status.csv": "csv"}
+WIDTH = 100
+"""Columns of the screen that a status is fitted to."""
+
+
+def outputs(results: Path, now: datetime) -> Iterator[tuple[str, bytes]]:
+    """Yield file name and content of every output for a folder of result files."""
+    files = find([results])
+    rows = read(files)
+    listed = [event for event_list in events.shipped() for event in event_list.event]
+    report = build(rows, UTC, now, most=MOST_SPANS, events=tuple(listed))
+    assert report
+    report = replace(report, windows=locate(report.windows, files))
+    report = replace(report, sealed=seal(report.windows, files))
+    for name, form in REPORTS.items():
+        content = RENDERERS[form](report)
+        yield name, content.encode() if isinstance(content, str) else content
+    status = build(rows, UTC, now)
+    assert status
+    for name, form in STATUSES.items():
+        yield name, STATUS[form](status, "operator", WIDTH).encode()
+
+
+def findings(results: Path) -> bytes:
+    """Return what ``keepiton findings --format json`` prints of a folder's sealed files."""
+    names = [str(path) for path in sorted(results.glob("*.jsonl"))]
+    done = CliRunner().invoke(keepiton, ["findings", *names, "--format", "json"])
+    assert done.exit_code == 0, done.output
+    return done.output.encode()
+
+
+@lru_cache
+def expected() -> dict[str, bytes]:
+    """Make every output anew: path below ``tests/golden`` and content."""
+    made = {"format-1/findings.json": findings(SAMPLES)}
+    inputs = {"format-1": (SAMPLES, datetime(2022, 2, 27, 9, tzinfo=UTC))}
+    with tempfile.TemporaryDirectory() as scratch:
+        for name in SERIES:
+            folder = Path(scratch) / "series" / name
+            series.write(folder, series.World(name, SEED, DAYS))
+            results = Path(scratch) / "results" / name
+            results.mkdir(parents=True)
+            truth = json.loads((folder / "truth.json").read_text(encoding="utf-8"))
+            detection.convert(folder, truth, results, clock=True)
+            inputs[name] = results, datetime.fromisoformat(truth["end"]) + timedelta(minutes=1)
+        for name, (results, now) in inputs.items():
+            made |= {f"{name}/{file}": content for file, content in outputs(results, now)}
+    return made
+
+
+def write() -> None:
+    """Write the expected outputs."""
+    for name, content in expected().items():
+        path = FOLDER / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+
+
+if __name__ == "__main__":
+    write()
