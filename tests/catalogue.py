@@ -57,8 +57,8 @@ def texts() -> Iterator[tuple[str | tuple[str, ...], str]]:
             yield text, f"help-of-{command.name}"
     for short in (*cli.COMMANDS.values(), *results.SHORTS.values()):
         yield short, "help-of-keepiton"
-    for one in explain.FAILURES.values():
-        yield one.short, "explain.py"
+    for one in explain.kinds()["failure"].values():
+        yield one.short, "explain.toml"
 
 
 def read(code: str) -> Catalog:

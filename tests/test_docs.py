@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 from click.testing import CliRunner
 
+from keepiton import explain
 from keepiton.cli import COMMANDS, common, keepiton
 from keepiton.detect import Policy
 from keepiton.probe import failures
@@ -55,6 +56,8 @@ def shows(one: failures.Condition) -> str:
         "type ": one.types,
         "text ": tuple(f"“{text}…”" for text in one.said),
     }
+    if not one.written:
+        return "not written by this version"
     written = [f"{how}{', '.join(map(str, signs))}" for how, signs in ways.items() if signs]
     return "; ".join(written) or "keepiton's own look"
 
@@ -79,8 +82,9 @@ def failures_page() -> str:
         "| condition | failure | stages | how Python shows it | local |",
         "|---|---|---|---|---|",
     ]
+    words = explain.kinds()["failure"]
     for one in failures.TABLE:
-        cells = (one.what, f"`{one.failure}`", " ".join(one.stages), shows(one))
+        cells = (words[one.failure].short, f"`{one.failure}`", " ".join(one.stages), shows(one))
         out.append(f"| {' | '.join(cells)} | {'yes' if one.local else ''} |")
     return "\n".join(out) + "\n"
 

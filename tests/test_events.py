@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from keepiton.errors import Mistake
+from keepiton.language import LOCALES
 from keepiton.model import Event
 from keepiton.targets import SHIPPED, available, events, load
 
@@ -58,12 +59,14 @@ def test_shipped_events_are_whole() -> None:
     }
     known = {one.operator for name in available() for one in load([name]).targets}
     for one in listed.event:
+        title_ru, title_be = one.title_in("ru"), one.title_in("be")
         assert one.source.strip()
-        assert all((one.title, one.title_ru, one.title_be)), one.id
-        assert not set("ІіЎў") & set(one.title_ru), one.id
-        assert not set("ИиЩщЪъ") & set(one.title_be.replace("Настоящее", "")), one.id
+        assert all((one.title, title_ru, title_be)), one.id
+        assert len({one.title, title_ru, title_be}) == 3, one.id
+        assert not set("ІіЎў") & set(title_ru), one.id
+        assert not set("ИиЩщЪъ") & set(title_be.replace("Настоящее", "")), one.id
         assert set(one.operators) <= known | {"ntec"}, one.id
-        words = f"{one.title} {one.where} {one.note} {one.title_ru} {one.title_be}".lower()
+        words = f"{one.title} {one.where} {one.note} {title_ru} {title_be}".lower()
         assert not any(word in words for word in ("shutdown", "шатдаун", "отключение")), one.id
         assert ("shutdown" in one.id) == ("shutdown" in one.kind), one.id
     starts = [str(one.start)[:10] for one in listed.event]
@@ -106,6 +109,7 @@ def test_an_event_may_have_a_zone_of_its_own(tmp_path: Path) -> None:
     ("old", "new", "said"),
     [
         ('title = "One"', 'titel = "One"', '5: event "one", titel: unknown key; did you mean'),
+        ("start", 'title_rr = "x"\nstart', 'event "one", title_rr: unknown key; did you mean'),
         ("2022-02-27", '"2022-02-27"', '6: event "one", start: neither a date nor an instant'),
         ("2022-02-27", "2022-02-27T06:00:00", '6: event "one", start: neither a date nor an'),
         ("2022-02-27", "1645920000", "without quotation marks"),
@@ -135,6 +139,15 @@ def test_every_mistake_is_told(tmp_path: Path, old: str, new: str, said: str) ->
         events.read(path)
     assert str(raised.value).startswith(f"{path}:")
     assert said in str(raised.value)
+
+
+def test_a_title_may_be_in_every_language_there_is(tmp_path: Path) -> None:
+    """The English title stands in where there is none."""
+    codes = [code for code in LOCALES if code != "en"]
+    for code in codes:
+        event = only(tmp_path, HEAD + ONE + f'title_{code} = "X"\n')
+        assert event.title_in(code) == "X"
+        assert {event.title_in(other) for other in LOCALES if other != code} == {event.title}
 
 
 def test_all_mistakes_of_a_file_are_told_at_once(tmp_path: Path) -> None:

@@ -17,12 +17,12 @@ SRC = Path(explain.__file__).parent
 
 
 def test_every_failure_of_the_table_has_its_words_and_nothing_else_has() -> None:
-    assert set(explain.FAILURES) == {one.failure for one in TABLE} | {explain.UNKNOWN}
+    assert set(explain.kinds()["failure"]) == {one.failure for one in TABLE} | {explain.UNKNOWN}
 
 
 def test_every_verdict_and_finding_has_its_words_and_nothing_else_has() -> None:
-    assert set(explain.LINES) == set(get_args(Line))
-    assert set(explain.FINDINGS) == set(get_args(FindingKind))
+    assert set(explain.kinds()["line"]) == set(get_args(Line))
+    assert set(explain.kinds()["finding"]) == set(get_args(FindingKind))
 
 
 def test_every_reason_has_its_words_and_nothing_else_has() -> None:
@@ -30,17 +30,17 @@ def test_every_reason_has_its_words_and_nothing_else_has() -> None:
     page = (SRC.parent.parent / "docs" / "data-format.md").read_text()
     row = next(line for line in page.splitlines() if line.startswith("| `reason` | of `inc"))
     named = set(re.findall(r"`([a-z_]+)`", row)) - {"reason", "inconclusive", "skipped"}
-    assert set(explain.REASONS) == named
+    assert set(explain.kinds()["reason"]) == named
     source = "".join(
         path.read_text() for path in SRC.rglob("*.py") if path != Path(explain.__file__)
     )
-    for reason in explain.REASONS:
+    for reason in explain.kinds()["reason"]:
         assert f'"{reason}"' in source, reason
 
 
-@pytest.mark.parametrize("kind", explain.KINDS)
+@pytest.mark.parametrize("kind", explain.TITLES)
 def test_the_words_are_whole_sentences_within_80_columns(kind: str) -> None:
-    for name, text in explain.KINDS[kind].items():
+    for name, text in explain.kinds()[kind].items():
         assert not text.short.endswith("."), name
         for words in (text.means, text.causes, text.not_proof):
             assert words[0].isupper(), name
@@ -53,7 +53,7 @@ def test_the_words_are_whole_sentences_within_80_columns(kind: str) -> None:
 
 
 def test_no_two_codes_are_mistaken_for_each_other() -> None:
-    for kind, texts in explain.KINDS.items():
+    for kind, texts in explain.kinds().items():
         assert len({explain.key(name) for name in texts}) == len(texts)
         for name in texts:
             assert (kind, name) in explain.find(name)
@@ -99,7 +99,7 @@ def test_the_command_prints_what_a_code_means(keepiton: Command) -> None:
 def test_without_a_code_it_lists_all_and_a_misspelt_one_gets_the_nearest(keepiton: Command) -> None:
     listed = keepiton("explain")
     assert listed.returncode == 0
-    for texts in explain.KINDS.values():
+    for texts in explain.kinds().values():
         for name in texts:
             assert name.removeprefix("unknown_failure: ") in listed.stdout
     for misspelt, right in (("conection_resett", "connection_reset"), ("nxdomain", "nxdomain_e")):

@@ -159,3 +159,10 @@ def test_the_readmes_say_the_same(code: str) -> None:
     assert {one for one in links[0] if "README" not in one} == {
         one for one in links[1] if "README" not in one
     }
+
+
+def test_what_is_said_before_the_first_run_is_said_in_every_language() -> None:
+    text = first_run(Path("{x}"))
+    assert text.startswith("keepiton, before the first run (said once):")
+    assert text.count("--no-doh") == text.count("keepiton wipe") == len(LOCALES)
+    assert "lie on your disk: {x}\n" in text

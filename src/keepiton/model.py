@@ -5,7 +5,7 @@ from calendar import monthrange
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from ipaddress import ip_address
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 from zoneinfo import ZoneInfo
 
 from pydantic import (
@@ -16,8 +16,11 @@ from pydantic import (
     Field,
     PlainSerializer,
     PlainValidator,
+    create_model,
     model_validator,
 )
+
+from keepiton.language import LOCALES
 
 Stage = Literal["dns", "tcp", "tls", "http"]
 State = Literal["ok", "fail", "inconclusive", "skipped"]
@@ -219,13 +222,22 @@ When = Annotated[date | datetime, PlainValidator(_when)]
 """A day, or an instant."""
 
 
-class Event(Written):
+if TYPE_CHECKING:
+    Titles = Written
+else:
+    Titles = create_model(
+        "Titles",
+        __base__=Written,
+        **{f"title_{code}": (str, Field("", max_length=200)) for code in LOCALES if code != "en"},
+    )
+"""A ``title_<code>`` for every language but English."""
+
+
+class Event(Titles):
     """A day of which somebody wants to know, such as a vote, or a disruption known from others."""
 
     id: Token = Field(description="a stable name; never renamed")
     title: str = Field(min_length=1, max_length=200)
-    title_ru: str = Field("", max_length=200)
-    title_be: str = Field("", max_length=200)
     start: When
     end: When | None = Field(None, description="a date: that whole day; absent: not known")
     zone: Zone | None = Field(None, description="where days are told in another than the file's")
@@ -238,6 +250,10 @@ class Event(Written):
     source: str = Field(min_length=1, max_length=1000)
     confidence: Literal["high", "medium", "low"]
     note: str = Field("", max_length=1000)
+
+    def title_in(self, code: str) -> str:
+        """Return its title in a language, or in English where nobody gave that."""
+        return getattr(self, f"title_{code}", "") or self.title
 
     def span(self) -> tuple[datetime, datetime]:
         """Return its first instant and the one after its last, UTC.

@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 def tell_once(memory: "State", data: Path, *, quiet: bool) -> None:
     """Say what a person must know, once (SAFETY S3)."""
-    from keepiton.consent import FIRST_RUN  # noqa: PLC0415
+    from keepiton.consent import first_run  # noqa: PLC0415
     from keepiton.state import CONSENT  # noqa: PLC0415
 
     if memory.told < CONSENT and not quiet:
-        click.echo(FIRST_RUN.format(data=data), err=True)
+        click.echo(first_run(data), err=True)
         memory.told = CONSENT
 
 

@@ -125,7 +125,7 @@ def _listen(
 
     from keepiton import state  # noqa: PLC0415
     from keepiton.cli import probing  # noqa: PLC0415
-    from keepiton.consent import FIRST_RUN  # noqa: PLC0415
+    from keepiton.consent import first_run  # noqa: PLC0415
     from keepiton.doctor.look import told  # noqa: PLC0415
     from keepiton.doctor.network import listen  # noqa: PLC0415
     from keepiton.language import noted  # noqa: PLC0415
@@ -142,7 +142,7 @@ def _listen(
         text = noted("The lists' risk ({risk}) is not accepted yet: begin with keepiton probe")
         return None, told(text, risk=ready.loaded.risk)
     if memory.told < state.CONSENT:  # again each time, until a run has said it: nothing is noted
-        click.echo(FIRST_RUN.format(data=data), err=True)
+        click.echo(first_run(data), err=True)
     perspective = asked["perspective"] or memory.perspective
     plan = Plan(
         data,

@@ -1,7 +1,7 @@
 """From an exception to OONI's failure string: the only place that knows exception types.
 
 One table says which condition has which name, at which stages, and how Python shows it; the
-look-ups below it are made from it, and so is docs/failures.md. Names: OONI spec df-007 and
+look-ups below it are made from it, and so is docs/failures.md; its words are in explain.toml. Names: OONI spec df-007 and
 probe-cli ``internal/netxlite/errno.go``; ``unknown_failure:`` with Go's own text where probe-cli
 keeps that.
 
@@ -27,7 +27,6 @@ EOF = "eof_error"
 BOGON = "dns_bogon_error"
 MISBEHAVING = "dns_server_misbehaving"
 BAD_REPLY = "unknown_failure: malformed DNS reply"
-DNS_TRUNCATED = "unknown_failure: truncated DNS reply"
 CNAME_LOOP = "unknown_failure: CNAME loop"
 LAME = "unknown_failure: lame delegation"
 NOT_TLS = "unknown_failure: tls: first record does not look like a TLS handshake"
@@ -60,7 +59,6 @@ class Condition:
     A condition without any sign is seen by keepiton itself, which raises or returns the name.
     """
 
-    what: str
     failure: str
     stages: "tuple[Stage, ...]"
     errno: tuple[str, ...] = ()
@@ -80,12 +78,13 @@ class Condition:
     """How the text begins, for ``SPOKEN`` types alone."""
     local: bool = False
     """A fault of the probing machine: no evidence about the target."""
+    written: bool = True
+    """False: kept for result files of others; this version does not write it."""
 
 
 def _alert(number: int, openssl: str, go: str, failure: str | None = None) -> Condition:
     spellings = [f"{version}_ALERT_{openssl}" for version in ("SSLV3", "TLSV1", "TLSV13")]
     return Condition(
-        f"TLS alert {openssl.lower()} ({number})",
         failure or f"unknown_failure: remote error: tls: {go}",
         TLS_ON,
         alert=number,
@@ -93,123 +92,80 @@ def _alert(number: int, openssl: str, go: str, failure: str | None = None) -> Co
     )
 
 
-def _own_alert(what: str, go: str, *reason: str) -> Condition:
-    return Condition(what, f"unknown_failure: local error: tls: {go}", TLS_ON, reason=reason)
+def _own_alert(go: str, *reason: str) -> Condition:
+    return Condition(f"unknown_failure: local error: tls: {go}", TLS_ON, reason=reason)
 
 
 # fmt: off
 TABLE = (
     # dns
-    Condition("the name does not exist (NXDOMAIN)", "dns_nxdomain_error", DNS,
-              gai=("EAI_NONAME", 11001), rcode=("NXDOMAIN",), types=("dns.NXDOMAIN",)),
-    Condition("the name exists and has no address", "dns_no_answer", DNS,
-              gai=("EAI_NODATA", "EAI_ADDRFAMILY", 11004), types=("dns.NoAnswer",)),
-    Condition("the server failed (SERVFAIL)", "dns_servfail_error", DNS, rcode=("SERVFAIL",)),
-    Condition("the server refused (REFUSED)", "dns_refused_error", DNS, rcode=("REFUSED",)),
-    Condition("another error code, a reply to another question, or the system's resolver gave up",
-              MISBEHAVING, DNS, gai=("EAI_AGAIN", "EAI_FAIL"),
+    Condition("dns_nxdomain_error", DNS, gai=("EAI_NONAME", 11001), rcode=("NXDOMAIN",)),
+    Condition("dns_no_answer", DNS, gai=("EAI_NODATA", "EAI_ADDRFAMILY", 11004)),
+    Condition("dns_servfail_error", DNS, rcode=("SERVFAIL",)),
+    Condition("dns_refused_error", DNS, rcode=("REFUSED",)),
+    Condition(MISBEHAVING, DNS, gai=("EAI_AGAIN", "EAI_FAIL"),
               rcode=("FORMERR", "NOTIMP", "YXDOMAIN", "YXRRSET", "NXRRSET", "NOTAUTH", "NOTZONE",
-                     "DSOTYPENI", "BADVERS", "BADCOOKIE"),
-              types=("dns.NoNameservers", "dns.NotQueryResponse", "dns.YXDOMAIN")),
-    Condition("Windows' resolver says: try again", "dns_temporary_failure", DNS, gai=(11002,)),
-    Condition("Windows' resolver says: not recoverable", "dns_non_recoverable_failure", DNS,
-              gai=(11003,)),
-    Condition("a reply with another id than the question's", "dns_reply_with_wrong_query_id", DNS,
-              types=("dns.BadResponse",)),
-    Condition("a reply from another address than the one asked",
-              "unknown_failure: DNS reply from another address", DNS,
-              types=("dns.UnexpectedSource",)),
-    Condition("a reply that is no DNS message", BAD_REPLY, DNS, types=("dns.FormError",)),
-    Condition("a truncated reply that TCP did not complete", DNS_TRUNCATED, DNS,
-              types=("dns.Truncated",)),
-    Condition("aliases that lead in a circle, or too far", CNAME_LOOP, DNS,
-              types=("dns.ChainTooLong",)),
-    Condition("a name server that does not serve the zone it was named for", LAME, DNS),
-    Condition("only private or reserved addresses, refused", BOGON, DNS),
+                     "DSOTYPENI", "BADVERS", "BADCOOKIE")),
+    Condition("dns_temporary_failure", DNS, gai=(11002,)),
+    Condition("dns_non_recoverable_failure", DNS, gai=(11003,)),
+    Condition("dns_reply_with_wrong_query_id", DNS),
+    Condition(BAD_REPLY, DNS, types=("dns.FormError",)),
+    Condition(CNAME_LOOP, DNS),
+    Condition(LAME, DNS),
+    Condition(BOGON, DNS),
+    Condition("unknown_failure: DNS reply from another address", DNS, written=False),
+    Condition("unknown_failure: truncated DNS reply", DNS, written=False),
     # any stage: the other side or the path
-    Condition("a reset in answer to the first packet, or ICMP port unreachable",
-              "connection_refused", EVERY, errno=("ECONNREFUSED",),
+    Condition("connection_refused", EVERY, errno=("ECONNREFUSED",),
               types=("builtins.ConnectionRefusedError",)),
-    Condition("a reset of an open connection", "connection_reset", EVERY,
-              errno=("ECONNRESET", "EPIPE"),
-              types=("builtins.ConnectionResetError", "builtins.BrokenPipeError",
-                     "anyio.BrokenResourceError")),
-    Condition("a connection given up on this side or in between", "connection_aborted", EVERY,
+    Condition("connection_reset", EVERY, errno=("ECONNRESET", "EPIPE"),
+              types=("builtins.ConnectionResetError", "builtins.BrokenPipeError")),
+    Condition("connection_aborted", EVERY,
               errno=("ECONNABORTED",), types=("builtins.ConnectionAbortedError",)),
-    Condition("a polite close before the exchange was complete", EOF, OPEN,
-              reason=("UNEXPECTED_EOF_WHILE_READING",),
-              types=("builtins.EOFError", "ssl.SSLEOFError", "ssl.SSLZeroReturnError",
-                     "anyio.EndOfStream", "anyio.IncompleteRead"),
+    Condition(EOF, OPEN, reason=("UNEXPECTED_EOF_WHILE_READING",),
+              types=("builtins.EOFError", "ssl.SSLEOFError", "ssl.SSLZeroReturnError"),
               said=("Server disconnected", "peer closed connection without sending",
                     "peer unexpectedly closed connection")),
-    Condition("nothing came before our timer ended", TIMEOUT, EVERY,
-              types=("builtins.TimeoutError", "httpcore2.TimeoutException", "dns.Timeout")),
-    Condition("nothing came before the system gave up", "timed_out", EVERY, errno=("ETIMEDOUT",)),
-    Condition("ICMP: host unreachable, filtered or unknown", "host_unreachable", EVERY,
-              errno=("EHOSTUNREACH", "EHOSTDOWN", "ENONET")),
-    Condition("ICMP: network unreachable; or no route, told apart by the reason no_route",
-              "network_unreachable", EVERY, errno=("ENETUNREACH",)),
-    Condition("the network dropped the connection", "network_reset", EVERY, errno=("ENETRESET",)),
-    Condition("a packet too large for the path", "message_size", EVERY, errno=("EMSGSIZE",)),
-    Condition("ICMP: protocol unreachable", "no_protocol_option", EVERY, errno=("ENOPROTOOPT",)),
-    Condition("ICMP: parameter problem", "unknown_failure: protocol error", EVERY,
-              errno=("EPROTO",)),
-    Condition("not connected, or no longer", "not_connected", EVERY, errno=("ENOTCONN",)),
+    Condition(TIMEOUT, EVERY, types=("builtins.TimeoutError", "httpcore2.TimeoutException")),
+    Condition("timed_out", EVERY, errno=("ETIMEDOUT",)),
+    Condition("host_unreachable", EVERY, errno=("EHOSTUNREACH", "EHOSTDOWN", "ENONET")),
+    Condition("network_unreachable", EVERY, errno=("ENETUNREACH",)),
+    Condition("network_reset", EVERY, errno=("ENETRESET",)),
+    Condition("message_size", EVERY, errno=("EMSGSIZE",)),
+    Condition("no_protocol_option", EVERY, errno=("ENOPROTOOPT",)),
+    Condition("unknown_failure: protocol error", EVERY, errno=("EPROTO",)),
+    Condition("not_connected", EVERY, errno=("ENOTCONN",)),
     # any stage: this machine
-    Condition("the network interface is down", "network_down", EVERY, errno=("ENETDOWN",),
-              local=True),
-    Condition("no source address to send from", "address_not_available", EVERY,
-              errno=("EADDRNOTAVAIL",), local=True),
-    Condition("the local port is taken", "address_in_use", EVERY, errno=("EADDRINUSE",),
-              local=True),
-    Condition("no such address family, such as no IPv6", "address_family_not_supported", EVERY,
-              errno=("EAFNOSUPPORT",), local=True),
-    Condition("the system does not permit it", "permission_denied", EVERY,
+    Condition("network_down", EVERY, errno=("ENETDOWN",), local=True),
+    Condition("address_not_available", EVERY, errno=("EADDRNOTAVAIL",), local=True),
+    Condition("address_in_use", EVERY, errno=("EADDRINUSE",), local=True),
+    Condition("address_family_not_supported", EVERY, errno=("EAFNOSUPPORT",), local=True),
+    Condition("permission_denied", EVERY,
               errno=("EACCES", "EPERM"), types=("builtins.PermissionError",), local=True),
-    Condition("the system rejects the argument", "invalid_argument", EVERY, errno=("EINVAL",),
+    Condition("invalid_argument", EVERY, errno=("EINVAL",), local=True),
+    Condition("no_buffer_space", EVERY, errno=("ENOBUFS",), local=True),
+    Condition("unknown_failure: too many open files", EVERY, errno=("EMFILE",), local=True),
+    Condition("unknown_failure: too many open files in system", EVERY, errno=("ENFILE",),
               local=True),
-    Condition("no room for network buffers", "no_buffer_space", EVERY, errno=("ENOBUFS",),
-              local=True),
-    Condition("too many files open in this process", "unknown_failure: too many open files", EVERY,
-              errno=("EMFILE",), local=True),
-    Condition("too many files open on this machine",
-              "unknown_failure: too many open files in system", EVERY, errno=("ENFILE",),
-              local=True),
-    Condition("no memory left", "unknown_failure: cannot allocate memory", EVERY,
+    Condition("unknown_failure: cannot allocate memory", EVERY,
               errno=("ENOMEM",), gai=("EAI_MEMORY",), types=("builtins.MemoryError",), local=True),
-    Condition("the socket was closed on our side", "connection_already_closed", EVERY,
-              types=("anyio.ClosedResourceError", "h11.LocalProtocolError"), local=True),
-    Condition("a second connect on one socket", "already_connected", EVERY, errno=("EISCONN",),
-              local=True),
-    Condition("a connect is already under way", "connection_already_in_progress", EVERY,
-              errno=("EALREADY",), local=True),
-    Condition("no destination was given", "destination_address_required", EVERY,
-              errno=("EDESTADDRREQ",), local=True),
-    Condition("a pointer outside memory", "bad_address", EVERY, errno=("EFAULT",), local=True),
-    Condition("a file descriptor that is not open", "bad_file_descriptor", EVERY,
-              errno=("EBADF",), local=True),
-    Condition("a file descriptor that is no socket", "not_a_socket", EVERY, errno=("ENOTSOCK",),
-              local=True),
-    Condition("a socket that should have waited", "operation_would_block", EVERY,
-              errno=("EWOULDBLOCK",), local=True),
-    Condition("the system lacks the protocol", "protocol_not_supported", EVERY,
-              errno=("EPROTONOSUPPORT",), local=True),
-    Condition("the protocol is wrong for the socket", "wrong_protocol_type", EVERY,
-              errno=("EPROTOTYPE",), local=True),
-    Condition("stopped by a person, a signal or the run's deadline", "interrupted", EVERY,
+    Condition("connection_already_closed", EVERY, types=("h11.LocalProtocolError",), local=True),
+    Condition("already_connected", EVERY, errno=("EISCONN",), local=True),
+    Condition("connection_already_in_progress", EVERY, errno=("EALREADY",), local=True),
+    Condition("destination_address_required", EVERY, errno=("EDESTADDRREQ",), local=True),
+    Condition("bad_address", EVERY, errno=("EFAULT",), local=True),
+    Condition("bad_file_descriptor", EVERY, errno=("EBADF",), local=True),
+    Condition("not_a_socket", EVERY, errno=("ENOTSOCK",), local=True),
+    Condition("operation_would_block", EVERY, errno=("EWOULDBLOCK",), local=True),
+    Condition("protocol_not_supported", EVERY, errno=("EPROTONOSUPPORT",), local=True),
+    Condition("wrong_protocol_type", EVERY, errno=("EPROTOTYPE",), local=True),
+    Condition("interrupted", EVERY,
               errno=("EINTR",), types=("asyncio.CancelledError", "builtins.KeyboardInterrupt"),
               local=True),
     # tls: the certificate
-    Condition("no known authority vouches for the certificate", "ssl_unknown_authority", TLS,
-              verify=(2, 7, 19, 20, 21, 27)),
-    Condition("a certificate that is signed by itself", "ssl_unknown_authority", TLS,
-              verify=(18,)),
-    Condition("a certificate for another name or address", "ssl_invalid_hostname", TLS,
-              verify=(62, 64)),
-    Condition("a certificate that is not valid yet", BAD_CERTIFICATE, TLS, verify=(9,)),
-    Condition("an expired certificate", BAD_CERTIFICATE, TLS, verify=(10,)),
-    Condition("a certificate of another purpose, a broken chain rule, or unreadable",
-              BAD_CERTIFICATE, TLS, reason=("CERTIFICATE_VERIFY_FAILED",), verify=(26,)),
+    Condition("ssl_unknown_authority", TLS, verify=(2, 7, 18, 19, 20, 21, 27)),
+    Condition("ssl_invalid_hostname", TLS, verify=(62, 64)),
+    Condition(BAD_CERTIFICATE, TLS, reason=("CERTIFICATE_VERIFY_FAILED",), verify=(9, 10, 26)),
     # tls: what the other side said in an alert
     _alert(10, "UNEXPECTED_MESSAGE", "unexpected message"),
     _alert(20, "BAD_RECORD_MAC", "bad record MAC"),
@@ -245,56 +201,47 @@ TABLE = (
     _alert(116, "CERTIFICATE_REQUIRED", "certificate required"),
     _alert(120, "NO_APPLICATION_PROTOCOL", "no application protocol"),
     # tls: what OpenSSL here makes of what came
-    Condition("something else than TLS where a TLS record belongs", NOT_TLS, TLS_ON,
+    Condition(NOT_TLS, TLS_ON,
               reason=("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "HTTPS_PROXY_REQUEST",
                       "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG")),
-    Condition("a protocol version that was not offered",
-              "unknown_failure: tls: server selected unsupported protocol version", TLS,
+    Condition("unknown_failure: tls: server selected unsupported protocol version", TLS,
               reason=("UNSUPPORTED_PROTOCOL", "UNKNOWN_PROTOCOL", "WRONG_SSL_VERSION",
                       "UNSUPPORTED_SSL_VERSION", "UNKNOWN_SSL_VERSION", "VERSION_TOO_LOW",
                       "VERSION_TOO_HIGH", "BAD_PROTOCOL_VERSION_NUMBER")),
-    Condition("no protocol version or cipher is allowed on this machine",
-              "unknown_failure: tls: no supported versions satisfy MinVersion and MaxVersion", TLS,
+    Condition("unknown_failure: tls: no supported versions satisfy MinVersion and MaxVersion", TLS,
               reason=("NO_PROTOCOLS_AVAILABLE", "NO_CIPHERS_AVAILABLE", "LIBRARY_HAS_NO_CIPHERS"),
               local=True),
-    Condition("a cipher suite that was not offered",
-              "unknown_failure: tls: server chose an unconfigured cipher suite", TLS,
+    Condition("unknown_failure: tls: server chose an unconfigured cipher suite", TLS,
               reason=("WRONG_CIPHER_RETURNED", "UNKNOWN_CIPHER_RETURNED",
                       "CIPHERSUITE_DIGEST_HAS_CHANGED")),
-    Condition("a server without secure renegotiation (RFC 5746)",
-              "unknown_failure: tls: no secure renegotiation", TLS,
+    Condition("unknown_failure: tls: no secure renegotiation", TLS,
               reason=("UNSAFE_LEGACY_RENEGOTIATION_DISABLED",)),
-    Condition("a key that is too short to be safe", "unknown_failure: tls: key too small", TLS,
+    Condition("unknown_failure: tls: key too small", TLS,
               reason=("DH_KEY_TOO_SMALL", "EE_KEY_TOO_SMALL", "CA_KEY_TOO_SMALL",
                       "CA_MD_TOO_WEAK")),
-    Condition("a signature that does not fit the certificate",
-              "unknown_failure: tls: invalid signature by the server certificate", TLS,
+    Condition("unknown_failure: tls: invalid signature by the server certificate", TLS,
               reason=("BAD_SIGNATURE", "WRONG_SIGNATURE_TYPE", "WRONG_SIGNATURE_SIZE",
                       "WRONG_SIGNATURE_LENGTH", "DIGEST_CHECK_FAILED",
                       "LEGACY_SIGALG_DISALLOWED_OR_UNSUPPORTED")),
-    Condition("a handshake message beyond the limit, such as a huge certificate chain",
-              TLS_TOO_LARGE, TLS,
-              reason=("EXCESSIVE_MESSAGE_SIZE",)),
-    Condition("alerts, key updates or empty records without end",
-              "unknown_failure: tls: too many ignored records", TLS_ON,
+    Condition(TLS_TOO_LARGE, TLS, reason=("EXCESSIVE_MESSAGE_SIZE",)),
+    Condition("unknown_failure: tls: too many ignored records", TLS_ON,
               reason=("TOO_MANY_WARN_ALERTS", "TOO_MANY_KEY_UPDATES", "RECORD_TOO_SMALL")),
-    _own_alert("a TLS message that does not belong here", "unexpected message",
+    _own_alert("unexpected message",
                "UNEXPECTED_MESSAGE", "UNEXPECTED_RECORD", "BAD_RECORD_TYPE", "CCS_RECEIVED_EARLY",
                "UNEXPECTED_CCS_MESSAGE", "INVALID_CCS_MESSAGE", "BAD_CHANGE_CIPHER_SPEC",
                "APP_DATA_IN_HANDSHAKE", "APPLICATION_DATA_AFTER_CLOSE_NOTIFY",
                "GOT_A_FIN_BEFORE_A_CCS", "DATA_BETWEEN_CCS_AND_FINISHED", "NO_RENEGOTIATION",
                "MIXED_HANDSHAKE_AND_NON_HANDSHAKE_DATA", "NOT_ON_RECORD_BOUNDARY"),
-    _own_alert("a TLS record that was changed or does not decrypt", "bad record MAC",
-               "DECRYPTION_FAILED_OR_BAD_RECORD_MAC", "DECRYPTION_FAILED",
+    _own_alert("bad record MAC", "DECRYPTION_FAILED_OR_BAD_RECORD_MAC", "DECRYPTION_FAILED",
                "BLOCK_CIPHER_PAD_IS_WRONG"),
-    _own_alert("a TLS record that is too long", "record overflow",
+    _own_alert("record overflow",
                "DATA_LENGTH_TOO_LONG", "ENCRYPTED_LENGTH_TOO_LONG", "EXCEEDS_MAX_FRAGMENT_SIZE"),
-    _own_alert("a TLS message that cannot be read", "error decoding message",
+    _own_alert("error decoding message",
                "LENGTH_MISMATCH", "LENGTH_TOO_SHORT", "LENGTH_TOO_LONG", "BAD_LENGTH", "BAD_PACKET",
                "BAD_PACKET_LENGTH", "BAD_HANDSHAKE_LENGTH", "RECORD_LENGTH_MISMATCH",
                "CERT_LENGTH_MISMATCH", "EXT_LENGTH_MISMATCH", "EXTRA_DATA_IN_MESSAGE",
                "INVALID_ALERT", "UNKNOWN_ALERT_TYPE", "SERVERHELLO_TLSEXT", "PARSE_TLSEXT"),
-    _own_alert("a TLS value that is not allowed or was not offered", "illegal parameter",
+    _own_alert("illegal parameter",
                "BAD_EXTENSION", "UNSOLICITED_EXTENSION", "BAD_KEY_SHARE", "BAD_ECPOINT",
                "WRONG_CURVE", "UNSUPPORTED_ELLIPTIC_CURVE", "BAD_DH_VALUE", "BAD_VALUE",
                "BAD_LEGACY_VERSION", "BAD_HRR_VERSION", "NO_CHANGE_FOLLOWING_HRR",
@@ -303,27 +250,23 @@ TABLE = (
                "SSL3_SESSION_ID_TOO_LONG", "RENEGOTIATION_MISMATCH", "INAPPROPRIATE_FALLBACK",
                "WRONG_CERTIFICATE_TYPE"),
     # tls inside quic
-    Condition("QUIC: no version in common", "quic_incompatible_version", TLS),
-    Condition("QUIC: the handshake was refused", "ssl_failed_handshake", TLS),
-    Condition("QUIC: a handshake beyond the limit on bytes", QUIC_TOO_LARGE, TLS),
+    Condition("quic_incompatible_version", TLS),
+    Condition("ssl_failed_handshake", TLS),
+    Condition(QUIC_TOO_LARGE, TLS),
     # http
-    Condition("an answer that is not HTTP, or breaks its rules", NOT_HTTP, HTTP,
+    Condition(NOT_HTTP, HTTP,
               types=("h11.RemoteProtocolError", "httpcore2.RemoteProtocolError", "h2.H2Error",
                      "hpack.HPACKError", "hyperframe.HyperframeError")),
-    Condition("HTTP/2: the server ended the stream", "unknown_failure: http2: stream reset", HTTP,
-              types=("h2.StreamReset",)),
-    Condition("HTTP/2: the server ended the connection",
-              "unknown_failure: http2: server sent GOAWAY", HTTP,
+    Condition("unknown_failure: http2: stream reset", HTTP, types=("h2.StreamReset",)),
+    Condition("unknown_failure: http2: server sent GOAWAY", HTTP,
               types=("h2.ConnectionTerminated",)),
-    Condition("an answer beyond the cap on bytes that is not a body", TOO_LARGE, HTTP),
-    Condition("a body whose compression cannot be undone", BAD_ENCODING, HTTP,
-              types=("zlib.error",)),
-    Condition("a redirect that names no usable host", BAD_LOCATION, HTTP),
-    Condition("a redirect to something else than http or https", OTHER_SCHEME, HTTP,
-              types=("httpcore2.UnsupportedProtocol",)),
-    Condition("more redirects than the cap", TOO_MANY_REDIRECTS, HTTP),
-    Condition("another status than the list expects", UNEXPECTED_STATUS, ("dns", "http")),
-    Condition("another body than the list expects", UNEXPECTED_BODY, HTTP),
+    Condition(TOO_LARGE, HTTP),
+    Condition(BAD_ENCODING, HTTP, types=("zlib.error",)),
+    Condition(BAD_LOCATION, HTTP),
+    Condition(OTHER_SCHEME, HTTP, types=("httpcore2.UnsupportedProtocol",)),
+    Condition(TOO_MANY_REDIRECTS, HTTP),
+    Condition(UNEXPECTED_STATUS, ("dns", "http")),
+    Condition(UNEXPECTED_BODY, HTTP),
 )
 # fmt: on
 
@@ -331,7 +274,6 @@ BY_ERRNO: dict[int, str] = {
     getattr(errno, name): one.failure for one in TABLE for name in one.errno if hasattr(errno, name)
 }
 LOCAL = frozenset(one.failure for one in TABLE if one.local)
-LOCAL_ERRNO = frozenset(number for number, failure in BY_ERRNO.items() if failure in LOCAL)
 """Faults of the probing machine itself: no evidence about the target."""
 _BY_GAI_NAME: dict[int, str] = {
     getattr(socket, name): one.failure

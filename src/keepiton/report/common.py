@@ -311,13 +311,12 @@ def evidence(window: Window, words: Language) -> str:
 
 def meanings(window: Window, words: Language, most: int = 3) -> str:
     """Say in plain words what the commonest failures are."""
-    from keepiton.explain import FAILURES  # noqa: PLC0415 - of pages alone
+    from keepiton import explain  # noqa: PLC0415 - of pages alone
 
+    texts = explain.kinds()["failure"]
     codes = dict.fromkeys(name.partition(" ")[2] for name in window.failures)
     return "; ".join(
-        f"{code}: {words.say(FAILURES[code].short)}"
-        for code in list(codes)[:most]
-        if code in FAILURES
+        f"{code}: {words.say(texts[code].short)}" for code in list(codes)[:most] if code in texts
     )
 
 
@@ -585,7 +584,7 @@ def spoken(one: Status, words: Language) -> str:
 
 def event_name(event: Event, words: Language) -> str:
     """Name an event in the reader's language, or in English where nobody gave that."""
-    return getattr(event, f"title_{words.code}", "") or event.title
+    return event.title_in(words.code)
 
 
 def event_span(report: Report, event: Event) -> str:

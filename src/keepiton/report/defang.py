@@ -26,7 +26,7 @@ def defang(report: Report) -> Report:
         return replace(one, subject=name(one.subject))
 
     def event(one: Event) -> Event:
-        titles = ("title", "title_ru", "title_be", "source")
+        titles = [each for each in Event.model_fields if each.split("_")[0] in ("title", "source")]
         return one.model_copy(update={each: name(getattr(one, each)) for each in titles})
 
     never = tuple(name(one) for one in report.findings.never_answered)
