@@ -10,8 +10,10 @@ import pytest
 import catalogue
 from catalogue import TRANSLATED
 from keepiton import language
+from keepiton.consent import first_run
 from keepiton.detect import Policy
 from keepiton.errors import Mistake
+from keepiton.language import LOCALES
 from keepiton.report import common
 from timelines import Watch, found
 

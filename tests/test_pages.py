@@ -29,18 +29,21 @@ from timelines import START, STEP, Watch, rounds
 
 DOCS = Path(__file__).parent.parent / "docs"
 MINSK = ZoneInfo("Europe/Minsk")
-EVENT = Event(
-    id="vote",
-    title="A vote",
-    **{"title_ru": "Голосование", "title_be": "Галасаванне"},
-    start=datetime(2022, 2, 28, 5, tzinfo=UTC),
-    end=datetime(2022, 2, 28, 17, tzinfo=UTC),
-    zone="Europe/Minsk",
-    kind="vote",
-    where="national",
-    precision="hour",
-    source="https://events.example/vote",
-    confidence="high",
+EVENT = Event.model_validate(
+    {
+        "id": "vote",
+        "title": "A vote",
+        "title_ru": "Голосование",
+        "title_be": "Галасаванне",
+        "start": datetime(2022, 2, 28, 5, tzinfo=UTC),
+        "end": datetime(2022, 2, 28, 17, tzinfo=UTC),
+        "zone": "Europe/Minsk",
+        "kind": "vote",
+        "where": "national",
+        "precision": "hour",
+        "source": "https://events.example/vote",
+        "confidence": "high",
+    }
 )
 HOSTILE = '"><img src=x onerror=alert(1)>{{7*7}}</svg>\x1b[31m\u202e'
 DAYS = 3
