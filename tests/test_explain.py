@@ -121,3 +121,42 @@ def test_explaining_loads_nothing_heavy_and_needs_no_folder() -> None:
     assert "own line was down" in done.stdout
     heavy = {"pydantic", "asyncio", "ssl", "httpcore2", "dns", "cryptography", "duckdb", "rich"}
     assert not heavy & set(done.stderr.split())
+
+
+def test_the_texts_are_read_at_first_use_alone() -> None:
+    code = (
+        "import sys\nfrom keepiton import explain\nassert 'tomllib' not in sys.modules\n"
+        "assert explain.kinds() is explain.kinds()\nassert 'tomllib' in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+    code = (
+        "import sys\nsys.argv = ['keepiton', '--help']\nfrom keepiton.cli import main\n"
+        "try:\n    main()\nexcept SystemExit:\n    pass\n"
+        "assert 'keepiton.explain' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
+WHOLE = {"short": "a", "means": "B.", "causes": "C.", "not_proof": "D."}
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        "text",
+        {**WHOLE, "short": ""},
+        {**WHOLE, "means": 1},
+        {**WHOLE, "cause": "C."},
+        {"short": "a", "means": "B."},
+        {"short": "a", "means": "B.", "like": "nothing"},
+        {"short": "a", "like": "odd"},
+    ],
+    ids=["no table", "empty", "number", "unknown key", "missing", "like nothing", "no meaning"],
+)
+def test_an_entry_that_is_not_whole_is_a_fault_of_the_program(entry: object) -> None:
+    shared = {"odd": {"means": "E.", "causes": "F.", "not_proof": "G."}}
+    with pytest.raises(ValueError, match=r"^explain\.toml: name: "):
+        explain._text("name", entry, shared)  # noqa: SLF001 - as the file is read
+    assert explain._text("name", WHOLE, shared) == explain.Text("a", "B.", "C.", "D.")  # noqa: SLF001
+    like = {"short": "a", "means": "B.", "like": "odd"}
+    assert explain._text("name", like, shared) == explain.Text("a", "B. E.", "F.", "G.")  # noqa: SLF001

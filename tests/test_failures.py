@@ -605,5 +605,18 @@ def test_every_failure_that_the_program_writes_is_in_the_table() -> None:
             assert (found[1] or found[2]) in known, path
 
 
+def test_a_failure_that_is_no_longer_written_has_no_sign_and_is_nowhere_written() -> None:
+    retired = [one for one in failures.TABLE if not one.written]
+    assert {one.failure for one in retired} == {
+        "unknown_failure: DNS reply from another address",
+        "unknown_failure: truncated DNS reply",
+    }
+    for one in retired:
+        assert one == failures.Condition(one.failure, one.stages, written=False)
+        for path in Path(failures.__file__).parents[1].rglob("*.py"):
+            text = path.read_text()
+            assert one.failure not in text or path.name == "failures.py", path
+
+
 def test_no_way_there_is_told_from_the_routing_table_alone() -> None:
     assert net.route("127.0.0.1") == "127.0.0.1"

@@ -40,18 +40,20 @@ class Text:
 
 
 def _text(name: str, entry: object, shared: Mapping[str, Mapping[str, str]]) -> Text:
-    """Validate one entry and complete it. Raises ValueError."""
-    if not isinstance(entry, dict) or not all(
-        one and isinstance(one, str) for one in entry.values()
-    ):
-        raise ValueError(f"explain.toml: {name}: not a table of texts")
-    common = shared[entry["like"]] if "like" in entry else {}
-    whole = {**common, **entry}
-    whole.pop("like", None)
+    """Validate one entry, and complete it with what its ``like`` shares. Raises ValueError."""
+    if not isinstance(entry, dict):
+        raise ValueError(f"explain.toml: {name}: not a table")  # noqa: TRY004 - of the file
+    own = {key: value for key, value in entry.items() if key != "like"}
+    common = shared.get(entry["like"]) if "like" in entry else {}
+    if common is None or (common and "means" not in own):
+        raise ValueError(f"explain.toml: {name}: like nothing that is shared, or without a meaning")
+    whole = {**common, **own}
     if whole.keys() != {one.name for one in fields(Text)}:
         raise ValueError(f"explain.toml: {name}: a key is missing or unknown")
-    if "means" in common:
-        whole["means"] = f"{entry['means']} {common['means']}"
+    if not all(value and isinstance(value, str) for value in whole.values()):
+        raise ValueError(f"explain.toml: {name}: a value is empty or no text")
+    if common:
+        whole["means"] = f"{own['means']} {common['means']}"
     return Text(**whole)
 
 
