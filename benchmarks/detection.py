@@ -24,11 +24,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from keepiton.base.types import utc
 from keepiton.cli.common import policy_from
 from keepiton.detect import Policy
-from keepiton.model import Detected, Window, utc
+from keepiton.detect.types import Detected, Window
 from keepiton.report.build import build
-from keepiton.results.read import find, read
+from keepiton.storage.reader import find, read
 
 PAUSE_S = 90
 """A longer silence of a vantage ends its run (the form has no run ids)."""

@@ -23,9 +23,9 @@ from pathlib import Path
 
 import boto3
 
-from keepiton.model import End, Measurement, Run
-from keepiton.results.write import file_name
-from keepiton.store import LEVEL
+from keepiton.fleet.object_store import LEVEL
+from keepiton.storage.rows import End, Measurement, Run
+from keepiton.storage.writer import file_name
 
 ROWS = 350
 KEEPITON, RCLONE = (str(Path(sys.executable).with_name(name)) for name in ("keepiton", "rclone"))

@@ -30,11 +30,12 @@ import dns.asyncquery
 import dns.message
 
 import world
-from keepiton.model import Measurement, Query, Run, Target
+from keepiton.lists.types import Query, Target
 from keepiton.probe import http
+from keepiton.probe.context import Settings
 from keepiton.probe.runner import Runner
-from keepiton.probe.world import Settings
-from keepiton.results.write import Writer
+from keepiton.storage.rows import Measurement, Run
+from keepiton.storage.writer import Writer
 
 COUNT, ROUNDS = 400, 9
 QUESTIONS = 1000

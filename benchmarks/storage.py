@@ -26,10 +26,10 @@ from pathlib import Path
 from typing import Any
 
 import world
-from keepiton.results import export, pack
-from keepiton.results.info import info
-from keepiton.results.read import find
-from keepiton.results.runs import content, held, home
+from keepiton.archive import export, pack
+from keepiton.archive.info import info
+from keepiton.storage.reader import find
+from keepiton.storage.runs import content, held, home
 
 DAY = datetime(2022, 2, 27, tzinfo=UTC)
 TARGETS, RUNS_A_DAY, ROWS_A_RUN = 45, 288, 350

@@ -13,9 +13,11 @@ from babel.messages.extract import extract_from_dir
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
 
-from keepiton import cli, explain
-from keepiton.cli import results, tongue
-from keepiton.language import LOCALES
+from keepiton import cli
+from keepiton.base.language import LOCALES
+from keepiton.cli import i18n
+from keepiton.commands import results
+from keepiton.report import explain
 
 SOURCE = Path(__file__).parent.parent / "src" / "keepiton"
 METHODS = [("**.py", "python"), ("**.jinja", "jinja2")]
@@ -53,12 +55,12 @@ def texts() -> Iterator[tuple[str | tuple[str, ...], str]]:
         if message and str(message).strip():
             yield message, file
     for command in commands():
-        for text in tongue.texts(command):
+        for text in i18n.texts(command):
             yield text, f"help-of-{command.name}"
     for short in (*cli.COMMANDS.values(), *results.SHORTS.values()):
         yield short, "help-of-keepiton"
     for one in explain.kinds()["failure"].values():
-        yield one.short, "explain.toml"
+        yield one.short, "report/explain.toml"
 
 
 def read(code: str) -> Catalog:

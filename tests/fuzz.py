@@ -15,15 +15,17 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from keepiton.findings import Numbered, findings
-from keepiton.model import Fingerprint, Measurement, Run, clean
+from keepiton.base.types import clean
+from keepiton.findings import render as rendered
+from keepiton.findings.judge import Numbered, findings
+from keepiton.lists import citizenlab, plain, toml
+from keepiton.lists.types import Fingerprint
 from keepiton.probe import dns as stage
 from keepiton.probe import http
 from keepiton.probe.failures import TABLE, Failed, classify
 from keepiton.probe.net import Connection
-from keepiton.report import findings as rendered
-from keepiton.results.lines import lines
-from keepiton.targets import citizenlab, plain, toml
+from keepiton.storage.lines import lines
+from keepiton.storage.rows import Measurement, Run
 
 CORPUS = Path(__file__).with_name("corpus")
 KNOWN = frozenset(one.failure for one in TABLE)

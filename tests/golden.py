@@ -18,11 +18,11 @@ from click.testing import CliRunner
 
 from keepiton.cli import keepiton
 from keepiton.cli.report import MOST_SPANS
-from keepiton.report import RENDERERS, STATUS
+from keepiton.lists import events
 from keepiton.report.build import build
-from keepiton.results.read import find, read
-from keepiton.results.witness import locate, seal
-from keepiton.targets import events
+from keepiton.report.formats import RENDERERS, STATUS
+from keepiton.storage.evidence import locate, seal
+from keepiton.storage.reader import find, read
 
 ROOT = Path(__file__).parent.parent
 sys.path.append(str(ROOT / "benchmarks"))

@@ -89,7 +89,7 @@ def tried(way: Callable[..., list[str]], python: str) -> str:
             remove = way(python, home, env)
             used(str(home / "bin/keepiton"), str(home / "data"), env)
             ran(remove, env)
-            locks = {home / "pipx/venvs/.keepiton.lock"}  # pipx's own, and empty
+            locks = {home / "pipx/venvs/.keepiton.storage.lock"}  # pipx's own, and empty
             left = {*home.rglob("*keepiton*")} - locks - {*(home / "data").rglob("*")}
             assert not left, f"left behind: {left}"
         except AssertionError as exc:

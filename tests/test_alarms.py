@@ -22,14 +22,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from keepiton import language
-from keepiton.alarms import changes, courier, deliver, memory, message, ping
-from keepiton.alarms.changes import FLOORS, KEEP, Change, Told, compare
-from keepiton.cli import alarming, common
+from keepiton.base import language
+from keepiton.base.errors import Mistake
+from keepiton.base.types import Line
+from keepiton.cli import common
+from keepiton.commands import alarm_options
 from keepiton.detect import Policy
-from keepiton.errors import Mistake
-from keepiton.model import Detected, Line, Window
-from keepiton.report.common import Report
+from keepiton.detect.types import Detected, Window
+from keepiton.operate.alarms import apprise_worker, changes, deliver, memory, message, ping
+from keepiton.operate.alarms.changes import FLOORS, KEEP, Change, Told, compare
+from keepiton.report.phrases import Report
 from loopback import Server, Talk, closed_port, page, serving, silent
 from timelines import START, STEP, Watch, found, write
 
@@ -403,8 +405,10 @@ def test_the_window_as_json_is_bounded_and_tells_no_folder() -> None:
 # The command.
 
 
-def ready(tmp_path: Path, on_change: str | None = None, **files: str | None) -> alarming.Alarms:
-    made = alarming.prepare(
+def ready(
+    tmp_path: Path, on_change: str | None = None, **files: str | None
+) -> alarm_options.Alarms:
+    made = alarm_options.prepare(
         tmp_path / "data",
         on_change,
         private(tmp_path / "notify", files["notify"]) if files.get("notify") else None,
@@ -422,7 +426,7 @@ def private(path: Path, text: str | None) -> Path:
 
 
 def run(
-    alarms: alarming.Alarms | None,
+    alarms: alarm_options.Alarms | None,
     tmp_path: Path,
     number: float,
     verdict: Line | None = "up",
@@ -431,9 +435,9 @@ def run(
     verbose: bool = False,
 ) -> None:
     """Do what ``probe`` does about alarms, around a run that ends now."""
-    alarming.begin(alarms)
+    alarm_options.begin(alarms)
     data = tmp_path / "data"
-    alarming.after(alarms, data, verdict, code, language.ENGLISH, at(number), verbose=verbose)
+    alarm_options.after(alarms, data, verdict, code, language.ENGLISH, at(number), verbose=verbose)
 
 
 def upload(tmp_path: Path, *marks: str, name: str = "t", line: str = "") -> None:
@@ -600,12 +604,12 @@ def body_of(request: bytes) -> dict[str, Any]:
     return dict(json.loads(request.partition(b"\r\n\r\n")[2]))
 
 
-def wired(*urls: str, on_change: str = "") -> alarming.Alarms:
+def wired(*urls: str, on_change: str = "") -> alarm_options.Alarms:
     """Make ready what ``prepare`` would, which takes a process to look at the URLs."""
     channels = [deliver.Channel(f"line {n}", url=url) for n, url in enumerate(urls, 1)]
     if on_change:
         channels.insert(0, deliver.Channel("--on-change", command=on_change))
-    return alarming.Alarms(LIKELY, tuple(channels), None)
+    return alarm_options.Alarms(LIKELY, tuple(channels), None)
 
 
 def test_a_service_gets_the_message_and_is_asked_for_nothing_else(
@@ -757,8 +761,8 @@ def test_each_message_is_noted_as_it_is_sent_so_a_crash_repeats_one_at_most(
     )
     code = f"""
 import datetime, pathlib
-from keepiton import language
-from keepiton.cli import alarming
+from keepiton.base import language
+from keepiton.commands import alarm_options as alarming
 data = pathlib.Path({str(data)!r})
 alarms = alarming.prepare(data, {text!r}, None, "likely", None)
 now = datetime.datetime.fromisoformat({at(12).isoformat()!r})
@@ -832,12 +836,12 @@ def test_a_file_of_secrets_that_others_can_read_is_refused(tmp_path: Path, kind:
     for mode in (0o640, 0o604, 0o622):
         path.chmod(mode)
         with pytest.raises(Mistake, match="chmod 600") as raised:
-            alarming.prepare(tmp_path, None, notify, "likely", pinged)
+            alarm_options.prepare(tmp_path, None, notify, "likely", pinged)
         assert SECRET not in str(raised.value)
     for bad, why in ((tmp_path / "none", "No such file"), (tmp_path, "directory")):
         notify, pinged = (bad, None) if kind == "notify" else (None, bad)
         with pytest.raises(Mistake, match=why):
-            alarming.prepare(tmp_path, None, notify, "likely", pinged)
+            alarm_options.prepare(tmp_path, None, notify, "likely", pinged)
 
 
 @pytest.mark.parametrize(
@@ -854,7 +858,7 @@ def test_a_file_of_secrets_that_others_can_read_is_refused(tmp_path: Path, kind:
 def test_a_notify_file_is_looked_at_before_a_run(tmp_path: Path, text: str, why: str) -> None:
     path = private(tmp_path / "notify", text)
     with pytest.raises(Mistake, match=why) as raised:
-        alarming.prepare(tmp_path, None, path, "likely", None)
+        alarm_options.prepare(tmp_path, None, path, "likely", None)
     assert SECRET not in str(raised.value)
 
 
@@ -875,25 +879,25 @@ def test_a_notify_file_is_looked_at_before_a_run(tmp_path: Path, text: str, why:
 def test_a_ping_url_is_looked_at_before_a_run(tmp_path: Path, text: str, why: str) -> None:
     path = private(tmp_path / "ping", text + "\nanother line\n")
     with pytest.raises(Mistake, match=why) as raised:
-        alarming.prepare(tmp_path, None, None, "likely", path)
+        alarm_options.prepare(tmp_path, None, None, "likely", path)
     assert SECRET not in str(raised.value)
 
 
 def test_what_is_not_installed_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import importlib.util  # noqa: PLC0415
 
-    from keepiton.results import read  # noqa: PLC0415
+    from keepiton.storage import reader as read  # noqa: PLC0415
 
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
     path = private(tmp_path / "notify", "json://127.0.0.1/")
     with pytest.raises(Mistake, match=r"pip install 'keepiton\[notify\]'"):
-        alarming.prepare(tmp_path, None, path, "likely", None)
+        alarm_options.prepare(tmp_path, None, path, "likely", None)
     monkeypatch.setattr(read, "find_spec", lambda _: None)
     with pytest.raises(Mistake, match="--on-change: needs duckdb and numpy"):
-        alarming.prepare(tmp_path, "true", None, "likely", None)
+        alarm_options.prepare(tmp_path, "true", None, "likely", None)
     pinged = private(tmp_path / "ping", "http://localhost/abc")
-    assert alarming.prepare(tmp_path, None, None, "likely", pinged)
-    assert alarming.prepare(tmp_path, None, None, "likely", None) is None
+    assert alarm_options.prepare(tmp_path, None, None, "likely", pinged)
+    assert alarm_options.prepare(tmp_path, None, None, "likely", None) is None
 
 
 # The ping.
@@ -966,7 +970,7 @@ def test_a_ping_that_hangs_holds_no_run(
     with serving(talk) as server:
         alarms = ready(tmp_path, ping=f"http://127.0.0.1:{server.port}/{SECRET}")
         began = time.monotonic()
-        alarming.begin(alarms)
+        alarm_options.begin(alarms)
         assert time.monotonic() - began < 0.2, "the beginning is not waited for"
         run(alarms, tmp_path, 36, verbose=True)
         assert time.monotonic() - began < 3
@@ -996,9 +1000,9 @@ def test_no_secret_is_shown_when_nobody_listens(
 
 def test_the_courier_says_nothing_whatever_apprise_says() -> None:
     """Of a broken URL Apprise's own log would show parts."""
-    words = [sys.executable, "-P", "-m", courier.__name__]
+    words = [sys.executable, "-P", "-m", apprise_worker.__name__]
     text = json.dumps({"urls": ["json://127.0.0.1/ok", f"tgram://{SECRET}"]})
     done = subprocess.run(words, input=text, capture_output=True, text=True, check=False)
-    assert done.returncode == courier.UNKNOWN + 1
+    assert done.returncode == apprise_worker.UNKNOWN + 1
     assert SECRET not in done.stdout + done.stderr
     assert shlex.join(words).count(SECRET) == 0

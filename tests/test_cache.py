@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from keepiton.results import read
-from keepiton.results.cache import DIGEST, LENGTH, Cache
+from keepiton.storage import reader
+from keepiton.storage.cache import DIGEST, LENGTH, Cache
 from timelines import Watch, plain, rounds, write
 
 DAY = Watch("v1", {"a@alpha": "..xxx...", "b@alpha": "........"})
@@ -28,13 +28,13 @@ NEXT = Watch("v3", {"a@alpha": "..xx..xx"}, late=timedelta(days=1))
 def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Every file that is folded, in the order of folding; the folding is the real one."""
     names: list[str] = []
-    real = read.fold
+    real = reader.fold
 
-    def fold(database: Any, files: Sequence[str], *more: Any) -> read.Folded:  # noqa: ANN401
+    def fold(database: Any, files: Sequence[str], *more: Any) -> reader.Folded:  # noqa: ANN401
         names.extend(files)
         return real(database, files, *more)
 
-    monkeypatch.setattr(read, "fold", fold)
+    monkeypatch.setattr(reader, "fold", fold)
     return names
 
 
@@ -45,10 +45,10 @@ def texts(files: Sequence[Path]) -> list[str]:
 def test_the_second_read_opens_no_result_file(tmp_path: Path, opened: list[str]) -> None:
     files = texts(write(tmp_path, DAY, OTHER, NEXT))
     cache = Cache(tmp_path)
-    first = read.read(files, cache)
+    first = reader.read(files, cache)
     assert sorted(opened) == sorted(files)
     opened.clear()
-    second = read.read(files, Cache(tmp_path))
+    second = reader.read(files, Cache(tmp_path))
     assert opened == []
     assert plain(second.rounds) == plain(first.rounds) == plain(rounds(DAY, OTHER, NEXT))
     assert (second.files, second.unsealed) == (first.files, first.unsealed) == (len(files), 0)
@@ -57,80 +57,80 @@ def test_the_second_read_opens_no_result_file(tmp_path: Path, opened: list[str])
 def test_unreadable_lines_are_told_from_the_cache_too(tmp_path: Path, opened: list[str]) -> None:
     path, *_ = files = write(tmp_path, DAY)
     path.write_text(path.read_text() + "garbage\n")
-    first = read.read(texts(files), Cache(tmp_path))
+    first = reader.read(texts(files), Cache(tmp_path))
     opened.clear()
-    assert read.read(texts(files), Cache(tmp_path)).bad_lines == first.bad_lines == {path.name: 1}
+    assert reader.read(texts(files), Cache(tmp_path)).bad_lines == first.bad_lines == {path.name: 1}
     assert opened == []
 
 
 def test_new_files_of_a_day_are_folded_and_no_others(tmp_path: Path, opened: list[str]) -> None:
     *old, new, newer = texts(write(tmp_path, DAY, OTHER))
     cache = Cache(tmp_path)
-    read.read(old, cache)
+    reader.read(old, cache)
     for files, wanted in (([*old, new], [new]), ([*old, new, newer], [newer])):
         opened.clear()
-        got = read.read(files, cache)
+        got = reader.read(files, cache)
         assert opened == wanted
-        assert plain(got.rounds) == plain(read.read(files).rounds)
+        assert plain(got.rounds) == plain(reader.read(files).rounds)
     opened.clear()
-    assert plain(read.read([*old, new, newer], cache).rounds) == plain(rounds(DAY, OTHER))
+    assert plain(reader.read([*old, new, newer], cache).rounds) == plain(rounds(DAY, OTHER))
     assert opened == []
 
 
 def test_a_changed_file_is_read_again(tmp_path: Path, opened: list[str]) -> None:
     files = write(tmp_path, DAY)
     cache = Cache(tmp_path)
-    before = read.read(texts(files), cache)
+    before = reader.read(texts(files), cache)
     text = files[2].read_text()
     for changed in (text.replace('"t":', '"t" :'), text.replace("timeout", "refusal")):
         files[2].write_text(changed)
         opened.clear()
-        after = read.read(texts(files), cache)
+        after = reader.read(texts(files), cache)
         assert str(files[2]) in opened
-        assert plain(after.rounds) == plain(read.read(texts(files)).rounds)
+        assert plain(after.rounds) == plain(reader.read(texts(files)).rounds)
     assert plain(after.rounds) != plain(before.rounds)
 
 
 def test_a_change_that_keeps_the_size_is_seen(tmp_path: Path) -> None:
     files = write(tmp_path, DAY)
     cache = Cache(tmp_path)
-    read.read(texts(files), cache)
+    reader.read(texts(files), cache)
     told = files[2].stat()
     files[2].write_text(files[2].read_text().replace('"state":"fail"', '"state":"okay"'))
     assert files[2].stat().st_size == told.st_size
-    assert plain(read.read(texts(files), cache).rounds) == plain(read.read(texts(files)).rounds)
+    assert plain(reader.read(texts(files), cache).rounds) == plain(reader.read(texts(files)).rounds)
 
 
 def test_a_file_that_took_anothers_place_is_seen(tmp_path: Path) -> None:
     """As when a copy with the old time of change is moved there."""
     files = write(tmp_path, DAY)
     cache = Cache(tmp_path)
-    read.read(texts(files), cache)
+    reader.read(texts(files), cache)
     told = files[2].stat()
     other = tmp_path / "other"
     other.write_text(files[2].read_text().replace('"state":"fail"', '"state":"okay"'))
     os.utime(other, ns=(told.st_atime_ns, told.st_mtime_ns))
     other.replace(files[2])
-    assert plain(read.read(texts(files), cache).rounds) == plain(read.read(texts(files)).rounds)
+    assert plain(reader.read(texts(files), cache).rounds) == plain(reader.read(texts(files)).rounds)
 
 
 def test_a_deleted_file_disappears(tmp_path: Path) -> None:
     files = texts(write(tmp_path, DAY, OTHER))
     cache = Cache(tmp_path)
-    read.read(files, cache)
+    reader.read(files, cache)
     Path(files[3]).unlink()
     left = [*files[:3], *files[4:]]
-    got = read.read(left, cache)
-    assert plain(got.rounds) == plain(read.read(left).rounds)
+    got = reader.read(left, cache)
+    assert plain(got.rounds) == plain(reader.read(left).rounds)
     assert got.files == len(left)
 
 
 def test_asking_for_some_files_gives_no_others(tmp_path: Path) -> None:
     files = texts(write(tmp_path, DAY, OTHER))
     cache = Cache(tmp_path)
-    read.read(files, cache)
+    reader.read(files, cache)
     for few in (files[:3], files[5:], files[:1], files):
-        assert plain(read.read(few, cache).rounds) == plain(read.read(few).rounds)
+        assert plain(reader.read(few, cache).rounds) == plain(reader.read(few).rounds)
 
 
 def test_what_is_under_way_or_was_cut_off_is_never_kept(tmp_path: Path, opened: list[str]) -> None:
@@ -142,9 +142,9 @@ def test_what_is_under_way_or_was_cut_off_is_never_kept(tmp_path: Path, opened: 
     last.rename(part)
     everything = texts([*files, torn, part])
     cache = Cache(tmp_path)
-    first = read.read(everything, cache)
+    first = reader.read(everything, cache)
     opened.clear()
-    again = read.read(everything, cache)
+    again = reader.read(everything, cache)
     assert set(opened) == {str(torn), str(part)}
     assert plain(again.rounds) == plain(first.rounds)
     assert again.unsealed == first.unsealed == 2
@@ -153,9 +153,9 @@ def test_what_is_under_way_or_was_cut_off_is_never_kept(tmp_path: Path, opened: 
         other.write(end[last])
     part.rename(last)
     whole = texts([*files, torn, last])
-    assert plain(read.read(whole, cache).rounds) == plain(rounds(DAY))
+    assert plain(reader.read(whole, cache).rounds) == plain(rounds(DAY))
     opened.clear()
-    assert plain(read.read(whole, cache).rounds) == plain(rounds(DAY))
+    assert plain(reader.read(whole, cache).rounds) == plain(rounds(DAY))
     assert opened == []
 
 
@@ -165,7 +165,7 @@ def test_a_part_is_not_kept_even_with_its_end(tmp_path: Path, opened: list[str])
     part = path.rename(path.with_name(path.name + ".part"))
     for _ in range(2):
         opened.clear()
-        got = read.read(texts([part, *files]), Cache(tmp_path))
+        got = reader.read(texts([part, *files]), Cache(tmp_path))
         assert plain(got.rounds) == plain(rounds(DAY)), "which file shows a failure is not of it"
         assert str(part) in opened
 
@@ -177,12 +177,12 @@ def test_the_rest_of_a_known_run_is_put_to_it(tmp_path: Path) -> None:
     middle = len(run) // 2
     files[2].write_text("".join([*run[:middle], run[-1]]))
     cache = Cache(tmp_path)
-    read.read(texts(files), cache)
+    reader.read(texts(files), cache)
     for name in (files[2].name.replace("v1", "v2"), "20220301T000000Z-v1.jsonl", "x.jsonl"):
         rest = tmp_path / name
         rest.write_text("".join(run[middle:-1]))
-        got = plain(read.read(texts([*files, rest]), cache).rounds)
-        assert got == plain(read.read(texts([*files, rest])).rounds)
+        got = plain(reader.read(texts([*files, rest]), cache).rounds)
+        assert got == plain(reader.read(texts([*files, rest])).rounds)
         assert len(got) == len(rounds(DAY))
         rest.unlink()
 
@@ -193,7 +193,7 @@ def kept(data: Path) -> list[Path]:
 
 def test_it_is_for_its_owner_only(tmp_path: Path) -> None:
     data = tmp_path / "data"
-    read.read(texts(write(data / "results", DAY, NEXT)), Cache(data))
+    reader.read(texts(write(data / "results", DAY, NEXT)), Cache(data))
     assert len(kept(data)) == 2
     assert (data / "cache").stat().st_mode & 0o777 == 0o700
     assert {path.stat().st_mode & 0o777 for path in kept(data)} == {0o600}
@@ -289,17 +289,17 @@ def no_head(path: Path) -> None:
 def test_a_part_that_is_damaged_or_foreign_is_not_used(tmp_path: Path, damage: Damage) -> None:
     files = texts(write(tmp_path / "results", DAY, OTHER))
     cache = Cache(tmp_path)
-    wanted = plain(read.read(files, cache).rounds)
+    wanted = plain(reader.read(files, cache).rounds)
     (path,) = kept(tmp_path)
     damage(path)
-    assert plain(read.read(files, cache).rounds) == wanted
-    assert plain(read.read(files, cache).rounds) == wanted
+    assert plain(reader.read(files, cache).rounds) == wanted
+    assert plain(reader.read(files, cache).rounds) == wanted
 
 
 def test_no_flipped_bit_does_harm(tmp_path: Path) -> None:
     files = texts(write(tmp_path / "results", Watch("v1", {"a": "x."})))
     cache = Cache(tmp_path)
-    wanted = plain(read.read(files, cache).rounds)
+    wanted = plain(reader.read(files, cache).rounds)
     (path,) = kept(tmp_path)
     whole = path.read_bytes()
     order = random.Random(7)  # noqa: S311 - a test's own
@@ -317,7 +317,7 @@ def test_a_newer_format_is_refused_however_often(tmp_path: Path) -> None:
     path.write_text(path.read_text().replace('"format":1', '"format":2'))
     for _ in range(2):
         with pytest.raises(Exception, match="written by a newer keepiton"):
-            read.read(texts(files), Cache(tmp_path))
+            reader.read(texts(files), Cache(tmp_path))
 
 
 def in_the_way(data: Path) -> None:
@@ -341,7 +341,7 @@ def test_a_data_folder_that_cannot_be_written_is_no_harm(tmp_path: Path, obstacl
     data = tmp_path / "data"
     obstacle(data)
     for _ in range(2):
-        assert plain(read.read(files, Cache(data)).rounds) == plain(rounds(DAY))
+        assert plain(reader.read(files, Cache(data)).rounds) == plain(rounds(DAY))
 
 
 def test_a_data_folder_on_a_disk_that_is_read_only_or_full_is_no_harm(tmp_path: Path) -> None:
@@ -356,10 +356,10 @@ def test_a_data_folder_on_a_disk_that_is_read_only_or_full_is_no_harm(tmp_path: 
         with contextlib.suppress(OSError), (data / "filler").open("wb", buffering=0) as filler:
             while filler.write(bytes(4096)):
                 pass
-        assert plain(read.read(files, Cache(data)).rounds) == plain(rounds(DAY))
+        assert plain(reader.read(files, Cache(data)).rounds) == plain(rounds(DAY))
         assert kept(data) == [], "nothing half written is left"
         subprocess.run(["mount", "-o", "remount,ro", data], check=True)
-        assert plain(read.read(files, Cache(data)).rounds) == plain(rounds(DAY))
+        assert plain(reader.read(files, Cache(data)).rounds) == plain(rounds(DAY))
     finally:
         subprocess.run(["umount", data], check=True)
 
@@ -367,6 +367,6 @@ def test_a_data_folder_on_a_disk_that_is_read_only_or_full_is_no_harm(tmp_path: 
 def test_it_may_be_deleted_at_any_time(tmp_path: Path) -> None:
     files = texts(write(tmp_path / "results", DAY, NEXT))
     cache = Cache(tmp_path)
-    wanted = plain(read.read(files, cache).rounds)
+    wanted = plain(reader.read(files, cache).rounds)
     shutil.rmtree(tmp_path / "cache")
-    assert plain(read.read(files, cache).rounds) == wanted
+    assert plain(reader.read(files, cache).rounds) == wanted

@@ -16,10 +16,11 @@ import pytest
 import campaign
 import lab as lab_module
 from campaign import FAULTS, Field, Tally, Unable, fields, mend, readable, strike
-from keepiton import run, state
-from keepiton.errors import Mistake
-from keepiton.results import read, write
-from keepiton.results.verify import verify
+from keepiton.archive.verify import verify
+from keepiton.base.errors import Mistake
+from keepiton.probe import run
+from keepiton.storage import reader, state
+from keepiton.storage import writer as write
 from test_results import a_row, a_run
 
 AWAY = ("resolver-changes", "network-vanishes")
@@ -40,7 +41,7 @@ def read_here(place: Field, tally: Tally) -> None:
         return
     names = [str(path) for path in files]
     try:
-        read.read(names)
+        reader.read(names)
         verdict = verify(names, state.load(place.data).chain)
     except Mistake as exc:
         tally.note("unreadable", str(exc))
@@ -127,7 +128,7 @@ def broken(place: Field, code: str) -> None:
     """Have a place's runs load a change to the writer first."""
     folder = place.folder / "broken"
     folder.mkdir()
-    head = "import network_guard\nfrom keepiton.results import write\n"
+    head = "import network_guard\nfrom keepiton.storage import write\n"
     (folder / "sitecustomize.py").write_text(head + code)
     usual = place.environment()["PYTHONPATH"]
     place.env = {"PYTHONPATH": os.pathsep.join([str(folder), usual])}
@@ -231,10 +232,10 @@ def test_what_a_power_cut_leaves_of_a_first_line_is_no_fault(tmp_path: Path, lef
     """It was one to verify; named as a whole file, it is."""
     _, part = left_behind(tmp_path)
     part.write_bytes(left)
-    verdict = verify(read.find([tmp_path]))
+    verdict = verify(reader.find([tmp_path]))
     assert (verdict.faults, "left_open" in {one.kind for one in verdict.found}) == (0, True)
     part.rename(part.with_name(part.name.removesuffix(".part")))
-    assert verify(read.find([tmp_path])).faults == 1
+    assert verify(reader.find([tmp_path])).faults == 1
 
 
 @pytest.mark.parametrize("what", ["MemoryError", 'RuntimeError("can\'t start new thread")'])

@@ -17,8 +17,8 @@ import pytest
 import loopback
 import timelines
 from conftest import HERE, Command, traces
+from keepiton.base.errors import Mistake
 from keepiton.cli import common
-from keepiton.errors import Mistake
 from lab import KEEPITON
 from timelines import STEP, Watch
 

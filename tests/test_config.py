@@ -15,10 +15,10 @@ import click
 import pytest
 
 from conftest import Command
-from keepiton.cli import common, configuration
+from keepiton.base.errors import Mistake
+from keepiton.cli import common, config_layers
 from keepiton.cli import keepiton as program
-from keepiton.cli.config import default
-from keepiton.errors import Mistake
+from keepiton.commands.config import default
 
 PAGE = Path(__file__).parent.parent / "docs" / "configuration.md"
 LAYERS = ("system", "user", "project", "environment", "flag")
@@ -33,11 +33,11 @@ def page() -> str:
     out = [head + mark]
     out += ["Made from the options of the commands; a test holds them against the program."]
     tables: dict[tuple[str, ...], list[str]] = {}
-    for key in configuration.keys(program):
+    for key in config_layers.keys(program):
         about, _, said = (key.option.help or "").partition("[default: ")
         given = default(key.option)
         usual = said.rstrip("]") if said else "" if given is None else f"`{json.dumps(given)}`"
-        cells = (f"`{key.name}`", f"`{key.variable}`", configuration.right(key.option), usual)
+        cells = (f"`{key.name}`", f"`{key.variable}`", config_layers.right(key.option), usual)
         row = " | ".join(one.replace("|", "\\|") for one in (*cells, " ".join(about.split())))
         tables.setdefault(key.command, []).append(f"| {row} |")
     for command, rows in tables.items():
@@ -203,7 +203,7 @@ def test_every_mistake_of_every_file_is_told_at_once_with_its_line(
     assert done.returncode == 2
     assert done.stdout == ""
     said = [one.removeprefix("keepiton: ") for one in done.stderr.splitlines()]
-    keys = configuration.keys(program)
+    keys = config_layers.keys(program)
     known = sorted({one.name for one in keys})
     formats = "table, md, html, csv, json, jsonl, atom, prometheus, svg, png, disclosure"
     where, every = (
@@ -255,7 +255,7 @@ def test_a_wrong_variable_is_named(keepiton: Command, tmp_path: Path) -> None:
 
 def test_every_option_has_a_variable_of_its_own_or_one_that_is_shared_on_purpose() -> None:
     by_name: dict[str, set[bool]] = {}
-    for key in configuration.keys(program):
+    for key in config_layers.keys(program):
         assert re.fullmatch(r"KEEPITON(_[A-Z0-9]+)+", key.variable)
         by_name.setdefault(key.variable, set()).add(bool(key.option.envvar))
         if not key.option.envvar:
@@ -426,7 +426,7 @@ def test_a_hostile_file_of_any_layer_is_named(
         place(tmp_path, layer, content)
     began = time.monotonic()
     with pytest.raises(Mistake) as caught:
-        configuration.settings(program)
+        config_layers.settings(program)
     assert time.monotonic() - began < 10, "some seconds at the most, on a busy machine"
     told = str(caught.value).splitlines()
     for name in (FILES["project"], tmp_path / FILES["system"], tmp_path / FILES["user"]):
@@ -472,19 +472,19 @@ def test_a_folder_that_may_not_be_entered_counts_as_one_without_a_file(
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.chdir("/")
     path = write(tmp_path, "user", 'lang = "en"\n')
-    assert configuration.there() == {"user": path}
+    assert config_layers.there() == {"user": path}
     root = os.geteuid() == 0  # whom modes do not stop
     path.parent.chmod(0)
     try:
         if root:
             os.seteuid(65534)
-        assert configuration.there() == {}
+        assert config_layers.there() == {}
     finally:
         if root:
             os.seteuid(0)
         path.parent.chmod(0o700)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(path))
-    assert configuration.there() == {}
+    assert config_layers.there() == {}
 
 
 def test_a_user_file_called_in_its_own_folder_is_the_users(tmp_path: Path) -> None:
@@ -503,7 +503,7 @@ def test_a_user_file_called_in_its_own_folder_is_the_users(tmp_path: Path) -> No
 
 
 def test_what_is_a_persons_own_is_an_option_that_there_is() -> None:
-    assert {key.name for key in configuration.keys(program)} >= configuration.OWN
+    assert {key.name for key in config_layers.keys(program)} >= config_layers.OWN
 
 
 HEAVY = {"asyncio", "duckdb", "httpx2", "numpy", "pydantic", "rich", "ssl", "jinja2", "babel"}
@@ -534,13 +534,13 @@ def test_without_configuration_nothing_of_it_is_loaded_and_with_it_nothing_heavy
     words = ("explain", "own_line")
     bare = loaded(tmp_path, *words)
     assert "keepiton.cli.explain" in bare
-    assert not {"keepiton.cli.configuration", "keepiton.cli.report", "tomllib", "difflib"} & bare
+    assert not {"keepiton.cli.config_layers", "keepiton.cli.report", "tomllib", "difflib"} & bare
     write(tmp_path, "project", 'lang = "en"\n')
     given = loaded(tmp_path, *words)
-    assert {"keepiton.cli.configuration", "keepiton.cli.report", "tomllib"} <= given
+    assert {"keepiton.cli.config_layers", "keepiton.cli.report", "tomllib"} <= given
     assert not {one.split(".")[0] for one in given - bare} & HEAVY
     assert "difflib" not in given
-    assert "keepiton.cli.configuration" not in loaded(tmp_path, "--help")
+    assert "keepiton.cli.config_layers" not in loaded(tmp_path, "--help")
 
 
 class Own(click.ParamType[object]):
@@ -585,10 +585,10 @@ def test_each_kind_of_option_takes_its_kind_of_value(
     (tmp_path / "keepiton.toml").write_text(f"[run]\na = {json.dumps(value)}\n")
     group = click.Group("group", {"run": click.Command("run", params=[option])})
     if said is None:
-        assert configuration.defaults(group, "run") == {"run": {"a": value}}
+        assert config_layers.defaults(group, "run") == {"run": {"a": value}}
         return
     with pytest.raises(Mistake) as caught:
-        configuration.defaults(group, "run")
+        config_layers.defaults(group, "run")
     assert said in str(caught.value)
     assert len(str(caught.value)) < 200
 

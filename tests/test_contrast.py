@@ -6,11 +6,11 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
-from keepiton.detect.contrast import Periods, around, contrast
-from keepiton.detect.observe import look_at_lines, observe
-from keepiton.model import Contrast, Difference
-from keepiton.rounds import DEAD, NAMED, REACHED, RESOLVED, TWICE, Array, Rounds
-from keepiton.rounds import rounds as of_columns
+from keepiton.detect.before_during_after import Periods, around, contrast
+from keepiton.detect.observations import look_at_lines, observe
+from keepiton.detect.types import Contrast, Difference
+from keepiton.storage.rounds import DEAD, NAMED, REACHED, RESOLVED, TWICE, Array, Rounds
+from keepiton.storage.rounds import rounds as of_columns
 from timelines import START, STEP, USUAL, Watch, rounds
 
 DAY = timedelta(days=1)

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import keepiton.detect
+from keepiton.base.connectivity import Tally, masks, verdict
 from keepiton.detect import Policy, detect
-from keepiton.line import Tally, masks, verdict
-from keepiton.model import Detected
+from keepiton.detect.types import Detected
 from timelines import START, STEP, Watch, found, only, rounds, spans, steps
 
 CALM = "." * 36

@@ -18,10 +18,10 @@ import dns.rrset
 import pytest
 
 import loopback
-from keepiton.model import Measurement
 from keepiton.probe import dns as stage
 from keepiton.probe import tcp
 from keepiton.probe.failures import BAD_REPLY, CNAME_LOOP, LAME, Failed, classify
+from keepiton.storage.rows import Measurement
 
 TRUE, FORGED = "5.45.64.9", "93.184.216.34"
 Reply = Callable[[bytes], list[bytes]]

@@ -7,10 +7,10 @@ from pathlib import Path
 import click
 from click.testing import CliRunner
 
-from keepiton import explain
 from keepiton.cli import COMMANDS, common, keepiton
 from keepiton.detect import Policy
 from keepiton.probe import failures
+from keepiton.report import explain
 
 ROOT = Path(__file__).parent.parent
 
@@ -69,7 +69,7 @@ def failures_page() -> str:
         "",
         "Every way in which a stage goes wrong, the string that result files hold, and how",
         "Python shows it; made from the table in `src/keepiton/probe/failures.py` and the texts in",
-        "`src/keepiton/explain.toml`, and held against them by a test. The",
+        "`src/keepiton/report/explain.toml`, and held against them by a test. The",
         "strings are OONI's (df-007); `unknown_failure: …` is for what",
         "has none there, with Go's own text where OONI Probe keeps that. `keepiton explain CODE`",
         "says what a string means, what commonly causes it and what it does not prove.",

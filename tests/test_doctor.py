@@ -27,13 +27,15 @@ import pytest
 
 import loopback
 from conftest import Command, traces
-from keepiton import doctor, lock, state
-from keepiton.doctor import folder, look, machine, shown
-from keepiton.doctor import runs as doctor_runs
-from keepiton.language import ENGLISH
-from keepiton.model import Line, Run
-from keepiton.results import write
-from keepiton.schedule import KINDS, Job
+from keepiton.base.language import ENGLISH
+from keepiton.base.types import Line
+from keepiton.operate import doctor
+from keepiton.operate.doctor import folder, machine, render, types
+from keepiton.operate.doctor import runs as doctor_runs
+from keepiton.operate.schedule import KINDS, Job
+from keepiton.storage import lock, state
+from keepiton.storage import writer as write
+from keepiton.storage.rows import Run
 from lab import KEEPITON, NAME_SERVER, RESOLVER, SITES, Lab
 
 ROOT = Path(__file__).parent.parent
@@ -477,11 +479,11 @@ def test_only_controls_and_the_resolver_are_contacted_and_a_clock_years_off_is_t
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> look.Place:
+def place(tmp_path: Path) -> types.Place:
     """A data folder with nothing wrong."""
     data = tmp_path / "data"
     runs(data, NOW, every=timedelta(hours=6), count=20)
-    return look.Place(
+    return types.Place(
         data=data,
         chosen=True,
         config=(tmp_path / "config" / "keepiton.toml",),
@@ -491,13 +493,13 @@ def place(tmp_path: Path) -> look.Place:
     )
 
 
-def said(one: look.Look) -> str:
+def said(one: types.Look) -> str:
     told = [*one.said, *([one.advice] if one.advice else [])]
     return " ".join(text.by(ENGLISH) for text in told)
 
 
 def test_parts_that_nobody_keeps_up_any_more_are_told(
-    place: look.Place, monkeypatch: pytest.MonkeyPatch
+    place: types.Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert machine.versions(place).state == "well"
     old = machine.versions(replace(place, now=datetime(2040, 1, 1, tzinfo=UTC)))
@@ -510,7 +512,7 @@ def test_parts_that_nobody_keeps_up_any_more_are_told(
     assert "Missing: no-such-library." in said(machine.versions(place))
 
 
-def test_trust_anchors_grow_old_and_can_be_unreadable(place: look.Place, tmp_path: Path) -> None:
+def test_trust_anchors_grow_old_and_can_be_unreadable(place: types.Place, tmp_path: Path) -> None:
     import certifi  # noqa: PLC0415
 
     (made,) = re.findall(r"(\d{4})\.", version("certifi"))[:1]
@@ -527,7 +529,7 @@ def test_trust_anchors_grow_old_and_can_be_unreadable(place: look.Place, tmp_pat
     assert (seen.state, "no certificate can be judged" in said(seen)) == ("trouble", True)
 
 
-def test_a_home_matters_where_no_folder_is_named(place: look.Place, tmp_path: Path) -> None:
+def test_a_home_matters_where_no_folder_is_named(place: types.Place, tmp_path: Path) -> None:
     assert machine.surroundings(replace(place, environment={})).advice is None
     usual = replace(place, chosen=False)
     assert machine.surroundings(usual).state == "well"
@@ -538,7 +540,7 @@ def test_a_home_matters_where_no_folder_is_named(place: look.Place, tmp_path: Pa
     assert (seen.state, "sudo -H" in said(seen)) == ("trouble", True)
 
 
-def test_configuration_is_the_owners(place: look.Place) -> None:
+def test_configuration_is_the_owners(place: types.Place) -> None:
     (path,) = place.config
     assert said(machine.configuration(place)) == "No configuration file; the usual values hold."
     path.parent.mkdir()
@@ -551,7 +553,7 @@ def test_configuration_is_the_owners(place: look.Place) -> None:
 def test_a_low_limit_of_open_files_is_told() -> None:
     code = """
 import resource
-from keepiton.doctor import machine
+from keepiton.operate.doctor import machine
 for limit in (4096, 1000, 100):
     resource.setrlimit(resource.RLIMIT_NOFILE, (50, limit))
     print(machine.open_files(None).state)
@@ -564,7 +566,7 @@ def test_a_tunnel_on_the_way_out_is_a_note() -> None:
     """In a network of its own, whose default route leads into a tunnel, and then elsewhere."""
     code = """
 import subprocess
-from keepiton.doctor import machine
+from keepiton.operate.doctor import machine
 subprocess.run("ip link add veth9 type veth peer name veth8".split(), check=True)
 subprocess.run("ip tuntap add tun9 mode tun".split(), check=True)
 subprocess.run("ip link set veth8 up".split(), check=True)
@@ -582,7 +584,7 @@ print(machine._tunnel())
     assert done.stdout.split() == ["True", "False", "False"]
 
 
-def test_a_folder_that_even_root_may_not_change_is_found_by_trying(place: look.Place) -> None:
+def test_a_folder_that_even_root_may_not_change_is_found_by_trying(place: types.Place) -> None:
     subprocess.run(["chattr", "+i", str(place.data)], check=True)
     try:
         seen = folder.write_access(place)
@@ -596,7 +598,7 @@ def test_a_folder_that_even_root_may_not_change_is_found_by_trying(place: look.P
     )
 
 
-def test_rights_matter_less_behind_a_closed_door(place: look.Place) -> None:
+def test_rights_matter_less_behind_a_closed_door(place: types.Place) -> None:
     assert folder.who_may_read(place).state == "well"
     some = next(place.data.rglob("*.jsonl"))
     some.chmod(0o644)
@@ -608,7 +610,7 @@ def test_rights_matter_less_behind_a_closed_door(place: look.Place) -> None:
     assert (seen.state, "never with sudo" in said(seen)) == ("trouble", True)
 
 
-def test_a_disk_is_full_in_time(place: look.Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_disk_is_full_in_time(place: types.Place, monkeypatch: pytest.MonkeyPatch) -> None:
     assert folder.disk(place).state == "well"
     assert "Results grow by" in said(folder.disk(place))
     free = shutil.disk_usage(place.data).free
@@ -618,7 +620,7 @@ def test_a_disk_is_full_in_time(place: look.Place, monkeypatch: pytest.MonkeyPat
     assert (folder.disk(place).state, "Make room" in said(folder.disk(place))) == ("note", True)
 
 
-def test_a_lock_that_a_run_has_held_for_days_is_trouble(place: look.Place) -> None:
+def test_a_lock_that_a_run_has_held_for_days_is_trouble(place: types.Place) -> None:
     free = folder.lock(place)
     with lock.held(place.data):
         busy = folder.lock(place)
@@ -637,7 +639,7 @@ def test_a_lock_that_a_run_has_held_for_days_is_trouble(place: look.Place) -> No
 
 
 def test_a_schedule_is_renewed_in_time_and_its_silence_is_trouble(
-    place: look.Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    place: types.Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     none = doctor_runs.schedule(place)
@@ -657,7 +659,7 @@ def test_a_schedule_is_renewed_in_time_and_its_silence_is_trouble(
     assert "writes into another folder" in said(doctor_runs.schedule(other))
 
 
-def test_runs_in_the_future_are_trouble_and_none_is_a_note(place: look.Place) -> None:
+def test_runs_in_the_future_are_trouble_and_none_is_a_note(place: types.Place) -> None:
     assert doctor_runs.last_runs(place).state == "well"
     ahead = doctor_runs.last_runs(replace(place, now=NOW - timedelta(days=4)))
     assert ahead.state == "trouble"
@@ -673,9 +675,9 @@ def test_runs_in_the_future_are_trouble_and_none_is_a_note(place: look.Place) ->
 
 
 def test_a_check_that_fails_itself_says_so_and_takes_none_with_it(
-    place: look.Place, monkeypatch: pytest.MonkeyPatch
+    place: types.Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fails(_: look.Place) -> look.Look:
+    def fails(_: types.Place) -> types.Look:
         raise RuntimeError("names somebody")
 
     monkeypatch.setitem(doctor.CHECKS, "disk", fails)
@@ -689,11 +691,11 @@ def test_a_check_that_fails_itself_says_so_and_takes_none_with_it(
 
 
 @pytest.mark.parametrize("width", [40, 80, 100])
-def test_the_table_fits_its_screen_and_needs_no_colour(place: look.Place, width: int) -> None:
-    text = shown.table(doctor.look_over(place), ENGLISH, width)
+def test_the_table_fits_its_screen_and_needs_no_colour(place: types.Place, width: int) -> None:
+    text = render.table(doctor.look_over(place), ENGLISH, width)
     lines = text.plain.splitlines()
     assert max(len(one) for one in lines if "/" not in one) <= width
-    for sign, word, _colour in shown.SIGNS.values():
+    for sign, word, _colour in render.SIGNS.values():
         coloured = {text.plain[one.start : one.end] for one in text.spans}
         assert all(one.split(" ", 1)[0] in "+~!?" for one in coloured)
         assert f"{sign} {word}" in coloured or word in ("trouble", "note")

@@ -19,12 +19,13 @@ import pytest
 
 import lab
 from conftest import HERE, Command, in_folder
-from keepiton.cli import common, drill, summary
+from keepiton.base.language import ENGLISH, Language
+from keepiton.cli import common, summary
+from keepiton.commands import drill
 from keepiton.detect import detect
 from keepiton.drill import story
-from keepiton.language import ENGLISH, Language
 from keepiton.probe.runner import Progress
-from keepiton.results.read import find, read
+from keepiton.storage.reader import find, read
 
 BETA = ("operator", "beta", "both", "degraded", None)
 LIED = [("target", one, "inside", "full", "dns") for one in story.LIED]

@@ -27,10 +27,11 @@ import cluster
 import timelines
 from clickhouse import PASSWORD, USER
 from conftest import Command
+from keepiton.base.errors import Mistake
 from keepiton.cli import keepiton as commands
-from keepiton.errors import Mistake
-from keepiton.results import engine, read
-from keepiton.rounds import Rounds, Rows
+from keepiton.fleet import engine
+from keepiton.storage import reader
+from keepiton.storage.rounds import Rounds, Rows
 from timelines import Watch, plain
 
 HERE = Path(__file__).parent
@@ -146,7 +147,7 @@ def unnamed(rounds: Rounds) -> list[str]:
 
 
 def here(folder: Path) -> Rows:
-    return read.read(read.find([folder]))
+    return reader.read(reader.find([folder]))
 
 
 def test_every_worker_takes_part_and_nothing_is_open_to_others(
@@ -154,7 +155,7 @@ def test_every_worker_takes_part_and_nothing_is_open_to_others(
     session: Any,  # noqa: ANN401 - Spark's own
     rows: Path,
 ) -> None:
-    assert plain(read.from_engine(spark.url(str(rows))).rounds) == plain(here(rows).rounds)
+    assert plain(reader.from_engine(spark.url(str(rows))).rounds) == plain(here(rows).rounds)
     done = cluster.executors(session)
     assert len(done) == cluster.WORKERS
     assert all(done.values()), done
@@ -175,10 +176,10 @@ def test_files_and_tables_are_read_alike(
     lines = f"{rows.parent}/merged/*/*.jsonl"
     session.read.parquet(f"{rows}/*").drop("file").createTempView("our_rows")
     for url in (spark.url(lines), f"chdb://?lines={lines}", f"chdb://?lines={rows}/*/*.parquet"):
-        made = read.from_engine(url)
+        made = reader.from_engine(url)
         assert plain(made.rounds) == plain(wanted.rounds), url
         assert (made.unsealed, made.bad_lines) == (0, {})
-    made = read.from_engine(spark.url("our_rows"))
+    made = reader.from_engine(spark.url("our_rows"))
     assert unnamed(made.rounds) == unnamed(wanted.rounds)
 
 
@@ -212,11 +213,11 @@ def test_recent_rows_alone_are_asked_for(rows: Path) -> None:
     url = f"chdb://?lines={rows}/*/*.parquet"
     whole = plain(here(rows).rounds)
     since = timelines.START
-    assert plain(read.from_engine(url, since).rounds) == whole
-    assert read.from_engine(url, since).complete is False
-    assert plain(read.from_engine(url, since + timedelta(days=1)).rounds) == whole
-    assert plain(read.from_engine(url, since + timedelta(days=2)).rounds) == []
-    assert read.from_engine(url).complete
+    assert plain(reader.from_engine(url, since).rounds) == whole
+    assert reader.from_engine(url, since).complete is False
+    assert plain(reader.from_engine(url, since + timedelta(days=1)).rounds) == whole
+    assert plain(reader.from_engine(url, since + timedelta(days=2)).rounds) == []
+    assert reader.from_engine(url).complete
 
 
 def test_what_is_wrong_with_an_engine_is_one_line(keepiton: Command, tmp_path: Path) -> None:
@@ -348,15 +349,15 @@ def test_every_engine_folds_alike(
     del session
     told = some(seed, number)
     folder = tmp_path_factory.mktemp("random")
-    kinds = {name: ARROW.get(kind, pa.timestamp("us")) for name, kind in read.COLUMNS.items()}
+    kinds = {name: ARROW.get(kind, pa.timestamp("us")) for name, kind in reader.COLUMNS.items()}
     for place in range(4):
         own = [one for one in told if one["place"] == place or one["type"] == "run"]
         lacks = ((), ("file",), ("country", "clock_offset_ms", "file"), ())[place]
         columns = {**kinds, "file": pa.string()}
         schema = pa.schema([one for one in columns.items() if one[0] not in lacks])
         parquet.write_table(pa.Table.from_pylist(own, schema), folder / f"{place}.parquet")
-    with duckdb.connect(config=read.OFFLINE) as database:
-        read.fold(database, read.find([folder]))
+    with duckdb.connect(config=reader.OFFLINE) as database:
+        reader.fold(database, reader.find([folder]))
         wanted = folded(database, folder)
         assert len(wanted) > number / 10
         for url in (f"chdb://?lines={folder}/*.parquet", spark.url(str(folder))):

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from keepiton.errors import Mistake
-from keepiton.language import LOCALES
-from keepiton.model import Event
-from keepiton.targets import SHIPPED, available, events, load
+from keepiton.base.errors import Mistake
+from keepiton.base.language import LOCALES
+from keepiton.lists import events
+from keepiton.lists.load import SHIPPED, available, load
+from keepiton.lists.types import Event
 
 HEAD = 'title = "x"\nzone = "Europe/Minsk"\n'
 ONE = """

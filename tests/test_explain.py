@@ -9,11 +9,12 @@ from typing import get_args
 import pytest
 
 from conftest import Command
-from keepiton import explain
-from keepiton.model import FindingKind, Line
+from keepiton.base.types import Line
+from keepiton.findings.types import FindingKind
 from keepiton.probe.failures import NOT_HTTP, TABLE
+from keepiton.report import explain
 
-SRC = Path(explain.__file__).parent
+SRC = Path(explain.__file__).parent.parent
 
 
 def test_every_failure_of_the_table_has_its_words_and_nothing_else_has() -> None:
@@ -125,14 +126,14 @@ def test_explaining_loads_nothing_heavy_and_needs_no_folder() -> None:
 
 def test_the_texts_are_read_at_first_use_alone() -> None:
     code = (
-        "import sys\nfrom keepiton import explain\nassert 'tomllib' not in sys.modules\n"
+        "import sys\nfrom keepiton.report import explain\nassert 'tomllib' not in sys.modules\n"
         "assert explain.kinds() is explain.kinds()\nassert 'tomllib' in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
     code = (
         "import sys\nsys.argv = ['keepiton', '--help']\nfrom keepiton.cli import main\n"
         "try:\n    main()\nexcept SystemExit:\n    pass\n"
-        "assert 'keepiton.explain' not in sys.modules"
+        "assert 'keepiton.report.explain' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
 

@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 
-from keepiton.findings import NOTHING, Known, Numbered, findings, legs, names_agree, vouched
-from keepiton.model import End, Finding, Measurement, Run
+from keepiton.findings.judge import NOTHING, Known, Numbered, findings, legs, names_agree, vouched
+from keepiton.findings.types import Finding
+from keepiton.lists.networks import origin
 from keepiton.probe.failures import NOT_TLS
-from keepiton.targets.networks import origin
+from keepiton.storage.rows import End, Measurement, Run
 
 AT = datetime(2026, 11, 24, 8, tzinfo=UTC)
 RUN = "0123456789ab"

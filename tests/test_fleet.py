@@ -24,14 +24,14 @@ import obstore
 import pytest
 
 from conftest import Command
-from keepiton import state
-from keepiton import store as storage
-from keepiton.errors import Mistake
-from keepiton.model import End, Measurement, Run
-from keepiton.results import merge, read, runs
-from keepiton.results.cache import Cache
-from keepiton.results.seal import intact, look
-from keepiton.results.write import file_name
+from keepiton.archive import merge
+from keepiton.base.errors import Mistake
+from keepiton.fleet import object_store as storage
+from keepiton.storage import reader, runs, state
+from keepiton.storage.cache import Cache
+from keepiton.storage.rows import End, Measurement, Run
+from keepiton.storage.seal import intact, look
+from keepiton.storage.writer import file_name
 from lab import KEEPITON
 from timelines import Watch, plain
 from timelines import write as write_timelines
@@ -339,7 +339,7 @@ def test_two_machines_under_one_name_are_found_and_all_is_kept(
     assert lies(tmp_path / "own") == dict([*first, fork, overlap])
     done = keepiton("report", str(tmp_path / "own" / "results"))
     assert "two machines" in done.stdout
-    assert list(read.read(read.find([tmp_path / "a"])).complaints()) == []
+    assert list(reader.read(reader.find([tmp_path / "a"])).complaints()) == []
 
 
 def test_a_clock_that_was_set_back_is_no_second_machine(tmp_path: Path) -> None:
@@ -374,9 +374,9 @@ def test_a_late_upload_is_found_by_the_next_report(tmp_path: Path, keepiton: Com
         take(tmp_path / "data", came)
         told.append(json.loads(keepiton("report", "--format", "json").stdout)["windows"])
     assert list(map(len, told)) == [0, 1]
-    there = read.find([tmp_path / "data" / "results"])
-    kept = read.read(there, Cache(tmp_path / "data"))
-    assert plain(kept.rounds) == plain(read.read(there).rounds)
+    there = reader.find([tmp_path / "data" / "results"])
+    kept = reader.read(there, Cache(tmp_path / "data"))
+    assert plain(kept.rounds) == plain(reader.read(there).rounds)
     assert {str(run) for run in kept.rounds.run_id} == {
         SEEN[0].run(number) for number in range(len(files))
     }
@@ -394,7 +394,7 @@ def test_a_copied_folder_is_read_as_the_clean_one_is(tmp_path: Path) -> None:
         (copied / (path.name + ".part")).write_bytes(content[: 150 * (number % 5)])
         (copied / f".{path.name}.Xb3Kq1").write_bytes(content[:100])
     clean, mixed = (
-        plain(read.read(read.find([place])).rounds) for place in (tmp_path / "clean", copied)
+        plain(reader.read(reader.find([place])).rounds) for place in (tmp_path / "clean", copied)
     )
     for one in (*clean, *mixed):
         one["file"] = one["file"][:30]  # which copy shows a failure does not matter
@@ -402,7 +402,7 @@ def test_a_copied_folder_is_read_as_the_clean_one_is(tmp_path: Path) -> None:
     (lone := tmp_path / "lone").mkdir()
     content = files[3].read_bytes()
     (lone / (files[3].name + ".part")).write_bytes(content[: len(content) // 2])
-    found = read.read(read.find([lone]))
+    found = reader.read(reader.find([lone]))
     assert (found.unsealed, 0 < len(found.rounds) < len(clean) / len(files)) == (1, True)
 
 
@@ -501,7 +501,7 @@ def reach(server: Server, bucket: str, prefix: str = "") -> Any:  # noqa: ANN401
 
 
 def push(store: Any, data: Path) -> storage.Moved:  # noqa: ANN401
-    found = read.find([data / "results"])
+    found = reader.find([data / "results"])
     return asyncio.run(storage.push(store, found, None, lambda *_: None, dry=False))
 
 
@@ -768,7 +768,7 @@ import os, socket, subprocess, threading
 from datetime import timedelta
 import obstore.store
 from keepiton import store
-from keepiton.errors import Mistake
+from keepiton.base.errors import Mistake
 
 subprocess.run("ip link set lo up; ip addr add 169.254.169.254/32 dev lo", shell=True, check=True)
 asked = []

@@ -9,8 +9,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import fuzz
-from keepiton.model import Measurement
-from keepiton.results import read
+from keepiton.storage import reader
+from keepiton.storage.rows import Measurement
 
 EXAMPLES = sorted(fuzz.CORPUS.glob("*/*"))
 RARE = settings(max_examples=25, deadline=None)
@@ -109,4 +109,4 @@ def test_any_result_file_is_folded(
     path = tmp_path_factory.mktemp("results") / "x.jsonl"
     rows = [json.dumps(ROW | change).encode() for change in changes]
     path.write_bytes(fuzz.RUN_LINE + b"\n".join([*rows, junk]))
-    assert read.read([str(path)]).files == 1
+    assert reader.read([str(path)]).files == 1

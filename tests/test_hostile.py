@@ -22,12 +22,13 @@ from cryptography.hazmat.primitives import serialization
 import hostile
 import loopback
 from conftest import Command
-from keepiton.model import Expect, Measurement, Target
+from keepiton.lists.types import Expect, Target
+from keepiton.probe.context import BUDGET_S, GRACE_S, STAGE_S
 from keepiton.probe.dns import LISTEN_S, Resolver
 from keepiton.probe.failures import UNEXPECTED_BODY
 from keepiton.probe.runner import Runner
-from keepiton.probe.world import BUDGET_S, GRACE_S, STAGE_S
-from keepiton.results import write
+from keepiton.storage import writer as write
+from keepiton.storage.rows import Measurement
 from test_probe import RUN, settings
 from test_results import a_run
 from test_tls import HOST, HOSTILE, KEY, MANY, ROOT_CERTIFICATE, SAN, issued, made

@@ -9,12 +9,12 @@ import pytest
 
 import catalogue
 from catalogue import TRANSLATED
-from keepiton import language
-from keepiton.consent import first_run
+from keepiton.base import language
+from keepiton.base.errors import Mistake
+from keepiton.base.language import LOCALES
+from keepiton.cli.consent import first_run
 from keepiton.detect import Policy
-from keepiton.errors import Mistake
-from keepiton.language import LOCALES
-from keepiton.report import common
+from keepiton.report import phrases
 from timelines import Watch, found
 
 ROOT = Path(__file__).parent.parent
@@ -129,12 +129,12 @@ def test_whatever_detection_says_can_be_translated() -> None:
         made = found(*watches, policy=Policy())
         for one in (*made.windows, *made.own_lines):
             seen.add(one.verdict)
-            assert one.words in common.WORDS
-            assert one.verdict in common.VERDICTS
+            assert one.words in phrases.WORDS
+            assert one.verdict in phrases.VERDICTS
     assert len(seen) > 3
     text = (ROOT / "src" / "keepiton" / "detect" / "windows.py").read_text()
     for stated in re.findall(r'return "([a-z; ]+)"', text):
-        assert stated in (*common.VERDICTS, *common.WORDS)
+        assert stated in (*phrases.VERDICTS, *phrases.WORDS)
 
 
 HEADING = re.compile(r"^#+ ", re.MULTILINE)

@@ -16,7 +16,7 @@ import pytest
 import campaign
 import loopback
 from conftest import Command
-from keepiton import lock
+from keepiton.storage import lock
 from lab import KEEPITON
 from test_results import until_written
 

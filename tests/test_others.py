@@ -9,10 +9,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from keepiton.errors import Mistake
-from keepiton.model import Series, clean
-from keepiton.others import MAX_BYTES, MAX_SERIES, READERS, read
-from keepiton.others.values import MAX_POINTS
+from keepiton.base.errors import Mistake
+from keepiton.base.types import clean
+from keepiton.compare import MAX_BYTES, MAX_SERIES, READERS, read
+from keepiton.compare.values import MAX_POINTS
+from keepiton.report.types import Series
 
 HERE = Path(__file__).parent / "data" / "others"
 """Files in the published shapes, written by hand for these tests; the figures are invented."""

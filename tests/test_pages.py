@@ -17,14 +17,18 @@ import pytest
 from pydantic import TypeAdapter
 
 import browser
-from keepiton import language
-from keepiton.language import LOCALES
-from keepiton.model import Event, Sealed, Series, clean
-from keepiton.report import RENDERERS, STATUS, Report, common, status
+from keepiton.base import language
+from keepiton.base.language import LOCALES
+from keepiton.base.types import clean
+from keepiton.lists.types import Event
+from keepiton.report import phrases, status
 from keepiton.report.build import build
 from keepiton.report.defang import defang
+from keepiton.report.formats import RENDERERS, STATUS
 from keepiton.report.json import States, Whole
-from keepiton.rounds import Rows
+from keepiton.report.phrases import Report
+from keepiton.report.types import Sealed, Series
+from keepiton.storage.rounds import Rows
 from timelines import START, STEP, Watch, rounds
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -196,10 +200,10 @@ def test_the_page_says_what_it_must() -> None:
 def test_times_are_in_the_zone_and_utc_also_over_midnight() -> None:
     made = a_report()
     at = datetime(2022, 2, 27, 22, 30, tzinfo=UTC)
-    assert common.instant(at, made) == "28 Feb 2022, 01:30 (27 Feb, 22:30 UTC)"
-    assert common.between(at, at + timedelta(minutes=10), made).startswith("between 28 Feb 2022")
+    assert phrases.instant(at, made) == "28 Feb 2022, 01:30 (27 Feb, 22:30 UTC)"
+    assert phrases.between(at, at + timedelta(minutes=10), made).startswith("between 28 Feb 2022")
     noon = datetime(2022, 2, 27, 12, tzinfo=UTC)
-    assert common.between(noon, noon + timedelta(minutes=10), made) == (
+    assert phrases.between(noon, noon + timedelta(minutes=10), made) == (
         "27 Feb 2022, between 15:00 and 15:10 (12:00-12:10 UTC)"
     )
 
@@ -222,9 +226,9 @@ def test_every_text_tells_the_comparison(form: str) -> None:
 
 
 def test_an_event_is_compared_with_the_time_around_it() -> None:
-    rows = [common.contrast(one, a_report()) for one in a_report().findings.contrasts]
+    rows = [phrases.contrast(one, a_report()) for one in a_report().findings.contrasts]
     (alpha,) = (row for row in rows if row[:2] == ["alpha", "outside"])
-    assert len(alpha) == len(common.CONTRAST_HEADER)
+    assert len(alpha) == len(phrases.CONTRAST_HEADER)
     assert alpha[2].startswith("100%")
     assert re.match(r"8\d% \(\d+ rounds\)", alpha[3])
     assert re.match(r"-1\d points \(-\d+ to -?\d+\)", alpha[5])
@@ -446,7 +450,7 @@ def test_a_status_fits_its_screen_in_every_language(width: int, code: str) -> No
 
 def test_a_status_says_first_that_its_data_is_old() -> None:
     made = now_report()
-    assert common.warning(made) is None
+    assert phrases.warning(made) is None
     old = replace(made, now=made.now + timedelta(days=3))
     for form in ("table", "md", "html"):
         text = STATUS[form](old, "operator", 80)
@@ -464,12 +468,12 @@ def test_a_trend_tells_answers_from_failures_from_silence_from_not_knowing() -> 
     )
     assert made
     (one,) = (one for one in made.findings.statuses if one.subject == "alpha")
-    drawn = common.strip(one.trend, 24)
+    drawn = phrases.strip(one.trend, 24)
     assert len(drawn) == 24
     assert drawn[:5] == "█" * 5
     assert drawn[6:8] == "▁▁"
-    assert common.NOTHING in drawn[8:12]
-    assert common.HIDDEN in drawn[15:18]
+    assert phrases.NOTHING in drawn[8:12]
+    assert phrases.HIDDEN in drawn[15:18]
     assert "▅" in drawn[18:]
 
 

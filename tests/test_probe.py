@@ -17,11 +17,15 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 import loopback
-from keepiton.model import Measurement, Perspective, Target
-from keepiton.probe import certificate, chain, failures, http, net, runner, scrub, world
+from keepiton.base.types import Perspective
+from keepiton.lists.types import Target
+from keepiton.probe import certificate, failures, http, net, runner, scrub
+from keepiton.probe import context as world
 from keepiton.probe import dns as dns_stage
+from keepiton.probe import target as chain
+from keepiton.probe.context import Settings
 from keepiton.probe.runner import Pace, Progress, Runner
-from keepiton.probe.world import Settings
+from keepiton.storage.rows import Measurement
 
 RUN = "0123456789ab"
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from conftest import Command
-from keepiton.report import RENDERERS, STATUS
+from keepiton.report.formats import RENDERERS, STATUS
 from timelines import Watch, write
 
 DATA = Path(__file__).parent / "data"

@@ -11,16 +11,19 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from keepiton.base.language import ENGLISH
+from keepiton.base.types import clean
 from keepiton.detect import Policy
-from keepiton.language import ENGLISH
-from keepiton.model import Window, Witness, clean
-from keepiton.report import RENDERERS, Report, common
+from keepiton.detect.types import Window, Witness
+from keepiton.report import phrases
 from keepiton.report.build import build
-from keepiton.report.coarse import coarsen
+from keepiton.report.coarsen import coarsen
 from keepiton.report.csv import HEADER, cell
 from keepiton.report.defang import defang, name
+from keepiton.report.formats import RENDERERS
 from keepiton.report.markdown import escape
-from keepiton.rounds import Rows
+from keepiton.report.phrases import Report
+from keepiton.storage.rounds import Rows
 from timelines import START, STEP, Watch, only, rounds
 
 TEXTS = [form for form in RENDERERS if form != "png"]
@@ -271,9 +274,9 @@ def test_defanged_names_are_no_links() -> None:
 def test_durations_are_ranges_or_lower_bounds() -> None:
     whole = only(a_report().findings)
     open_end = only(a_report(CALM + OUT).findings)
-    assert re.fullmatch(r"50 min to \d+ min", common.duration(whole, ENGLISH))
-    assert common.duration(open_end, ENGLISH) == "at least 50 min"
-    assert common.ended(open_end, a_report()) == "not yet at 27 Feb 2022, 14:52 (last observation)"
+    assert re.fullmatch(r"50 min to \d+ min", phrases.duration(whole, ENGLISH))
+    assert phrases.duration(open_end, ENGLISH) == "at least 50 min"
+    assert phrases.ended(open_end, a_report()) == "not yet at 27 Feb 2022, 14:52 (last observation)"
 
 
 def test_terminal_escapes_and_direction_marks_are_cleaned() -> None:
@@ -283,12 +286,12 @@ def test_terminal_escapes_and_direction_marks_are_cleaned() -> None:
 
 def test_a_period_in_hours_reads_as_hours() -> None:
     window = only(a_report(CALM + "x" * 31 + CALM).findings)
-    assert re.fullmatch(r"(4 hr \d+ min|5 hr) to 5 hr \d+ min", common.duration(window, ENGLISH))
+    assert re.fullmatch(r"(4 hr \d+ min|5 hr) to 5 hr \d+ min", phrases.duration(window, ENGLISH))
 
 
 def test_came_and_went_and_slow_are_said() -> None:
     slow = only(a_report(CALM + CALM + "~" * 8 + CALM).findings)
-    assert common.kind(slow, ENGLISH).startswith("degraded, ")
-    assert "8 of 8 rounds slow" in common.evidence(slow, ENGLISH)
-    assert common.refuted_by(slow, ENGLISH).startswith("answers as fast as usual")
-    assert "came and went" in common.kind(replace(slow, flapping=True), ENGLISH)
+    assert phrases.kind(slow, ENGLISH).startswith("degraded, ")
+    assert "8 of 8 rounds slow" in phrases.evidence(slow, ENGLISH)
+    assert phrases.refuted_by(slow, ENGLISH).startswith("answers as fast as usual")
+    assert "came and went" in phrases.kind(replace(slow, flapping=True), ENGLISH)

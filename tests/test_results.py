@@ -19,12 +19,12 @@ from pydantic import TypeAdapter
 import loopback
 import timelines
 from conftest import Command
-from keepiton import state
+from keepiton.base.errors import Mistake
 from keepiton.detect import Policy, detect
-from keepiton.errors import Mistake
-from keepiton.model import End, ListUsed, Measurement, Run
-from keepiton.results import read, write
-from keepiton.rounds import DEAD, NO_CLOCK, TRIED
+from keepiton.storage import reader, state
+from keepiton.storage import writer as write
+from keepiton.storage.rounds import DEAD, NO_CLOCK, TRIED
+from keepiton.storage.rows import End, ListUsed, Measurement, Run
 from lab import KEEPITON
 from timelines import START, STEP, Watch, plain, rounds, said
 
@@ -102,7 +102,7 @@ def test_a_torn_file_is_sealed_without_changing_what_it_holds(tmp_path: Path, cu
     end = End.model_validate_json(last)
     assert (end.reason, end.measurements) == ("recovered", 3 if cut < 2 else 2)
     assert end.sha256 == hashlib.sha256(b"".join(before)).hexdigest()
-    rows = read.read([str(path)])
+    rows = reader.read([str(path)])
     assert sum(rows.bad_lines.values()) == (1 if cut > 1 else 0)
 
 
@@ -132,7 +132,7 @@ def test_the_format_page_names_every_field() -> None:
 
 def test_the_first_version_stays_readable_for_ever() -> None:
     """These files are never made anew: a change that cannot read them breaks the format."""
-    rows = read.read(read.find([SAMPLES]))
+    rows = reader.read(reader.find([SAMPLES]))
     assert (rows.files, rows.unsealed, rows.bad_lines) == (3, 1, {})
     found = said(rows.rounds)
     sample = {"alpha-1.test": [True, False, None], "beta-1.test": [True, True, True]}
@@ -189,7 +189,7 @@ def lines_of(
 
 
 def reached(*files: str) -> dict[str, bool | None]:
-    return {run: good for (run, _), good in said(read.read(list(files)).rounds).items()}
+    return {run: good for (run, _), good in said(reader.read(list(files)).rounds).items()}
 
 
 def test_a_failure_counts_only_between_two_good_looks_at_the_own_line(tmp_path: Path) -> None:
@@ -213,11 +213,11 @@ def test_copies_of_a_run_count_once_and_a_claimed_run_not_at_all(tmp_path: Path)
     lines = lines_of(run, ok=False)
     one = written(tmp_path, "one.jsonl", *lines)
     two = written(tmp_path, "two.jsonl", *lines[:-2])
-    assert plain(read.read([one, two]).rounds) == plain(read.read([one]).rounds)
+    assert plain(reader.read([one, two]).rounds) == plain(reader.read([one]).rounds)
     forged = written(tmp_path, "three.jsonl", *lines_of(run, "someone-else"))
-    assert len(read.read([one, forged]).rounds) == 0
+    assert len(reader.read([one, forged]).rounds) == 0
     other = written(tmp_path, "four.jsonl", *lines_of("b" * 12, ok=False))
-    assert {one["run"] for one in plain(read.read([one, forged, other]).rounds)} == {"b" * 12}
+    assert {one["run"] for one in plain(reader.read([one, forged, other]).rounds)} == {"b" * 12}
 
 
 @pytest.mark.parametrize(
@@ -237,7 +237,7 @@ def test_a_run_whose_rows_lie_in_several_files_is_whole(
     lines = whole.read_text(encoding="utf-8").splitlines()
     parts = (lines[:1], lines[1:-1], lines[-1:])
     split = [written(tmp_path, name, *part) for name, part in zip(names, parts, strict=True)]
-    got = plain(read.read(split).rounds)
+    got = plain(reader.read(split).rounds)
     assert unnamed(got) == unnamed(plain(rounds(watch)))
     assert [one["file"] for one in got if one["file"]] == [names[1]]
 
@@ -250,7 +250,7 @@ def test_a_failure_is_shown_by_the_file_that_holds_it(tmp_path: Path) -> None:
     bad = [line for line in lines if '"state":"fail"' in line]
     good = written(tmp_path, "a.jsonl", *(line for line in lines if line not in bad))
     shown = written(tmp_path, "b.jsonl", *bad)
-    (one,) = (one for one in plain(read.read([good, shown]).rounds) if one["target"] == "a")
+    (one,) = (one for one in plain(reader.read([good, shown]).rounds) if one["target"] == "a")
     assert one["file"] == "b.jsonl"
 
 
@@ -275,7 +275,7 @@ def test_a_lie_beside_an_empty_answer_keeps_its_name(tmp_path: Path) -> None:
     for row in answers:
         writer.add(row)
     writer.close()
-    folded = read.read([str(writer.part)]).rounds
+    folded = reader.read([str(writer.part)]).rounds
     assert [str(folded.whys[one]) for one in folded.why] == ["dns dns_bogon_error"]
     (flags,) = folded.flags
     assert flags & DEAD
@@ -313,13 +313,13 @@ def pack(files: list[Path], to: Path, options: str, columns: str = "*") -> Path:
 
 
 def test_packed_files_say_what_plain_ones_do(tmp_path: Path, runs: list[Path]) -> None:
-    wanted = plain(read.read([str(path) for path in runs]).rounds)
+    wanted = plain(reader.read([str(path) for path in runs]).rounds)
     assert wanted == plain(rounds(*SERIES))
     squeezed = tmp_path / "gz"
     squeezed.mkdir()
     for path in runs:
         (squeezed / (path.name + ".gz")).write_bytes(gzip.compress(path.read_bytes()))
-    got = read.read(read.find([squeezed]))
+    got = reader.read(reader.find([squeezed]))
     assert (got.files, got.unsealed, got.bad_lines) == (len(runs), 0, {})
     named = [{**one, "file": one["file"] and one["file"] + ".gz"} for one in wanted]
     assert plain(got.rounds) == sorted(named, key=lambda one: json.dumps(one, sort_keys=True))
@@ -328,7 +328,7 @@ def test_packed_files_say_what_plain_ones_do(tmp_path: Path, runs: list[Path]) -
         ("x.parquet", "format parquet"),
     ):
         made = pack(runs, tmp_path / name / name, options)
-        got = read.read(read.find([made.parent]))
+        got = reader.read(reader.find([made.parent]))
         assert (got.files, got.unsealed, got.bad_lines) == (1, 0, {})
         assert unnamed(plain(got.rounds)) == unnamed(wanted)
         assert {one["file"] for one in plain(got.rounds)} == {"", name}
@@ -337,19 +337,19 @@ def test_packed_files_say_what_plain_ones_do(tmp_path: Path, runs: list[Path]) -
 def test_parquet_may_name_the_file_of_each_row_and_lack_columns(
     tmp_path: Path, runs: list[Path]
 ) -> None:
-    wanted = plain(read.read([str(path) for path in runs]).rounds)
+    wanted = plain(reader.read([str(path) for path in runs]).rounds)
     named = "* exclude (filename), parse_filename(filename) as file"
     made = pack(runs, tmp_path / "x.parquet", "format parquet", named)
-    assert plain(read.read([str(made)]).rounds) == wanted
+    assert plain(reader.read([str(made)]).rounds) == wanted
     few = 'type, run, vantage, perspective, target, "at", state, address, control, "check"'
     made = pack(runs, tmp_path / "y.parquet", "format parquet", few)
-    got = plain(read.read([str(made)]).rounds)
+    got = plain(reader.read([str(made)]).rounds)
     assert len(got) == len(wanted)
     assert {(one["operator"], one["country"]) for one in got} == {("", "")}
 
 
 def test_forms_and_folders_mix_and_copies_count_once(tmp_path: Path, runs: list[Path]) -> None:
-    wanted = unnamed(plain(read.read([str(path) for path in runs]).rounds))
+    wanted = unnamed(plain(reader.read([str(path) for path in runs]).rounds))
     half = len(runs) // 2
     (tmp_path / "one").mkdir()
     packed = tmp_path / "one" / (runs[0].name + ".gz")
@@ -357,38 +357,38 @@ def test_forms_and_folders_mix_and_copies_count_once(tmp_path: Path, runs: list[
     pack(runs[1:half], tmp_path / "two" / "x.parquet", "format parquet")
     pack(runs[half - 1 :], tmp_path / "three" / "x.jsonl.zst", "format json, compression zstd")
     places = [tmp_path / name for name in ("one", "two", "three")]
-    assert unnamed(plain(read.read(read.find(places)).rounds)) == wanted
-    assert unnamed(plain(read.read(read.find([*places, tmp_path / "runs"])).rounds)) == wanted
-    assert read.find([*places, places[0], packed]) == read.find(places), "each file once"
+    assert unnamed(plain(reader.read(reader.find(places)).rounds)) == wanted
+    assert unnamed(plain(reader.read(reader.find([*places, tmp_path / "runs"])).rounds)) == wanted
+    assert reader.find([*places, places[0], packed]) == reader.find(places), "each file once"
 
 
 def test_a_folder_and_a_file_that_is_not_there(tmp_path: Path) -> None:
     (tmp_path / "other.txt").write_text("x")
-    assert read.find([tmp_path]) == []
+    assert reader.find([tmp_path]) == []
     with pytest.raises(Mistake, match="no such file or folder"):
-        read.find([tmp_path / "nowhere"])
+        reader.find([tmp_path / "nowhere"])
 
 
-@pytest.mark.parametrize("form", read.FORMS)
+@pytest.mark.parametrize("form", reader.FORMS)
 def test_a_file_that_is_none_of_its_form_is_named_and_no_traceback(
     tmp_path: Path, form: str
 ) -> None:
     path = tmp_path / ("x" + form)
     path.write_bytes(b"\x00garbage, " * 100)
-    if form in read.PLAIN:
-        got = read.read([str(path)])
+    if form in reader.PLAIN:
+        got = reader.read([str(path)])
         assert (len(got.rounds), got.bad_lines) == (0, {path.name: 1})
         return
     with pytest.raises(Mistake, match="x" + form.replace(".", r"\.")):
-        read.read([str(path)])
+        reader.read([str(path)])
 
 
 def test_only_recent_days_are_looked_at(runs: list[Path]) -> None:
     files = [str(path) for path in runs]
     day = datetime(2022, 2, 27, 12, tzinfo=UTC)
-    near = read.read(files, None, day + timedelta(days=1))
-    assert (near.complete, len(near.rounds)) == (True, len(read.read(files).rounds))
-    far = read.read(files, None, day + timedelta(days=3))
+    near = reader.read(files, None, day + timedelta(days=1))
+    assert (near.complete, len(near.rounds)) == (True, len(reader.read(files).rounds))
+    far = reader.read(files, None, day + timedelta(days=3))
     assert (far.complete, len(far.rounds), far.files) == (False, 0, 0)
 
 
@@ -405,7 +405,7 @@ def test_garbage_is_left_out_counted_and_named(tmp_path: Path) -> None:
         '{"type":"other"}',
     ]
     file = written(tmp_path, "x.jsonl", *lines_of(run, ok=False), *hostile)
-    rows = read.read([file])
+    rows = reader.read([file])
     assert said(rows.rounds) == {(run, "t"): False}
     assert rows.bad_lines == {"x.jsonl": 8}
     assert all("\x1b" not in complaint for complaint in rows.complaints())
@@ -427,13 +427,13 @@ def test_a_strangers_file_says_nothing_it_should_not(
     lines = lines_of("a" * 12, ok=False)
     assert any(good in line for line in lines)
     file = written(tmp_path, "x.jsonl", *(line.replace(good, forged) for line in lines))
-    assert said(read.read([file]).rounds) == {}
+    assert said(reader.read([file]).rounds) == {}
 
 
 def test_a_newer_format_is_refused_by_name(tmp_path: Path) -> None:
     line = a_run().encoded().decode().replace('"format":1', '"format":2').strip()
     with pytest.raises(Exception, match="written by a newer keepiton"):
-        read.read([written(tmp_path, "x.jsonl", line)])
+        reader.read([written(tmp_path, "x.jsonl", line)])
 
 
 def list_of(folder: Path, port: int, count: int) -> str:
@@ -474,7 +474,7 @@ def test_killed_at_any_moment_everything_flushed_stays_and_the_next_run_seals_it
         left = part.read_bytes()
         seen = server.connections
         assert left.count(b'"stage":"http"') >= seen - 25, "what was asked was written at once"
-        assert read.read(read.find([data])).unsealed == 1
+        assert reader.read(reader.find([data])).unsealed == 1
         done = keepiton(*words, "--rate", "1000")
     assert done.returncode == 0, done.stderr
     assert not list(data.rglob("*.part"))
@@ -508,7 +508,7 @@ def test_interrupted_it_ends_within_two_seconds_and_keeps_what_was_measured(
     lines = [json.loads(line) for line in path.read_text().splitlines()]
     assert lines[-1]["reason"] == {130: "interrupted", 143: "terminated"}[code]
     assert {line["target"] for line in lines[1:-1]} == {"c", *(f"t{n}" for n in range(60))}
-    assert not read.read([str(path)]).bad_lines
+    assert not reader.read([str(path)]).bad_lines
 
 
 def test_with_few_open_files_it_takes_turns_and_blames_nobody(tmp_path: Path) -> None:
@@ -517,7 +517,7 @@ def test_with_few_open_files_it_takes_turns_and_blames_nobody(tmp_path: Path) ->
         words = ["probe", targets, "--allow-private", "--data", str(tmp_path / "data"), "-q"]
         command = " ".join([KEEPITON, *words, "--rate", "5000"])
         subprocess.run(["bash", "-c", f"ulimit -n 56; exec {command}"], check=True, timeout=60)
-    found = said(read.read(read.find([tmp_path / "data"])).rounds)
+    found = said(reader.read(reader.find([tmp_path / "data"])).rounds)
     assert len(found) == 200
     assert all(found.values())
 
@@ -540,7 +540,7 @@ def test_a_full_disk_is_exit_5_said_plainly_and_the_rest_stays_readable(
         assert done.returncode == 5
         assert "No space left on device; what was written stays readable" in done.stderr
         assert "Traceback" not in done.stderr
-        rows = read.read(read.find([small]))
+        rows = reader.read(reader.find([small]))
         assert rows.unsealed == 1
         assert len(rows.rounds) > 20
     finally:
@@ -603,7 +603,7 @@ def test_a_clock_that_jumps_back_does_not_lock_targets_out(tmp_path: Path) -> No
 
 def test_duckdb_fetches_nothing_by_itself() -> None:
     """It would load and install extensions from the network when a query seems to want them."""
-    database = read.opened()
+    database = reader.opened()
     shown = ("enable_progress_bar",)
     for name in ("autoinstall_known_extensions", "autoload_known_extensions", *shown):
         assert database.execute(f"select current_setting('{name}')").fetchone() == (False,)
@@ -619,7 +619,7 @@ def test_an_offset_that_no_clock_has_is_unknown(tmp_path: Path) -> None:
             text = path.read_text(encoding="utf-8")
             assert '"clock_offset_ms":30000' in text
             path.write_text(text.replace(":30000", f":{offset}"), encoding="utf-8")
-        rows = read.read(read.find([folder])).rounds
+        rows = reader.read(reader.find([folder])).rounds
         assert set(rows.run_clock_ms) == {late if offset == late else NO_CLOCK}
         (window,) = detect(rows, Policy(), START + 6000 * timedelta(days=1)).windows
         assert (window.start.year - START.year >= 10) == (offset == late)

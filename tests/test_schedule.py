@@ -21,13 +21,13 @@ import pytest
 import lab as lab_module
 import loopback
 from conftest import HERE, Command
-from keepiton.cli import scheduled
-from keepiton.cli.schedule import NAMES
-from keepiton.errors import Mistake
-from keepiton.schedule import KINDS, cron, launchd, systemd, windows
-from keepiton.schedule import job as jobs
-from keepiton.schedule.job import DAY, EVERY, HOUR, Job
-from keepiton.state import State
+from keepiton.base.errors import Mistake
+from keepiton.commands import schedule_expiry
+from keepiton.commands.schedule import NAMES
+from keepiton.operate.schedule import KINDS, cron, launchd, systemd, windows
+from keepiton.operate.schedule import job as jobs
+from keepiton.operate.schedule.job import DAY, EVERY, HOUR, Job
+from keepiton.storage.state import State
 
 ODD, PLAIN = "my data 100% $HOME", "programs 100%"
 NOW = datetime(2026, 11, 26, 18, 13, 20, tzinfo=UTC)
@@ -521,7 +521,7 @@ def end(memory: State, day: date, *, quiet: bool = True) -> bool:
     """Ask on a day whether the schedule is over."""
     at = datetime(day.year, day.month, day.day, 23, 59, tzinfo=UTC)
     with click.Context(click.Command("probe")):
-        return scheduled.over(UNTIL, memory, at, quiet=quiet)
+        return schedule_expiry.over(UNTIL, memory, at, quiet=quiet)
 
 
 def told(memory: State, capsys: pytest.CaptureFixture[str], first: date, days: int) -> list[int]:

@@ -25,15 +25,17 @@ from hypothesis import strategies as st
 
 import lab as lab_module
 from conftest import Command
-from keepiton import lock, state
-from keepiton.cli import common, keeping
+from keepiton.archive import export, info, pack, prune
+from keepiton.archive import verify as verifying
+from keepiton.base.errors import Mistake
+from keepiton.cli import common
+from keepiton.commands import retention
 from keepiton.detect import Policy, detect
-from keepiton.errors import Mistake
-from keepiton.model import ListUsed, Measurement, Run
-from keepiton.results import export, info, keep, pack, read, runs, witness, write
-from keepiton.results import verify as verifying
-from keepiton.results.cache import Cache
-from keepiton.rounds import Rows
+from keepiton.storage import evidence, lock, reader, runs, state
+from keepiton.storage import writer as write
+from keepiton.storage.cache import Cache
+from keepiton.storage.rounds import Rows
+from keepiton.storage.rows import ListUsed, Measurement, Run
 from timelines import said
 
 DAY = datetime(2022, 2, 27, tzinfo=UTC)
@@ -132,7 +134,7 @@ HOSTILE = [
 def bytes_of(folder: Path) -> dict[str, bytes]:
     """Give what every run of a folder holds, as the program reads it."""
     found: dict[str, bytes] = {}
-    for one in runs.held(read.find([folder])):
+    for one in runs.held(reader.find([folder])):
         told = runs.content(one)
         assert found.setdefault(one.name, told) == told
     return found
@@ -157,14 +159,14 @@ def test_a_packed_day_gives_every_line_back_and_the_same_rounds(tmp_path: Path) 
     chain(tmp_path, 1, DAY + timedelta(days=20))
     paths[0].with_name(paths[0].name + ".gz").write_bytes(gzip.compress(paths[0].read_bytes()))
     paths[0].unlink()
-    before, rows = bytes_of(tmp_path), read.read(read.find([tmp_path]))
+    before, rows = bytes_of(tmp_path), reader.read(reader.find([tmp_path]))
     assert rows.bad_lines
     made = packed(tmp_path)
     assert [(one.path.name, one.runs, one.left) for one in made] == [
         ("20220227-v-b.parquet", 2, ()),
         ("20220227-v-test.parquet", 3, ()),
     ]
-    files = read.find([tmp_path])
+    files = reader.find([tmp_path])
     assert len(files) == 3  # and the day that is not old yet, as it was
     assert bytes_of(tmp_path) == before
     for one in runs.held(files):
@@ -178,7 +180,7 @@ def test_a_packed_day_gives_every_line_back_and_the_same_rounds(tmp_path: Path) 
             assert b"".join(raw for _, raw in told) == before[one.name]
             if one.vantage == "v-test":
                 assert [raw for _, raw in told] == lines
-    same(rows, read.read(files))
+    same(rows, reader.read(files))
     assert made[0].path.stat().st_mode & 0o777 == 0o600
     verdict = verifying.verify(files)
     assert (verdict.runs, verdict.sealed, verdict.faults) == (6, 6, 0)
@@ -188,7 +190,7 @@ lines = st.one_of(
     st.binary(max_size=40),
     st.sampled_from(HOSTILE),
     st.dictionaries(
-        st.sampled_from([*read.COLUMNS, "other"]),
+        st.sampled_from([*reader.COLUMNS, "other"]),
         st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=8)),
         max_size=5,
     ).map(lambda told: json.dumps(told).encode()),
@@ -207,15 +209,15 @@ def test_whatever_bytes_a_run_holds_it_comes_back(
         sealed(data, DAY + timedelta(minutes=number), torn=torn)
     before = bytes_of(data)
     try:
-        rows = read.read(read.find([data]))
+        rows = reader.read(reader.find([data]))
     except Mistake:  # of a newer version, it says
         rows = None
     (made,) = packed(data)
     assert (made.runs, made.left) == (len(hostile), ())
     assert bytes_of(data) == before
     if rows:
-        same(rows, read.read(read.find([data])))
-    kinds = {one.kind for one in verifying.verify(read.find([data])).found}
+        same(rows, reader.read(reader.find([data])))
+    kinds = {one.kind for one in verifying.verify(reader.find([data])).found}
     assert not kinds & {"columns", "unreadable", "seal", "missing"}
     shutil.rmtree(data)
 
@@ -314,11 +316,11 @@ def test_late_runs_join_their_day_and_what_differs_or_is_not_whole_stays(tmp_pat
         made.path.name, paths[3].name, cut.name, part.name, own.name,
     }  # fmt: skip
     assert dict(runs.contents(str(made.path)))[paths[1].name] == late
-    verdict = verifying.verify(read.find([tmp_path]))
+    verdict = verifying.verify(reader.find([tmp_path]))
     assert "copies_differ" in [one.kind for one in verdict.found]
     for one in (paths[3], cut, part):
         one.unlink()
-    assert not verifying.verify(read.find([tmp_path])).faults
+    assert not verifying.verify(reader.find([tmp_path])).faults
 
 
 def test_a_packed_day_is_read_like_any_other(tmp_path: Path) -> None:
@@ -327,29 +329,29 @@ def test_a_packed_day_is_read_like_any_other(tmp_path: Path) -> None:
     chain(data, 3, bad=True)
     chain(data, 3, DAY + timedelta(days=5))
     shutil.copytree(data / "results", tmp_path / "copy" / "results")
-    plain = read.read(read.find([data]))
+    plain = reader.read(reader.find([data]))
     (made, _) = packed(data)
-    files = read.find([data, tmp_path / "copy"])
-    same(plain, read.read(files))
+    files = reader.find([data, tmp_path / "copy"])
+    same(plain, reader.read(files))
     cache = Cache(tmp_path)
-    same(plain, read.read(files, cache))
-    assert not read._kept({"20220227": [str(made.path)]}, cache)[0]  # noqa: SLF001 - other files
-    same(plain, read.read(files, cache))
+    same(plain, reader.read(files, cache))
+    assert not reader._kept({"20220227": [str(made.path)]}, cache)[0]  # noqa: SLF001 - other files
+    same(plain, reader.read(files, cache))
     made.path.write_bytes(b"no Parquet")
-    late = read.read(read.find([data]), since=DAY + timedelta(days=4))
+    late = reader.read(reader.find([data]), since=DAY + timedelta(days=4))
     assert len(late.rounds) == len(plain.rounds) / 2
     with pytest.raises(Mistake, match="cannot be read"):
-        read.read(read.find([data]))
+        reader.read(reader.find([data]))
 
 
 def test_a_file_that_is_packed_while_a_report_reads_is_named(tmp_path: Path) -> None:
     """A run packs days while somebody reads: nothing is made up from what is left."""
     chain(tmp_path, 2)
-    files = read.find([tmp_path])
+    files = reader.find([tmp_path])
     packed(tmp_path)
     for listed in (files, files[:1]):
         with pytest.raises(Mistake, match="went away meanwhile, packed or removed; run this again"):
-            read.read(listed)
+            reader.read(listed)
 
 
 def test_witnesses_and_seals_are_found_inside_a_packed_day(tmp_path: Path) -> None:
@@ -359,18 +361,18 @@ def test_witnesses_and_seals_are_found_inside_a_packed_day(tmp_path: Path) -> No
             at = DAY + number * timedelta(minutes=10)
             failing = 8 <= number < 16
             _, previous = sealed(tmp_path, at, vantage, previous, bad=failing, looks=2)
-    rows = read.read(read.find([tmp_path]))
+    rows = reader.read(reader.find([tmp_path]))
     found = detect(rows.rounds, Policy(), DAY + timedelta(hours=4))
     windows = found.windows
     assert windows
-    files = read.find([tmp_path])
-    located, hashed = witness.locate(windows, files), witness.seal(windows, files)
+    files = reader.find([tmp_path])
+    located, hashed = evidence.locate(windows, files), evidence.seal(windows, files)
     assert any(one.line for window in located for one in window.witnesses)
     packed(tmp_path)
-    files = read.find([tmp_path])
+    files = reader.find([tmp_path])
     assert len(files) == 2
-    assert witness.locate(windows, files) == located
-    assert set(witness.seal(windows, files)) == set(hashed)
+    assert evidence.locate(windows, files) == located
+    assert set(evidence.seal(windows, files)) == set(hashed)
 
 
 def test_only_one_works_in_a_folder_at_a_time(tmp_path: Path, keepiton: Command) -> None:
@@ -397,10 +399,10 @@ def test_the_oldest_days_go_and_nothing_unsealed_or_of_today(tmp_path: Path) -> 
     paths = a_year(tmp_path)
     today = (DAY + timedelta(days=9)).date()
     size = paths[0].stat().st_size
-    taken = keep.taken(tmp_path)
+    taken = prune.taken(tmp_path)
 
     def days(age: timedelta | None = None, size: int | None = None) -> list[int]:
-        found = keep.too_much(tmp_path, today, age, size)
+        found = prune.too_much(tmp_path, today, age, size)
         return [(one.day - DAY.date()).days for one in found]
 
     assert days(timedelta(days=6)) == [0, 1, 2]
@@ -408,7 +410,7 @@ def test_the_oldest_days_go_and_nothing_unsealed_or_of_today(tmp_path: Path) -> 
     assert days(None, taken - 1) == [0]
     assert days(None, taken - 2 * size) == [0, 1]
     assert days(None, 0) == list(range(9))
-    assert keep.remove(keep.too_much(tmp_path, today, max_size=0)) == 9 * size
+    assert prune.remove(prune.too_much(tmp_path, today, max_size=0)) == 9 * size
     left = sorted(one.name for one in tmp_path.rglob("*") if one.is_file())
     assert left == sorted(
         [paths[9].name, "notes.txt", paths[0].name.replace("T00", "T01") + ".part"]
@@ -444,29 +446,29 @@ def test_an_unattended_folder_is_looked_after_once_a_day(
     a_year(tmp_path)
     now = DAY + timedelta(days=9, hours=1)
     week = timedelta(days=7)
-    monkeypatch.setattr(keeping, "find_spec", lambda _: None)  # as on Android
-    keeping.look_after(tmp_path, now, None, None, week)
+    monkeypatch.setattr(retention, "find_spec", lambda _: None)  # as on Android
+    retention.look_after(tmp_path, now, None, None, week)
     assert not list(tmp_path.rglob("*.parquet"))
     monkeypatch.undo()
-    keeping.look_after(tmp_path, now, None, None, week)  # it was done today
+    retention.look_after(tmp_path, now, None, None, week)  # it was done today
     assert not list(tmp_path.rglob("*.parquet"))
-    monkeypatch.setattr(keeping, "BUDGET_S", -1.0)
-    keeping.look_after(tmp_path, now + timedelta(days=1), None, None, week)
+    monkeypatch.setattr(retention, "BUDGET_S", -1.0)
+    retention.look_after(tmp_path, now + timedelta(days=1), None, None, week)
     monkeypatch.undo()
-    keeping.look_after(tmp_path, now + timedelta(days=1), None, None, week)  # goes on
+    retention.look_after(tmp_path, now + timedelta(days=1), None, None, week)  # goes on
     assert sorted(one.name[:8] for one in tmp_path.rglob("*.parquet")) == [
         "20220227", "20220228", "20220301",
     ]  # fmt: skip
     with pytest.raises(StopIteration):
         next(pack.pack_due(tmp_path, (now + timedelta(days=1) - week).date()))
     # A clock that is years ahead takes no more than a week of what there is.
-    keeping.look_after(tmp_path, datetime(2031, 1, 1, tzinfo=UTC), timedelta(days=90), None, None)
-    assert sorted(one.day.day for one in keep.all_days(tmp_path) if one.files) == [6, 7, 8]
-    keeping.look_after(tmp_path, now + timedelta(days=3), None, 0, None)
+    retention.look_after(tmp_path, datetime(2031, 1, 1, tzinfo=UTC), timedelta(days=90), None, None)
+    assert sorted(one.day.day for one in prune.all_days(tmp_path) if one.files) == [6, 7, 8]
+    retention.look_after(tmp_path, now + timedelta(days=3), None, 0, None)
     assert not list(tmp_path.rglob("*.jsonl"))
     (tmp_path / "tended").unlink()
     (tmp_path / "tended").mkdir()
-    keeping.look_after(tmp_path, now, None, None, None)
+    retention.look_after(tmp_path, now, None, None, None)
     assert "old days are not looked after" in capsys.readouterr().err
 
 
@@ -492,10 +494,10 @@ def test_a_full_disk_stops_packing_and_a_run_and_loses_nothing(tmp_path: Path) -
         chain(disk, 3, torn=[b'{"type":"measurement","server":"' + noise + b'"}\n'])
         before = bytes_of(disk)
         free = shutil.disk_usage(disk).free
-        assert keeping.room(disk, free // 2 - 8192) == "plenty"
-        assert keeping.room(disk, free // 2 + 8192) == "scarce"
+        assert retention.room(disk, free // 2 - 8192) == "plenty"
+        assert retention.room(disk, free // 2 + 8192) == "scarce"
         with pytest.raises(OSError, match=r"only \d.\d MB of the disk are free, and \d.\d MB"):
-            keeping.room(disk, free + 8192)
+            retention.room(disk, free + 8192)
         for left in (0, 4096, 16_384):
             (disk / "filler").write_bytes(b"x" * (free - left))
             with pytest.raises(OSError, match=r"(?i)space|write"):
@@ -589,11 +591,11 @@ def test_what_is_wrong_is_found_and_named(
 ) -> None:
     paths = chain(tmp_path, 5)
     tip = hashlib.sha256(paths[4].read_bytes()).hexdigest()
-    assert verifying.verify(read.find([tmp_path]), {"v-test": tip}).found == []
+    assert verifying.verify(reader.find([tmp_path]), {"v-test": tip}).found == []
     harm(paths)
     if packing:
         packed(tmp_path)
-    verdict = verifying.verify(read.find([tmp_path]), {"v-test": tip})
+    verdict = verifying.verify(reader.find([tmp_path]), {"v-test": tip})
     assert {one.kind for one in verdict.found} == wanted, verdict.found
     assert bool(verdict.begins_after) == (harm is begun_later)
     assert bool(verdict.faults) == bool(wanted & verifying.FAULTS.keys())
@@ -643,13 +645,13 @@ def test_what_is_exported_is_what_was_written(tmp_path: Path, keepiton: Command)
     data = tmp_path / "data"
     paths = chain(data, 3) + chain(data, 2, DAY, "v-b") + chain(data, 1, DAY + timedelta(days=9))
     shutil.copytree(data / "results", tmp_path / "copy")
-    plain = read.read(read.find([data]))
+    plain = reader.read(reader.find([data]))
     whole = b"".join(one.read_bytes() for one in sorted(paths, key=lambda one: one.name))
     before = bytes_of(data)
     packed(data)
     assert keepiton("results", "export", "data", "copy").stdout.encode() == whole
     assert keepiton("results", "export", "-o", "x.parquet").returncode == 0
-    told = read.read([str(tmp_path / "x.parquet")])
+    told = reader.read([str(tmp_path / "x.parquet")])
     assert said(told.rounds) == said(plain.rounds)
     assert (told.unsealed, told.bad_lines) == (0, {})
     done = keepiton("results", "export", "--format", "files", "-o", "out", "data", "copy")
@@ -682,7 +684,7 @@ def test_a_cell_of_the_flat_table_is_no_formula(tmp_path: Path) -> None:
     row += b'"state":"ok","answers":["@x"],"server":"+x","duration_ms":-1}\n'
     sealed(tmp_path, torn=[row])
     with (tmp_path / "x.csv").open("w+b") as file:
-        listed = export.chosen(read.find([tmp_path]), export.Wanted())
+        listed = export.chosen(reader.find([tmp_path]), export.Wanted())
         assert export.table(listed, export.Wanted(targets=("=1+1",)), file, []) == 1
         file.seek(0)
         (told,) = csv.DictReader(file.read().decode().splitlines())
@@ -694,7 +696,7 @@ def test_info_counts_what_is_there_in_every_form(tmp_path: Path, keepiton: Comma
     data = tmp_path / "data"
     for day in range(5):
         chain(data, 2, DAY + timedelta(days=day))
-    plain = info.info(read.find([data]), data)
+    plain = info.info(reader.find([data]), data)
     assert (plain.runs, plain.measurements, plain.days, plain.unsealed) == (10, 60, 5, 0)
     assert plain.a_day == 12.0
     size = sum(one.stat().st_size for one in data.rglob("*.jsonl"))

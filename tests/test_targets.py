@@ -9,11 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conftest import Command
-from keepiton.bogons import is_bogon
-from keepiton.errors import Mistake
-from keepiton.model import TargetList
-from keepiton.names import host_name, web_url
-from keepiton.targets import SHIPPED, available, load, toml
+from keepiton.base.bogons import is_bogon
+from keepiton.base.errors import Mistake
+from keepiton.base.names import host_name, web_url
+from keepiton.lists import toml
+from keepiton.lists.load import SHIPPED, available, load
+from keepiton.lists.types import TargetList
 
 LIST = """\
 title = "a list"

@@ -22,7 +22,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID, NameOID
 from OpenSSL import SSL, crypto
 
 import loopback
-from keepiton.model import clean
+from keepiton.base.types import clean
 from keepiton.probe import certificate, tcp, tls
 from keepiton.probe.failures import TLS_TOO_LARGE, classify
 

@@ -20,8 +20,8 @@ from hypothesis import strategies as st
 
 import loopback
 from conftest import HERE
-from keepiton import lock
-from keepiton.rhythm import BURST_EVERY_S, BURST_S, LEAST, Beat, Rhythm
+from keepiton.operate.pacer import BURST_EVERY_S, BURST_S, LEAST, Beat, Rhythm
+from keepiton.storage import lock
 from lab import KEEPITON
 
 TARGETS = """\

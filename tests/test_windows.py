@@ -14,9 +14,9 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from keepiton.detect import Policy, detect
-from keepiton.model import Detected, Window
-from keepiton.results import read
-from keepiton.results.cache import Cache
+from keepiton.detect.types import Detected, Window
+from keepiton.storage import reader
+from keepiton.storage.cache import Cache
 from timelines import LOOK, MARKS_OF_LINES, START, STEP, Watch, found, plain, rounds, write
 
 NOW = START + 200 * STEP
@@ -34,7 +34,7 @@ RUNS = st.lists(st.text(".xs", min_size=1, max_size=9) | st.just(" " * 6), max_s
 
 def weighed(files: Iterable[str | Path], cache: Cache | None = None) -> Detected:
     """Read files and detect; without witnesses, since those name files."""
-    got = read.read([str(path) for path in files], cache)
+    got = reader.read([str(path) for path in files], cache)
     assert got.bad_lines == {}
     whole = detect(got.rounds, Policy(), NOW)
     return replace(whole, windows=tuple(replace(one, witnesses=()) for one in whole.windows))
@@ -112,7 +112,7 @@ def test_files_and_columns_tell_the_same(tmp_path: Path) -> None:
         Watch("v3", {"a@alpha": "............"}, clock=None),
         Watch("v4", {"a@alpha": "xx.........."}, clock=timedelta(minutes=-9)),
     ]
-    got = read.read([str(path) for path in write(tmp_path, *watches)])
+    got = reader.read([str(path) for path in write(tmp_path, *watches)])
     assert plain(got.rounds) == plain(rounds(*watches))
     assert (got.unsealed, got.bad_lines) == (0, {})
 

@@ -17,11 +17,12 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
+from keepiton.base.types import Stage
 from keepiton.detect import Policy, detect
 from keepiton.detect.belief import MISSING
-from keepiton.detect.observe import look_at_lines, observe
-from keepiton.model import Detected, End, Measurement, Run, Stage, Window
-from keepiton.rounds import (
+from keepiton.detect.observations import look_at_lines, observe
+from keepiton.detect.types import Detected, Window
+from keepiton.storage.rounds import (
     DEAD,
     NAMED,
     NO_CLOCK,
@@ -33,7 +34,8 @@ from keepiton.rounds import (
     TWICE,
     Rounds,
 )
-from keepiton.rounds import rounds as of_columns
+from keepiton.storage.rounds import rounds as of_columns
+from keepiton.storage.rows import End, Measurement, Run
 
 START = datetime(2022, 2, 27, 8, 2, tzinfo=UTC)
 STEP = timedelta(minutes=10)

@@ -12,8 +12,8 @@ from importlib import import_module
 import click
 
 from keepiton import __version__
-from keepiton.cli import tongue
-from keepiton.errors import Mistake
+from keepiton.base.errors import Mistake
+from keepiton.cli import i18n
 
 COMMANDS = {
     "config": "Show what is configured, and where each value comes from.",
@@ -30,14 +30,19 @@ COMMANDS = {
     "watch": "Look again and again in the foreground, with a live table.",
     "wipe": "Remove everything keepiton has written.",
 }
-"""Every command, by the name of its module and function here."""
+"""Every command, by the name of its module and function."""
+CORE = ("probe", "status", "report", "explain", "targets")
+"""Commands whose modules lie here; those of the others lie in ``keepiton.commands``."""
 
 
 class Commands(click.Group):
     """Knows its commands, by the names of modules in a package, without loading them."""
 
-    package = __name__
     shorts = COMMANDS
+
+    def package(self, name: str) -> str:
+        """Return the package that holds a command's module."""
+        return __name__ if name in CORE else "keepiton.commands"
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Name them, in order."""
@@ -48,9 +53,10 @@ class Commands(click.Group):
         """Load one."""
         if cmd_name not in self.shorts:
             return None
-        command: click.Command = getattr(import_module(f"{self.package}.{cmd_name}"), cmd_name)
+        module = import_module(f"{self.package(cmd_name)}.{cmd_name}")
+        command: click.Command = getattr(module, cmd_name)
         if ctx.obj and ctx.obj.code != "en":
-            tongue.translate(command, ctx.obj)
+            i18n.translate(command, ctx.obj)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -84,9 +90,9 @@ def keepiton(context: click.Context) -> None:
     from keepiton.cli import common  # noqa: PLC0415
 
     if common.configured():
-        from keepiton.cli import configuration  # noqa: PLC0415
+        from keepiton.cli import config_layers  # noqa: PLC0415
 
-        context.default_map = configuration.defaults(keepiton, context.invoked_subcommand)
+        context.default_map = config_layers.defaults(keepiton, context.invoked_subcommand)
 
 
 def _open_streams() -> None:
@@ -100,9 +106,9 @@ def main() -> None:
     """Run the command line; a mistake of the user's becomes a message and exit 2."""
     _open_streams()
     try:
-        language = tongue.speak(sys.argv[1:])
+        language = i18n.speak(sys.argv[1:])
         if language.code != "en":
-            tongue.translate(keepiton, language)
+            i18n.translate(keepiton, language)
         keepiton.main(prog_name="keepiton", standalone_mode=False, obj=language)
     except Mistake as exc:
         from keepiton.cli import common  # noqa: PLC0415

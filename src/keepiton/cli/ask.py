@@ -6,20 +6,20 @@ from typing import TYPE_CHECKING
 
 import click
 
-from keepiton.errors import Mistake
+from keepiton.base.errors import Mistake
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from keepiton.model import Perspective
-    from keepiton.state import State
-    from keepiton.targets import Loaded
+    from keepiton.base.types import Perspective
+    from keepiton.lists.load import Loaded
+    from keepiton.storage.state import State
 
 
 def tell_once(memory: "State", data: Path, *, quiet: bool) -> None:
     """Say what a person must know, once (SAFETY S3)."""
-    from keepiton.consent import first_run  # noqa: PLC0415
-    from keepiton.state import CONSENT  # noqa: PLC0415
+    from keepiton.cli.consent import first_run  # noqa: PLC0415
+    from keepiton.storage.state import CONSENT  # noqa: PLC0415
 
     if memory.told < CONSENT and not quiet:
         click.echo(first_run(data), err=True)
@@ -32,9 +32,9 @@ def who(
     """Settle who looks and from where: asked once on a terminal, else a safe default, said once."""
     from pydantic import TypeAdapter, ValidationError  # noqa: PLC0415
 
-    from keepiton.consent import ASK_PERSPECTIVE, ASK_VANTAGE  # noqa: PLC0415
-    from keepiton.model import Token  # noqa: PLC0415
-    from keepiton.state import random_vantage  # noqa: PLC0415
+    from keepiton.base.types import Token  # noqa: PLC0415
+    from keepiton.cli.consent import ASK_PERSPECTIVE, ASK_VANTAGE  # noqa: PLC0415
+    from keepiton.storage.state import random_vantage  # noqa: PLC0415
 
     known = perspective or memory.perspective
     name = vantage or memory.vantage
@@ -67,8 +67,8 @@ def who(
 
 def accept(memory: "State", loaded: "Loaded", accept_risk: str | None, now: "datetime") -> None:
     """Ask before a list above the lowest risk, or take what was accepted before. Raises Mistake."""
-    from keepiton.model import RISKS, Risk  # noqa: PLC0415
-    from keepiton.state import CONSENT, Acceptance  # noqa: PLC0415
+    from keepiton.base.types import RISKS, Risk  # noqa: PLC0415
+    from keepiton.storage.state import CONSENT, Acceptance  # noqa: PLC0415
 
     def covers(level: str) -> bool:
         return RISKS.index(level) >= RISKS.index(loaded.risk)
@@ -93,7 +93,7 @@ def accept(memory: "State", loaded: "Loaded", accept_risk: str | None, now: "dat
 
 def not_too_soon(memory: "State", loaded: "Loaded", now: "datetime") -> None:
     """Keep to five minutes between two looks at a target (SAFETY S11). Raises Mistake."""
-    from keepiton.model import utc  # noqa: PLC0415
+    from keepiton.base.types import utc  # noqa: PLC0415
 
     at = memory.too_soon([one.id for one in loaded.targets], now)
     if at:

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
-from keepiton.errors import Mistake
+from keepiton.base.errors import Mistake
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta, tzinfo
 
+    from keepiton.base.language import Language
     from keepiton.detect import Policy
-    from keepiton.language import Language
-    from keepiton.rounds import Rows
+    from keepiton.storage.rounds import Rows
 
 OWN_LINE_DOWN = 4
 NOT_WRITTEN = 5
@@ -202,7 +202,7 @@ def language_option(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def language(code: str | None) -> "Language":
     """Find the language asked for here, or the one that help is shown in. Raises Mistake."""
-    from keepiton.language import ENGLISH, load  # noqa: PLC0415
+    from keepiton.base.language import ENGLISH, load  # noqa: PLC0415
 
     return load(code) if code else click.get_current_context().obj or ENGLISH
 
@@ -212,7 +212,7 @@ def zone(name: str | None, country: str | None) -> "tzinfo":
     from datetime import UTC  # noqa: PLC0415
     from zoneinfo import ZoneInfo  # noqa: PLC0415
 
-    from keepiton.targets import events  # noqa: PLC0415
+    from keepiton.lists import events  # noqa: PLC0415
 
     listed = None if name else events.of_country(country)
     name = name or (listed.zone if listed else "UTC")
@@ -286,14 +286,14 @@ def span(
 
 def require_readers() -> None:
     """Raise Mistake where duckdb or numpy is missing, before either is imported."""
-    from keepiton.results.read import require  # noqa: PLC0415
+    from keepiton.storage.reader import require  # noqa: PLC0415
 
     require()
 
 
 def found(places: tuple[Path, ...], data: Path | None, engine: str | None = None) -> list[str]:
     """List the result files that are meant. Raises Mistake; exits 6 where there are none."""
-    from keepiton.results.read import find  # noqa: PLC0415
+    from keepiton.storage.reader import find  # noqa: PLC0415
 
     if engine and places:
         raise Mistake("--engine reads what its URL names; leave out one of it and FILE|DIR")
@@ -317,8 +317,8 @@ def rows(
     engine: str | None = None,
 ) -> "Rows":
     """Read result files, with what is kept of them from before. Raises Mistake; exits 6."""
-    from keepiton.results.cache import Cache  # noqa: PLC0415
-    from keepiton.results.read import from_engine, read  # noqa: PLC0415
+    from keepiton.storage.cache import Cache  # noqa: PLC0415
+    from keepiton.storage.reader import from_engine, read  # noqa: PLC0415
 
     made = from_engine(engine, since) if engine else read(files, Cache(data or folder()), since)
     if not len(made.rounds):

@@ -2,7 +2,7 @@
 
 import click
 
-from keepiton.errors import Mistake
+from keepiton.base.errors import Mistake
 
 
 @click.command()
@@ -13,7 +13,7 @@ def explain(code: tuple[str, ...]) -> None:
     CODE is a failure (connection_reset), a reason (own_line), a verdict on the own line (border)
     or the kind of a finding (interference). Without CODE, list them all. Nothing is sent.
     """
-    from keepiton import explain as words  # noqa: PLC0415
+    from keepiton.report import explain as words  # noqa: PLC0415
 
     if not code:
         click.echo("\n".join(words.listing()).rstrip())

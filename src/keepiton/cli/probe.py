@@ -5,17 +5,17 @@ from typing import TYPE_CHECKING, Unpack
 
 import click
 
-from keepiton.cli import common, probing, summary
+from keepiton.cli import common, probe_options, summary
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from keepiton.probe.world import Settings
-    from keepiton.targets import Loaded
+    from keepiton.lists.load import Loaded
+    from keepiton.probe.context import Settings
 
 
 @click.command()
-@probing.options
+@probe_options.options
 @click.option(
     "--jitter",
     type=click.FloatRange(0, 86400),
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 )
 @click.option("--dry-run", is_flag=True, help="Print what would be sent, and send nothing.")
 def probe(
-    jitter: float, until: "datetime | None", *, dry_run: bool, **asked: Unpack[probing.Asked]
+    jitter: float, until: "datetime | None", *, dry_run: bool, **asked: Unpack[probe_options.Asked]
 ) -> None:
     """Look once at every target of the lists, and write one result file.
 
@@ -38,17 +38,17 @@ def probe(
     """
     from datetime import UTC, datetime  # noqa: PLC0415
 
-    from keepiton import state  # noqa: PLC0415
+    from keepiton.storage import state  # noqa: PLC0415
 
     planned_at = datetime.now(UTC)
-    ready = probing.prepare(asked, sys.stdin.buffer.read)
+    ready = probe_options.prepare(asked, sys.stdin.buffer.read)
     if dry_run:
         memory = state.load(ready.data)
         perspective = asked["perspective"] or memory.perspective or "outside"
         _show_plan(ready.loaded, ready.settings, perspective)
         return
     bar = summary.bar(ready.words, quiet=asked["quiet"])
-    looked = probing.look(
+    looked = probe_options.look(
         ready, planned_at, bar, jitter_s=jitter, until=until.date() if until else None
     )
     _conclude(looked, ready)
@@ -83,7 +83,7 @@ def _show_plan(loaded: "Loaded", settings: "Settings", perspective: str) -> None
         click.echo(f"Risk: {why}")
 
 
-def _conclude(looked: probing.Looked, ready: probing.Prepared) -> None:
+def _conclude(looked: probe_options.Looked, ready: probe_options.Prepared) -> None:
     """Print the summary where someone reads it."""
     done, quiet = looked.done, ready.asked["quiet"]
     if done is None or quiet:

@@ -12,7 +12,7 @@ from keepiton.cli import common
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from keepiton.model import Event, EventList
+    from keepiton.lists.types import Event, EventList
 
 LOOK_BACK_DAYS = 9
 """Read before what was asked for, so that noise and usual durations are known; a day of it for the
@@ -117,12 +117,12 @@ def report(
     around = _around(event)
     first = common.span(since, until, UTC, now)[0] or around[0]
     common.require_readers()
-    from keepiton import others  # noqa: PLC0415
-    from keepiton.report import RENDERERS  # noqa: PLC0415
+    from keepiton import compare as others  # noqa: PLC0415
     from keepiton.report.build import build  # noqa: PLC0415
-    from keepiton.report.coarse import coarsen  # noqa: PLC0415
+    from keepiton.report.coarsen import coarsen  # noqa: PLC0415
     from keepiton.report.defang import defang as defanged  # noqa: PLC0415
-    from keepiton.results.witness import locate, seal  # noqa: PLC0415
+    from keepiton.report.formats import RENDERERS  # noqa: PLC0415
+    from keepiton.storage.evidence import locate, seal  # noqa: PLC0415
 
     thresholds = common.policy_from(policy)
     series = tuple(one for path in compare for one in others.read(path))
@@ -172,7 +172,7 @@ def report(
 
 def _events(files: tuple[Path, ...], name: str | None) -> "tuple[list[EventList], Event | None]":
     """Read the shipped events and a person's own; find the one that was named. Raises Mistake."""
-    from keepiton.targets import events  # noqa: PLC0415
+    from keepiton.lists import events  # noqa: PLC0415
 
     listed = [*map(events.read, files), *events.shipped()]
     return listed, events.find(name, listed) if name else None
@@ -182,7 +182,7 @@ def _around(event: "Event | None") -> "tuple[datetime | None, datetime | None]":
     """Return the time that an event is compared over."""
     if not event:
         return None, None
-    from keepiton.detect.contrast import around  # noqa: PLC0415
+    from keepiton.detect.before_during_after import around  # noqa: PLC0415
 
     (begin, _), _, (_, end) = around(event.span())
     return begin, end

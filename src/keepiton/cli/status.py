@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 import click
 
+from keepiton.base.errors import Mistake
 from keepiton.cli import common
-from keepiton.errors import Mistake
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from keepiton.base.language import Language
     from keepiton.detect import Policy
-    from keepiton.language import Language
-    from keepiton.model import Group
+    from keepiton.detect.types import Group
 
 FORMATS = ("table", "md", "csv", "json", "html", "prometheus")
 ENDINGS = {
@@ -113,9 +113,9 @@ def written(
     from datetime import UTC, datetime  # noqa: PLC0415
 
     from keepiton.detect import Policy  # noqa: PLC0415
-    from keepiton.report import STATUS  # noqa: PLC0415
     from keepiton.report.build import build  # noqa: PLC0415
     from keepiton.report.defang import defang as defanged  # noqa: PLC0415
+    from keepiton.report.formats import STATUS  # noqa: PLC0415
 
     found = common.rows(common.found(places, data, engine), data, since, engine)
     report = build(

@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from keepiton.language import Language, noted
+from keepiton.base.language import Language, noted
 
 if TYPE_CHECKING:
-    from keepiton.model import Line, Reason, State
+    from keepiton.base.types import Line, State
+    from keepiton.probe.run import Done
     from keepiton.probe.runner import Progress
-    from keepiton.run import Done
+    from keepiton.storage.rows import Reason
 
 STATES: "dict[State, str]" = {
     "ok": noted("answered"),
@@ -100,7 +101,7 @@ def lines(done: "Done", perspective: str, words: Language) -> "Iterator[str]":
     """Write what a person wants to know after a run."""
     from datetime import UTC  # noqa: PLC0415
 
-    from keepiton.model import clean  # noqa: PLC0415
+    from keepiton.base.types import clean  # noqa: PLC0415
     from keepiton.report.table import columns  # noqa: PLC0415
 
     _ = words.say

@@ -22,8 +22,9 @@ def _list_options(function: click.decorators.FC) -> click.decorators.FC:
 @click.option("--all", "every", is_flag=True, help="Name every shipped list with its risk.")
 def list_(lists: tuple[str, ...], *, allow_private: bool, every: bool) -> None:
     """Show the targets of lists (by default those that are probed by default)."""
+    from keepiton.lists import toml  # noqa: PLC0415
+    from keepiton.lists.load import SHIPPED, available, load  # noqa: PLC0415
     from keepiton.report.table import columns  # noqa: PLC0415
-    from keepiton.targets import SHIPPED, available, load, toml  # noqa: PLC0415
 
     if every:
         rows = []
@@ -61,8 +62,8 @@ def check(lists: tuple[str, ...], *, allow_private: bool, schema: bool) -> None:
     """Validate lists: every mistake at once, with file, line and what would be right."""
     import json  # noqa: PLC0415
 
-    from keepiton.model import TargetList  # noqa: PLC0415
-    from keepiton.targets import load  # noqa: PLC0415
+    from keepiton.lists.load import load  # noqa: PLC0415
+    from keepiton.lists.types import TargetList  # noqa: PLC0415
 
     if schema:
         click.echo(json.dumps(TargetList.model_json_schema(), indent=1, ensure_ascii=False))

@@ -7,15 +7,15 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
-from keepiton.detect.contrast import Span, around, contrast
-from keepiton.detect.levels import own_lines, remote
-from keepiton.detect.observe import look_at_lines, observe
+from keepiton.detect.before_during_after import Span, around, contrast
+from keepiton.detect.observations import look_at_lines, observe
 from keepiton.detect.policy import Policy
+from keepiton.detect.scopes import own_lines, remote
 from keepiton.detect.status import coverage, line_periods, statuses
 from keepiton.detect.trends import Spans, spans
+from keepiton.detect.types import Detected, Group
 from keepiton.detect.windows import describe, instant, united
-from keepiton.model import Detected, Group
-from keepiton.rounds import DEAD, REACHED, Rounds
+from keepiton.storage.rounds import DEAD, REACHED, Rounds
 
 __all__ = ["Policy", "Spans", "detect", "spans"]
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from keepiton.detect.policy import HOUR, Policy
-from keepiton.rounds import Array
+from keepiton.storage.rounds import Array
 
 MISSING, OK, SLOW, SOFT, HARD, LONE_OK, LONE_SLOW, LONE_FAIL = range(8)
 """What a round says: the last three where only one stage is ever tried."""

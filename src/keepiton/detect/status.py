@@ -7,25 +7,16 @@ from typing import Literal
 
 import numpy as np
 
+from keepiton.base.types import LINES, Perspective, Stage
 from keepiton.detect.belief import IS_BAD, MISSING, OK
-from keepiton.detect.levels import SIDES
-from keepiton.detect.observe import ABROAD_ROLES, Looks, Seen
+from keepiton.detect.observations import ABROAD_ROLES, Looks, Seen
 from keepiton.detect.policy import Policy
+from keepiton.detect.scopes import SIDES
 from keepiton.detect.trends import Spans, stage_of, trends, tried
+from keepiton.detect.types import Coverage, Group, LinePeriod, Status, Trend, Window
+from keepiton.detect.types import Seen as Sides
 from keepiton.detect.windows import EPOCH, STAGES, instant
-from keepiton.model import (
-    LINES,
-    Coverage,
-    Group,
-    LinePeriod,
-    Perspective,
-    Stage,
-    Status,
-    Trend,
-    Window,
-)
-from keepiton.model import Seen as Sides
-from keepiton.rounds import Array, Rounds
+from keepiton.storage.rounds import Array, Rounds
 
 State = Literal["up", "partly", "disrupted", "unknown", "no data"]
 

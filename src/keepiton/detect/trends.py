@@ -5,11 +5,12 @@ from datetime import datetime
 
 import numpy as np
 
+from keepiton.base.types import Stage
 from keepiton.detect.belief import IS_BAD, MISSING
-from keepiton.detect.observe import Seen
+from keepiton.detect.observations import Seen
+from keepiton.detect.types import Trend
 from keepiton.detect.windows import EPOCH, STAGES, instant
-from keepiton.model import Stage, Trend
-from keepiton.rounds import TRIED, Array
+from keepiton.storage.rounds import TRIED, Array
 
 STEPS_S = (600, 900, 1800, *(3600 * hours for hours in (1, 2, 3, 4, 6, 12, 24, 48, 168)))
 """Lengths of a span, so that people can name them."""

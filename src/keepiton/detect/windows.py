@@ -9,13 +9,14 @@ from typing import Any
 
 import numpy as np
 
+from keepiton.base.types import Perspective, Stage, utc
 from keepiton.detect.belief import IS_BAD, IS_SLOW_OR_BAD, MISSING
-from keepiton.detect.levels import Candidate
-from keepiton.detect.observe import Seen
+from keepiton.detect.observations import Seen
 from keepiton.detect.policy import HOUR, Policy
-from keepiton.model import Perspective, Scope, Severity, Stage, Window, Witness, utc
-from keepiton.model import Seen as Side
-from keepiton.rounds import Array, ranked
+from keepiton.detect.scopes import Candidate
+from keepiton.detect.types import Scope, Severity, Window, Witness
+from keepiton.detect.types import Seen as Side
+from keepiton.storage.rounds import Array, ranked
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 ID_CELL_S = 6 * HOUR

@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from keepiton import state
-from keepiton.drill.world import HERE, LIES, SITES, Clock, View, standing
-from keepiton.language import Language, noted
-from keepiton.model import Perspective
+from keepiton.base.language import Language, noted
+from keepiton.base.types import Perspective
+from keepiton.drill.fake_servers import HERE, LIES, SITES, Clock, View, standing
+from keepiton.lists.load import load
 from keepiton.probe import dns, http
-from keepiton.probe.world import Settings
-from keepiton.run import Done, Plan, once
-from keepiton.targets import load
+from keepiton.probe.context import Settings
+from keepiton.probe.run import Done, Plan, once
+from keepiton.storage import state
 
 WIDTH = 78
 EVERY = timedelta(minutes=10)

@@ -18,7 +18,8 @@ from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from OpenSSL import crypto
 
-from keepiton.model import Certificate, clean
+from keepiton.base.types import clean
+from keepiton.storage.rows import Certificate
 
 AUTHORITY = "ssl_unknown_authority"
 HOSTNAME = "ssl_invalid_hostname"

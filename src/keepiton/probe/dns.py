@@ -31,9 +31,9 @@ import dns.rdatatype
 import dns.resolver
 import dns.rrset
 
-from keepiton.bogons import is_bogon
-from keepiton.errors import Mistake
-from keepiton.model import clean
+from keepiton.base.bogons import is_bogon
+from keepiton.base.errors import Mistake
+from keepiton.base.types import clean
 from keepiton.probe import certificate, http, tcp, tls
 from keepiton.probe.failures import BAD_REPLY, BY_RCODE, CNAME_LOOP, LAME, MISBEHAVING, Failed
 from keepiton.probe.net import Connection, family

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from keepiton.model import Stage
+    from keepiton.base.types import Stage
 
 TIMEOUT = "generic_timeout_error"
 EOF = "eof_error"

@@ -17,8 +17,9 @@ from urllib.parse import urljoin, urlsplit
 
 import httpcore2
 
-from keepiton.model import Expect, Fingerprint, clean
-from keepiton.names import web_url
+from keepiton.base.names import web_url
+from keepiton.base.types import clean
+from keepiton.lists.types import Expect, Fingerprint
 from keepiton.probe.failures import (
     BAD_LOCATION,
     NOT_HTTP,

@@ -11,12 +11,14 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any
 
-from keepiton.bogons import is_bogon
-from keepiton.line import Tally, masks, verdict
-from keepiton.model import Line, Measurement, Perspective, Reason, State, Target
+from keepiton.base.bogons import is_bogon
+from keepiton.base.connectivity import Tally, masks, verdict
+from keepiton.base.types import Line, Perspective, State
+from keepiton.lists.types import Target
 from keepiton.probe import certificate, dns, net
-from keepiton.probe.chain import Chain
-from keepiton.probe.world import Seen, Settings, skipped
+from keepiton.probe.context import Seen, Settings, skipped
+from keepiton.probe.target import Chain
+from keepiton.storage.rows import Measurement, Reason
 
 SPACING_S = 2.0
 """Least time between two connections to one address (SAFETY S11)."""

@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from keepiton.bogons import is_bogon
+from keepiton.base.bogons import is_bogon
 
 GONE = "[scrubbed]"
 _V4 = re.compile(r"(?<![0-9A-Za-z])\d{1,3}([._-])\d{1,3}\1\d{1,3}\1\d{1,3}(?![0-9])")

@@ -4,12 +4,14 @@ from datetime import datetime, tzinfo
 
 import numpy as np
 
+from keepiton.base.language import ENGLISH, Language
 from keepiton.detect import Policy, detect, spans
+from keepiton.detect.types import Group, Window
 from keepiton.detect.windows import instant
-from keepiton.language import ENGLISH, Language
-from keepiton.model import Event, Group, Series, Window
-from keepiton.report.common import Report
-from keepiton.rounds import Rounds, Rows
+from keepiton.lists.types import Event
+from keepiton.report.phrases import Report
+from keepiton.report.types import Series
+from keepiton.storage.rounds import Rounds, Rows
 
 Span = tuple[datetime | None, datetime | None]
 ALWAYS: Span = (None, None)

@@ -4,9 +4,9 @@ import csv
 import io
 from datetime import datetime
 
-from keepiton.model import utc
-from keepiton.report import common
-from keepiton.report.common import Report
+from keepiton.base.types import utc
+from keepiton.report import phrases
+from keepiton.report.phrases import Report
 
 HEADER = (
     *("id", "scope", "subject", "perspective", "confidence", "words", "verdict", "start"),
@@ -36,6 +36,6 @@ def render(report: Report) -> str:
     writer.writerow(HEADER)
     for window in report.windows:
         told = {name: getattr(window, name) for name in HEADER}
-        told["witnesses"] = tuple(common.witnesses(window))
+        told["witnesses"] = tuple(phrases.witnesses(window))
         writer.writerow([cell(value) for value in told.values()])
     return out.getvalue()

@@ -2,8 +2,9 @@
 
 from dataclasses import replace
 
-from keepiton.model import Event, Status, Window
-from keepiton.report.common import Report
+from keepiton.detect.types import Status, Window
+from keepiton.lists.types import Event
+from keepiton.report.phrases import Report
 
 
 def name(text: str) -> str:

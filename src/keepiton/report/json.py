@@ -5,9 +5,11 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from keepiton.language import ENGLISH
-from keepiton.model import Contrast, Coverage, Group, LinePeriod, Sealed, Status, Window, utc
-from keepiton.report.common import CAVEAT, Report, remarks
+from keepiton.base.language import ENGLISH
+from keepiton.base.types import utc
+from keepiton.detect.types import Contrast, Coverage, Group, LinePeriod, Status, Window
+from keepiton.report.phrases import CAVEAT, Report, remarks
+from keepiton.report.types import Sealed
 
 
 @dataclass(frozen=True, slots=True)

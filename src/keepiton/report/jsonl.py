@@ -3,8 +3,8 @@
 import json
 from dataclasses import asdict
 
-from keepiton.report.common import Report
 from keepiton.report.json import plain
+from keepiton.report.phrases import Report
 
 
 def render(report: Report) -> str:

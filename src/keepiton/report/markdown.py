@@ -3,9 +3,9 @@
 import re
 from collections.abc import Iterable
 
-from keepiton.language import noted
-from keepiton.report import common
-from keepiton.report.common import Report
+from keepiton.base.language import noted
+from keepiton.report import phrases
+from keepiton.report.phrases import Report
 
 HEADER = (
     *(noted("what"), noted("seen from"), noted("how sure"), noted("began"), noted("ended")),
@@ -35,34 +35,34 @@ def render(report: Report) -> str:
     """Write the windows as a table, with the notes that belong to them."""
     words = report.words
     _ = words.say
-    title = f"{_('Disruptions.')} {common.times(report)}"
-    out = [f"## {escape(title)}", "", escape(common.basis(report))]
-    if old := common.warning(report):
+    title = f"{_('Disruptions.')} {phrases.times(report)}"
+    out = [f"## {escape(title)}", "", escape(phrases.basis(report))]
+    if old := phrases.warning(report):
         out += ["", f"**{escape(old)}**"]
     rows = [
         [
-            f"{window.subject} ({_(common.SCOPES[window.scope])})",
-            _(common.SIDES[window.perspective]),
-            common.sureness(window, words),
-            common.began(window, report),
-            common.ended(window, report),
-            common.duration(window, words),
-            f"{_(window.verdict)}; {common.kind(window, words)}",
+            f"{window.subject} ({_(phrases.SCOPES[window.scope])})",
+            _(phrases.SIDES[window.perspective]),
+            phrases.sureness(window, words),
+            phrases.began(window, report),
+            phrases.ended(window, report),
+            phrases.duration(window, words),
+            f"{_(window.verdict)}; {phrases.kind(window, words)}",
             _("{bad} of {n}", bad=window.rounds_bad, n=window.rounds),
-            common.sides(window, words),
+            phrases.sides(window, words),
             words.percent(window.coverage),
-            common.failures(window, words),
+            phrases.failures(window, words),
         ]
         for window in report.windows
     ]
-    out += ["", *(table(map(_, HEADER), rows) if rows else [common.none_found(report)])]
+    out += ["", *(table(map(_, HEADER), rows) if rows else [phrases.none_found(report)])]
     if report.event:
-        event = common.event_name(report.event, words)
+        event = phrases.event_name(report.event, words)
         out += ["", f"### {escape(_('Before, during and after: {event}', event=event))}", ""]
-        out += [escape(common.event_span(report, report.event)), ""]
-        told = (common.contrast(one, report) for one in report.findings.contrasts)
-        out += [*table(map(_, common.CONTRAST_HEADER), told), "", escape(_(common.CONTRAST_NOTE))]
-    notes = [*common.own_lines(report), *common.remarks(report)]
+        out += [escape(phrases.event_span(report, report.event)), ""]
+        told = (phrases.contrast(one, report) for one in report.findings.contrasts)
+        out += [*table(map(_, phrases.CONTRAST_HEADER), told), "", escape(_(phrases.CONTRAST_NOTE))]
+    notes = [*phrases.own_lines(report), *phrases.remarks(report)]
     out += ["", *(f"- {escape(note)}" for note in notes)]
-    out += ["", _(common.CAVEAT), "", escape(common.policy(report))]
+    out += ["", _(phrases.CAVEAT), "", escape(phrases.policy(report))]
     return "\n".join(out) + "\n"

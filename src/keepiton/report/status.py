@@ -6,11 +6,11 @@ import textwrap
 
 from rich.cells import cell_len, set_cell_size
 
-from keepiton.language import noted
-from keepiton.model import Group, Status
-from keepiton.report import common, markdown
-from keepiton.report.common import SCOPES, Report
+from keepiton.base.language import noted
+from keepiton.detect.types import Group, Status
+from keepiton.report import markdown, phrases
 from keepiton.report.csv import cell
+from keepiton.report.phrases import SCOPES, Report
 from keepiton.report.table import columns
 
 CELLS = 24
@@ -30,17 +30,17 @@ def _cells(one: Status, report: Report) -> list[str]:
     _ = report.words.say
     return [
         one.subject,
-        common.state(one, report),
-        common.since(one, report),
+        phrases.state(one, report),
+        phrases.since(one, report),
         _("{part} of {n}", part=one.answering, n=one.targets),
         _("{part} of {n}", part=one.vantages_agree, n=one.vantages),
     ]
 
 
 def _above(report: Report) -> list[str]:
-    zone = report.words.say("Times are {zone}.", zone=common.zone_name(report))
-    said = f"{zone} {common.basis(report)}."
-    old = common.warning(report)
+    zone = report.words.say("Times are {zone}.", zone=phrases.zone_name(report))
+    said = f"{zone} {phrases.basis(report)}."
+    old = phrases.warning(report)
     return [f"!! {old} !!", said] if old else [said]
 
 
@@ -48,11 +48,11 @@ def _below(report: Report, by: Group) -> list[str]:
     _ = report.words.say
     legend = _(
         "Last 24 h: the higher, the more answered; {nothing} no data, {hidden} could not tell.",
-        nothing=common.NOTHING,
-        hidden=common.HIDDEN,
+        nothing=phrases.NOTHING,
+        hidden=phrases.HIDDEN,
     )
-    lines = common.own_lines(report) if by == "vantage" else []
-    return [legend, *lines, *common.remarks(report)]
+    lines = phrases.own_lines(report) if by == "vantage" else []
+    return [legend, *lines, *phrases.remarks(report)]
 
 
 def _sides(report: Report) -> list[tuple[str, list[Status]]]:
@@ -60,7 +60,7 @@ def _sides(report: Report) -> list[tuple[str, list[Status]]]:
     sides = sorted({one.perspective for one in report.findings.statuses})
     return [
         (
-            report.words.say(common.SEEN_FROM[side]),
+            report.words.say(phrases.SEEN_FROM[side]),
             [one for one in report.findings.statuses if one.perspective == side],
         )
         for side in sides
@@ -80,7 +80,7 @@ def table(report: Report, by: Group, width: int) -> str:
         out += ["", f"{side[:1].upper()}{side[1:]}:", ""]
         if fit:
             told = [
-                [*_cells(one, report)[: fit[0]], common.strip(one.trend, fit[1])]
+                [*_cells(one, report)[: fit[0]], phrases.strip(one.trend, fit[1])]
                 for one in statuses
             ]
             out += columns([*header[: fit[0]], _(LAST)], told, width).splitlines()
@@ -103,7 +103,7 @@ def _card(one: Status, report: Report, width: int) -> list[str]:
     lines = [f"{now}  {name}", *(f"  {line}" for line in told)]
     return [
         *(set_cell_size(line, width).rstrip() for line in lines),
-        "  " + common.strip(one.trend, CELLS),
+        "  " + phrases.strip(one.trend, CELLS),
     ]
 
 
@@ -114,7 +114,7 @@ def in_markdown(report: Report, by: Group, width: int) -> str:
     header = [_(SCOPES[by]), *map(_, TITLES), _(LAST)]
     out = [markdown.escape(one) for one in _above(report)]
     for side, statuses in _sides(report):
-        rows = [[*_cells(one, report), common.strip(one.trend, CELLS)] for one in statuses]
+        rows = [[*_cells(one, report), phrases.strip(one.trend, CELLS)] for one in statuses]
         out += ["", markdown.escape(side), "", *markdown.table(header, rows)]
     return (
         "\n".join([*out, "", *(f"- {markdown.escape(one)}" for one in _below(report, by))]) + "\n"

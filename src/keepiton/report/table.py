@@ -6,8 +6,8 @@ import textwrap
 from rich.console import Console
 from rich.table import Table
 
-from keepiton.report import common
-from keepiton.report.common import Report
+from keepiton.report import phrases
+from keepiton.report.phrases import Report
 
 
 def columns(header: list[str], rows: list[list[str]], width: int = 100) -> str:
@@ -25,36 +25,36 @@ def render(report: Report) -> str:
     """Write the windows, the vantages' own lines and what to know beside them."""
     words = report.words
     _ = words.say
-    out = [f"{_('Disruptions.')} {common.times(report)}"]
-    if old := common.warning(report):
+    out = [f"{_('Disruptions.')} {phrases.times(report)}"]
+    if old := phrases.warning(report):
         out.append(old)
-    out += [common.basis(report), ""]
+    out += [phrases.basis(report), ""]
     if not report.windows:
-        out += [common.none_found(report), ""]
+        out += [phrases.none_found(report), ""]
     for window in report.windows:
         rows = [
-            (_("began"), common.began(window, report)),
-            (_("ended"), common.ended(window, report)),
-            (_("lasted"), common.duration(window, words)),
-            *common.facts(window, report),
+            (_("began"), phrases.began(window, report)),
+            (_("ended"), phrases.ended(window, report)),
+            (_("lasted"), phrases.duration(window, words)),
+            *phrases.facts(window, report),
         ]
         wide = max(len(name) for name, _told in rows)
-        out.append(common.heading(window, words))
+        out.append(phrases.heading(window, words))
         out += [f"  {name:<{wide}} {told}" for name, told in rows]
         out.append("")
     if report.event:
-        event = common.event_name(report.event, words)
+        event = phrases.event_name(report.event, words)
         out.append(_("Before, during and after: {event}", event=event))
-        out += textwrap.wrap(common.event_span(report, report.event), 100)
+        out += textwrap.wrap(phrases.event_span(report, report.event), 100)
         for one in report.findings.contrasts:
-            subject, side, *cells = common.contrast(one, report)
+            subject, side, *cells = phrases.contrast(one, report)
             out.append(f"{subject} ({side})")
-            names = map(_, common.CONTRAST_HEADER[2:])
+            names = map(_, phrases.CONTRAST_HEADER[2:])
             out += [f"  {name}: {told}" for name, told in zip(names, cells, strict=True)]
-        out += [*textwrap.wrap(_(common.CONTRAST_NOTE), 100), ""]
+        out += [*textwrap.wrap(_(phrases.CONTRAST_NOTE), 100), ""]
     if report.lines:
         out.append(_("The vantages' own lines (no windows come from these times):"))
-        out += [*(f"  {one}" for one in common.own_lines(report)), ""]
-    out += [_("Note: {note}", note=one) for one in common.remarks(report)]
-    out += [_(common.CAVEAT), "", *textwrap.wrap(common.policy(report), 100)]
+        out += [*(f"  {one}" for one in phrases.own_lines(report)), ""]
+    out += [_("Note: {note}", note=one) for one in phrases.remarks(report)]
+    out += [_(phrases.CAVEAT), "", *textwrap.wrap(phrases.policy(report), 100)]
     return "\n".join(out) + "\n"

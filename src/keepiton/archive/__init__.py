@@ -1,0 +1,1 @@
+"""Old result files: packing, pruning, verifying, merging and exporting."""

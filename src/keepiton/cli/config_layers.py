@@ -1,0 +1,342 @@
+"""Configuration: files over each other, and the environment over them.
+
+Nothing is known here of single options: names, kinds and defaults are those of the commands. Loaded
+only where there is a file or a variable of ours.
+"""
+
+import json
+import math
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from keepiton.base.errors import Mistake
+from keepiton.cli import common
+
+MOST_MISTAKES = 50
+"""Mistakes of a file that are told; one that has more is none of ours."""
+SHOWN = 60
+"""Characters of a wrong value or key that are shown."""
+MOST_SAID = 400
+"""Characters of what a type says against a value that are shown: it may name the value."""
+MOST_NUMBER = 2**63
+"""TOML has whole numbers of 64 bits."""
+SIMPLE = click.types.BoolParamType | click.types.IntParamType | click.types.FloatParamType
+"""Kinds that are not text in TOML."""
+OWN = frozenset({"accept-risk", "on-change", "yes"})
+"""Consent, and commands to run: not taken from the project's file, which may be a stranger's."""
+
+
+SECRET = frozenset({"engine", "on-change"})
+"""What may hold a password: never shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """An option of a command, as configuration names it."""
+
+    command: tuple[str, ...]
+    """The words that call it, such as results prune."""
+    name: str
+    """That of the option, without the hyphens before it."""
+    option: click.Option
+
+    @property
+    def variable(self) -> str:
+        """The variable of the environment that sets it."""
+        given = self.option.envvar
+        if given:
+            return given if isinstance(given, str) else given[0]
+        return variable(*self.command, self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """What a key is set to."""
+
+    value: object
+    """As TOML has it: text, a number, true or false, or a list of these."""
+    origin: str
+    """Where it comes from: PATH:LINE, or environment VARIABLE."""
+
+
+Settings = dict[Key, Value]
+
+
+def variable(*words: str) -> str:
+    """Return the name of the variable that the words of a command and an option make."""
+    return "_".join(["keepiton", *words]).replace("-", "_").upper()
+
+
+def keys(group: click.Group, only: str | None = None) -> list[Key]:
+    """List every option of every command, or of one command and those below it."""
+    return list(_keys(group, (), only))
+
+
+def _keys(group: click.Group, within: tuple[str, ...], only: str | None = None) -> Iterator[Key]:
+    context = click.Context(group)
+    for word in group.list_commands(context) if only is None else [only]:
+        command = group.get_command(context, word)
+        if command is None:
+            continue
+        for one in command.params:
+            if isinstance(one, click.Option) and one.expose_value and not one.hidden:
+                yield Key((*within, word), _name(one), one)
+        if isinstance(command, click.Group):
+            yield from _keys(command, (*within, word))
+
+
+def _name(option: click.Option) -> str:
+    long = next((one for one in option.opts if one.startswith("--")), option.opts[0])
+    return long.lstrip("-")
+
+
+def defaults(group: click.Group, invoked: str | None) -> dict[str, Any]:
+    """Return what is configured, as click takes it: by commands, then parameters. Raises Mistake.
+
+    Of the environment, only what the invoked command reads: the others are not loaded for it.
+    """
+    made: dict[str, Any] = {}
+    for key, given in settings(group, invoked).items():
+        inner = made
+        for word in key.command:
+            inner = inner.setdefault(word, {})
+        inner[str(key.option.name)] = given.value
+    return made
+
+
+def settings(group: click.Group, invoked: str | None = None) -> Settings:
+    """Read every file, and the environment of the invoked command or of all. Raises Mistake.
+
+    The nearest wins: the environment, the project's file, the user's, the system's; in a file, the
+    table of the command over those around it. Every mistake of all of them is told at once.
+    """
+    files = there()
+    known = keys(group, None if files else invoked)
+    found: Settings = {}
+    mistakes = []
+    for layer, path in files.items():
+        given, wrong = _file(path, known, own=layer != "project")
+        found |= given
+        mistakes += wrong
+    given, wrong = _environment([key for key in known if invoked in (None, key.command[0])])
+    if mistakes + wrong:
+        raise Mistake("\n".join(mistakes + wrong))
+    return found | given
+
+
+def there() -> dict[str, Path]:
+    """Return the files that there are, by layer: the nearest last.
+
+    A folder that may not be entered counts as one without a file: a service often may not look
+    into the home of the user it runs as.
+    """
+    found: dict[str, Path] = {}
+    for layer, path in common.config_files().items():
+        if os.path.realpath(path) in map(os.path.realpath, found.values()):
+            continue  # where one stands in the user's folder
+        try:
+            path.stat()
+        except (FileNotFoundError, NotADirectoryError, PermissionError):
+            continue
+        except OSError:
+            pass  # such as a circle of links: told when it is read
+        found[layer] = path
+    return found
+
+
+def _file(path: Path, known: Sequence[Key], *, own: bool) -> tuple[Settings, list[str]]:
+    """Read one file; return what is right in it, and the mistakes."""
+    if path.exists() and not path.is_file():
+        return {}, [f"{path}: not a file; remove it, or write settings into one of this name"]
+    try:
+        lines, data = common.toml(path)
+    except Mistake as exc:
+        return {}, [str(exc)]
+    tables = {key.command[:depth] for key in known for depth in range(1, len(key.command) + 1)}
+    found: Settings = {}
+    mistakes: list[tuple[int, str]] = []
+    seen: set[tuple[tuple[str, ...], str]] = set()
+    for within, written, value in _entries(data, (), tables):
+        where, name = _normal(within), written.replace("_", "-")
+        line = common.line_of(lines, *within, written)
+        fits = [one for one in known if one.name == name and one.command[: len(where)] == where]
+        wrong = {one: _wrong(one.option, value) for one in fits}
+        takes = [one for one in fits if not wrong[one]]
+        said: str | None
+        if not fits:
+            said = _unknown(name, value, where, known, tables)
+        elif (where, name) in seen:
+            said = "written twice here; leave one of them"
+        elif name in OWN and not own:
+            said = "not taken from the file of a folder; write it into the user's keepiton.toml"
+        elif not takes:
+            said = wrong[fits[0]]
+        else:
+            said = None
+        if said:
+            mistakes.append((line, f"{path}:{line}: {printable(written[:SHOWN])}: {said}"))
+        seen.add((where, name))
+        found |= dict.fromkeys(takes, Value(value, f"{path}:{line}"))
+        if len(mistakes) > MOST_MISTAKES:
+            return {}, [*(one for _, one in mistakes), f"{path}: and more; not read any further"]
+    return found, [one for _, one in sorted(mistakes)]
+
+
+Entry = tuple[tuple[str, ...], str, Any]
+
+
+def _entries(
+    table: dict[str, Any], within: tuple[str, ...], tables: set[tuple[str, ...]]
+) -> Iterator[Entry]:
+    """Yield what a table gives: its own keys, then those of the commands' tables in it."""
+    inner = []
+    for name, value in table.items():
+        if isinstance(value, dict) and _normal((*within, name)) in tables:
+            inner.append(name)
+        else:
+            yield within, name, value
+    for name in inner:
+        yield from _entries(table[name], (*within, name), tables)
+
+
+def _normal(words: Sequence[str]) -> tuple[str, ...]:
+    return tuple(word.replace("_", "-") for word in words)
+
+
+def _unknown(
+    name: str,
+    value: object,
+    where: tuple[str, ...],
+    known: Sequence[Key],
+    tables: set[tuple[str, ...]],
+) -> str:
+    """Say what was meant by a key that there is not."""
+    if (*where, name) in tables:
+        return f"a command; write a table, [{'.'.join((*where, name))}]"
+    elsewhere = sorted({" ".join(one.command) for one in known if one.name == name})
+    if elsewhere:
+        return f"unknown key in [{'.'.join(where)}]; an option of: {', '.join(elsewhere)}"
+    names = sorted({one.name for one in known if one.command[: len(where)] == where})
+    below = sorted(one[-1] for one in tables if one[:-1] == where)
+    if isinstance(value, dict):
+        return f"unknown table; {common.meant(name, below or names, names)}"
+    return f"unknown key; {common.meant(name, names, below)}"
+
+
+def _environment(known: Sequence[Key]) -> tuple[Settings, list[str]]:
+    """Read variables; an empty one counts as none, as everywhere."""
+    found: Settings = {}
+    mistakes = []
+    for key in known:
+        text = os.environ.get(key.variable)
+        if not text:
+            continue
+        option = key.option
+        given = option.type.split_envvar_value(text) if _listed(option) else text
+        said = _refused(option, given)
+        if said:
+            mistakes.append(f"{key.variable}: {said}")
+        else:
+            found[key] = Value(_plain(option, given), f"environment {key.variable}")
+    return found, list(dict.fromkeys(mistakes))
+
+
+def strangers(known: Sequence[Key]) -> list[str]:
+    """Name the variables that look like ours and set nothing, each with the one that is meant."""
+    ours = {key.variable for key in known}
+    better = {variable(*key.command, key.name): key.variable for key in known}
+    return [
+        f"{printable(name[:SHOWN])}: sets nothing; "
+        + (f"did you mean {better[name]}?" if name in better else _nearest(name, sorted(ours)))
+        for name in sorted(os.environ)
+        if name.startswith("KEEPITON_") and name not in ours
+    ]
+
+
+def _nearest(name: str, known: Sequence[str]) -> str:
+    said = common.meant(name, known)
+    return said if said.startswith("did") else "see: keepiton config show --all --format json"
+
+
+def _listed(option: click.Option) -> bool:
+    return option.multiple or option.nargs != 1
+
+
+def right(option: click.Option) -> str:
+    """Say what an option takes."""
+    kind = option.type
+    one = "text"
+    if isinstance(kind, click.Choice):
+        one = f"one of {', '.join(map(str, kind.choices))}"
+    elif isinstance(kind, click.types.IntParamType | click.types.FloatParamType):
+        one = "a whole number" if isinstance(kind, click.types.IntParamType) else "a number"
+        if isinstance(kind, click.IntRange | click.FloatRange):
+            one += "" if kind.min is None else f", {kind.min} at least"
+            one += "" if kind.max is None else f", {kind.max} at most"
+    elif isinstance(kind, click.types.BoolParamType):
+        one = "true or false"
+    elif isinstance(kind, click.Path):
+        what = "folder" if not kind.file_okay else "file"
+        one = f"the path of a {what}" + (" that is there" if kind.exists else "")
+    return f"a list, each {one}" if _listed(option) else one
+
+
+def _wrong(option: click.Option, value: object) -> str | None:
+    """Say what is wrong with a value of a file, and what would be right."""
+    if _listed(option) != isinstance(value, list):
+        return f"cannot be {_shown(value)}; write {right(option)}"
+    kind = option.type
+    types: tuple[type, ...] = (str,)
+    if isinstance(kind, click.types.BoolParamType):
+        types = (bool,)
+    elif isinstance(kind, click.types.IntParamType):
+        types = (int,)
+    elif isinstance(kind, click.types.FloatParamType):
+        types = (int, float)
+    for one in value if isinstance(value, list) else [value]:
+        fits = isinstance(one, types) and (bool in types or not isinstance(one, bool))
+        if not fits or (isinstance(one, int) and abs(one) > MOST_NUMBER):
+            return f"cannot be {_shown(one)}; write {right(option)}"
+    return _refused(option, value)
+
+
+def _refused(option: click.Option, value: object) -> str | None:
+    """Say what the option's own type says against a value."""
+    context = click.Context(click.Command(None))
+    for one in value if isinstance(value, Sequence) and _listed(option) else [value]:
+        try:
+            made = option.type(one, None, context)
+        except click.BadParameter as exc:
+            if isinstance(option.type, SIMPLE | click.Choice):
+                return f"cannot be {_shown(one)}; write {right(option)}"
+            said = printable(exc.message[:MOST_SAID]).rstrip(".")
+            return f"{said}; write {right(option)}" if isinstance(option.type, click.Path) else said
+        if isinstance(made, float) and not math.isfinite(made):
+            return f"cannot be {_shown(one)}; write {right(option)}"
+    return None
+
+
+def _plain(option: click.Option, given: str | Sequence[str]) -> object:
+    """Return what the environment gave, as TOML has it."""
+    if not isinstance(option.type, SIMPLE):
+        return given
+    return [option.type(one) for one in given] if _listed(option) else option.type(given)
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, dict | list):
+        return "a table" if isinstance(value, dict) else "a list"
+    if isinstance(value, int) and abs(value) > MOST_NUMBER:
+        return "so large"
+    text = json.dumps(value) if isinstance(value, str | bool | int | float) else str(value)
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
+
+
+def printable(text: str) -> str:
+    """Return text that a terminal shows as it is: what a file holds may be hostile."""
+    return "".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in text)

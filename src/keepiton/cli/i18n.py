@@ -1,0 +1,59 @@
+"""Help in the reader's language: what click prints, and what commands say of themselves."""
+
+import gettext
+import inspect
+import os
+from collections.abc import Iterator, Sequence
+
+import click
+
+from keepiton.base.language import DOMAIN, LOCALES, Language, folder, load, noted, of_system
+
+CLICK = (
+    *(noted("Usage:"), noted("Options"), noted("Commands"), noted("Show this message and exit.")),
+    *(noted("Show the version and exit."), noted("default: {default}"), noted("Error: {message}")),
+    *(noted("Try '{command} {option}' for help."), noted("No such command {name!r}.")),
+)
+"""Texts of click's own that people meet; it looks them up in the same catalogue."""
+
+
+def asked(words: Sequence[str], environment: dict[str, str]) -> str:
+    """Return the language that a command line, else the environment, asks for."""
+    for number, word in enumerate(words):
+        if word == "--lang" and number + 1 < len(words):
+            return words[number + 1]
+        if word.startswith("--lang="):
+            return word.removeprefix("--lang=")
+    return environment.get("KEEPITON_LANG") or of_system(environment)
+
+
+def speak(words: Sequence[str]) -> Language:
+    """Let click speak the language asked for; one that is not known is left to the option."""
+    code = asked(words, dict(os.environ))
+    language = load(code if code in LOCALES else "en")
+    if language.code != "en":
+        os.environ["LANGUAGE"] = language.code  # where gettext itself looks
+        gettext.bindtextdomain(DOMAIN, str(folder()))
+        gettext.textdomain(DOMAIN)
+    return language
+
+
+def texts(command: click.Command) -> Iterator[str]:
+    """Yield what a command and its options say of themselves."""
+    if command.help:
+        yield inspect.cleandoc(command.help)
+    for one in command.params:
+        if isinstance(one, click.Option) and one.help:
+            yield one.help
+
+
+def translate(command: click.Command, language: Language) -> None:
+    """Make a command speak a language, with all that is loaded below it."""
+    if command.help:
+        command.help = language.say(inspect.cleandoc(command.help))
+    for one in command.params:
+        if isinstance(one, click.Option) and one.help:
+            one.help = language.say(one.help)
+    if isinstance(command, click.Group):
+        for below in command.commands.values():
+            translate(below, language)

@@ -1,0 +1,256 @@
+"""Alarms as ``probe`` and ``watch`` have them: options, what is read first, and after a run."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from keepiton.base.errors import Mistake
+from keepiton.cli import common, summary
+
+if TYPE_CHECKING:
+    import threading
+    from datetime import datetime
+
+    from keepiton.base.language import Language
+    from keepiton.base.types import Line
+    from keepiton.operate.alarms.deliver import Channel
+    from keepiton.operate.alarms.ping import Address
+
+QUIET = summary.OFFLINE | {"unknown"}
+"""Own lines of which a run says nothing of others."""
+ENDED_EARLY = (130, 143)
+LOOK_BACK_DAYS = 11
+"""Read before now: the days that an alarm is remembered, and eight more, so that noise and usual
+durations are known."""
+AHEAD_S = 3600
+"""What a file says of a time later than this from now is left out: a stranger's clock must not
+make all that goes on look old."""
+MOST_FILE_BYTES = 65_536
+MOST_URLS = 20
+OTHERS_MAY = 0o077
+
+OPTIONS = (
+    click.option(
+        "--on-change",
+        metavar="CMD",
+        help="Run this in a shell when a disruption opens, closes or was told wrongly"
+        " (docs/alarms.md).",
+    ),
+    click.option(
+        "--notify-file",
+        type=click.Path(path_type=Path, dir_okay=False),
+        help="Tell the services in this file the same: an Apprise URL a line (extra: notify).",
+    ),
+    click.option(
+        "--alarm-from",
+        type=click.Choice(["possible", "likely", "confirmed"]),
+        default="likely",
+        show_default=True,
+        help="How sure a disruption must be to be told; one vantage alone never gets beyond"
+        " likely.",
+    ),
+    click.option(
+        "--ping-url-file",
+        type=click.Path(path_type=Path, dir_okay=False),
+        help="Ping the URL in this file at the beginning and the end of a run, as healthchecks.io"
+        " wants it, so that somebody notices when runs stop.",
+    ),
+)
+
+
+@dataclass(slots=True)
+class Alarms:
+    """What was asked for, read and found right; its secrets are never shown."""
+
+    floor: float
+    channels: "tuple[Channel, ...]" = field(repr=False)
+    ping: "Address | None" = field(repr=False)
+    begun: "threading.Thread | None" = None
+
+
+def options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add every option of alarms."""
+    for one in reversed(OPTIONS):
+        function = one(function)
+    return function
+
+
+def prepare(
+    data: Path,
+    on_change: str | None,
+    notify_file: Path | None,
+    alarm_from: str,
+    ping_url_file: Path | None,
+) -> Alarms | None:
+    """Read what alarms need; None where none were asked for. Raises Mistake; sends nothing."""
+    if not (on_change or notify_file or ping_url_file):
+        return None
+    channels = _channels(on_change, notify_file)
+    if channels:
+        _require(on_change)
+        from keepiton.operate.alarms import memory  # noqa: PLC0415
+
+        memory.load(data)
+    from keepiton.operate.alarms.changes import FLOORS  # noqa: PLC0415
+
+    ping = _ping(ping_url_file) if ping_url_file else None
+    return Alarms(FLOORS[alarm_from], channels, ping)
+
+
+def begin(alarms: Alarms | None) -> None:
+    """Say that a run begins, without waiting for it to be heard."""
+    if alarms and alarms.ping:
+        from keepiton.operate.alarms import ping  # noqa: PLC0415
+
+        alarms.begun = ping.begin(alarms.ping)
+
+
+def after(
+    alarms: Alarms | None,
+    data: Path,
+    verdict: "Line | None",
+    code: int,
+    words: "Language",
+    now: "datetime",
+    *,
+    verbose: bool,
+) -> None:
+    """Say how a run ended, and what changed with it; the caller holds the folder's lock.
+
+    A run without a verdict, ended early, or whose own line was not found usable changes nothing.
+    What goes wrong is said on stderr: the run is done, and its exit code stands.
+    """
+    if not alarms:
+        return
+    if alarms.ping:
+        from keepiton.operate.alarms import ping  # noqa: PLC0415
+
+        why = ping.end(alarms.ping, ping.suffix(code, common.OWN_LINE_DOWN), alarms.begun)
+        alarms.begun = None
+        if why and verbose:
+            common.complain(f"--ping-url-file: not heard: {why}", 0)
+    if not alarms.channels or verdict is None or verdict in QUIET or code in ENDED_EARLY:
+        return
+    try:
+        _tell(alarms, data, words, now, verbose=verbose)
+    except Mistake as exc:
+        common.complain(f"no alarm could be raised: {exc}", 0)
+    except OSError as exc:
+        common.complain(f"no alarm could be raised: {exc.filename}: {exc.strerror}", 0)
+
+
+def _tell(alarms: Alarms, data: Path, words: "Language", now: "datetime", *, verbose: bool) -> None:
+    """Detect, compare with what was announced, and send. Raises Mistake, OSError."""
+    from datetime import timedelta  # noqa: PLC0415
+
+    from keepiton.detect import Policy, detect  # noqa: PLC0415
+    from keepiton.operate.alarms import deliver, memory  # noqa: PLC0415
+    from keepiton.operate.alarms.changes import compare  # noqa: PLC0415
+    from keepiton.report.phrases import Report  # noqa: PLC0415
+    from keepiton.storage.cache import Cache  # noqa: PLC0415
+    from keepiton.storage.reader import find, read  # noqa: PLC0415
+
+    files = find([data / "results"])
+    rounds = read(files, Cache(data), now - timedelta(days=LOOK_BACK_DAYS)).rounds
+    rounds = rounds.of(rounds.at <= (now.timestamp() + AHEAD_S) * 1000)
+    if not len(rounds):
+        return
+    found = detect(rounds, Policy(), now)
+    zone = common.zone(None, rounds.country)
+    report = Report(found, found.windows, (), (), Policy(), zone, now, words=words)
+    remembered = memory.load(data)
+    remembered.told, changes = compare(remembered.told, found, now, alarms.floor)
+    deliver.pending(remembered, changes, alarms.channels)
+
+    def save() -> None:
+        memory.save(data, remembered)
+
+    def say(text: str) -> None:
+        common.complain(text, 0)
+
+    save()  # what is to be said is noted before any of it is
+    deliver.deliver(
+        remembered,
+        alarms.channels,
+        report,
+        save,
+        say,
+        verbose=verbose,
+    )
+
+
+def _require(on_change: str | None) -> None:
+    from keepiton.storage.reader import require  # noqa: PLC0415
+
+    try:
+        require()
+    except Mistake:
+        flag = "--on-change" if on_change else "--notify-file"
+        raise Mistake(
+            f"{flag}: needs duckdb and numpy, which are not installed here (there are none for"
+            " Android); leave it out, and look at the results on another machine"
+        ) from None
+
+
+def _channels(on_change: str | None, notify_file: Path | None) -> "tuple[Channel, ...]":
+    from keepiton.operate.alarms.deliver import Channel  # noqa: PLC0415
+
+    channels = [Channel("--on-change", command=on_change)] if on_change else []
+    if not notify_file:
+        return tuple(channels)
+    from importlib.util import find_spec  # noqa: PLC0415
+
+    from keepiton.operate.alarms.deliver import unknown  # noqa: PLC0415
+
+    if not find_spec("apprise"):
+        raise Mistake("--notify-file: Apprise is not installed; pip install 'keepiton[notify]'")
+    lines = {
+        number: line.strip()
+        for number, line in enumerate(_private(notify_file).splitlines(), 1)
+        if line.strip() and not line.lstrip().startswith("#")
+    }
+    if not lines or len(lines) > MOST_URLS:
+        raise Mistake(f"{notify_file}: write one Apprise URL a line, 1 to {MOST_URLS} of them")
+    wrong = unknown(list(lines.values()))
+    if wrong is not None:
+        raise Mistake(
+            f"{notify_file}:{list(lines)[wrong]}: not a URL of a service that Apprise knows;"
+            " write one such as ntfys://ntfy.sh/TOPIC"
+        )
+    named = (Channel(f"--notify-file, line {n}", url=url) for n, url in lines.items())
+    return (*channels, *named)
+
+
+def _ping(path: Path) -> "Address":
+    from keepiton.operate.alarms.ping import parse  # noqa: PLC0415
+
+    lines = _private(path).splitlines()
+    try:
+        return parse(lines[0].strip() if lines else "")
+    except ValueError as exc:
+        raise Mistake(f"{path}:1: {exc}") from None
+
+
+def _private(path: Path) -> str:
+    """Read a file of secrets. Raises Mistake when others may read it."""
+    import stat  # noqa: PLC0415
+
+    try:
+        with path.open("rb") as file:
+            mode = os.fstat(file.fileno()).st_mode
+            if not stat.S_ISREG(mode):
+                raise Mistake(f"{path}: not a plain file; write the URL into one")
+            if os.name == "posix" and mode & OTHERS_MAY:
+                raise Mistake(f"{path}: holds secrets and is open to others; chmod 600 {path}")
+            content = file.read(MOST_FILE_BYTES + 1)
+        if len(content) > MOST_FILE_BYTES:
+            raise Mistake(f"{path}: longer than {MOST_FILE_BYTES} bytes; is it the right file?")
+        return content.decode("utf-8-sig")
+    except OSError as exc:
+        raise Mistake(f"{path}: cannot be read ({exc.strerror})") from None
+    except UnicodeDecodeError:
+        raise Mistake(f"{path}: not text in UTF-8") from None

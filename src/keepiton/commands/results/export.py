@@ -1,0 +1,117 @@
+"""``keepiton results export``."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from keepiton.base.errors import Mistake
+from keepiton.cli import common
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from keepiton.archive.export import Wanted
+    from keepiton.storage.runs import Held
+
+ENDINGS = {".jsonl": "jsonl", ".csv": "csv", ".parquet": "parquet"}
+
+
+@click.command()
+@click.argument("places", nargs=-1, type=click.Path(path_type=Path), metavar="[FILE|DIR]...")
+@common.data_option
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["jsonl", "csv", "parquet", "files"]),
+    help="Lines as they were written, a flat table, columns, or the sealed files themselves."
+    "  [default: by the ending of --output, or jsonl]",
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, allow_dash=True),
+    help="Write to this file, or of --format files below this folder.  [default: stdout]",
+)
+@click.option("--since", metavar="TIME", help="Only from this time on (UTC), or an age: 24h.")
+@click.option("--until", metavar="TIME", help="Only before this time (UTC), or an age.")
+@click.option("--target", "only_targets", multiple=True, help="Only this target. Repeatable.")
+@click.option("--operator", "only_operators", multiple=True, help="Only this operator. Repeatable.")
+def export(
+    places: tuple[Path, ...],
+    data: Path | None,
+    form: str | None,
+    output: Path | None,
+    since: str | None,
+    until: str | None,
+    only_targets: tuple[str, ...],
+    only_operators: tuple[str, ...],
+) -> None:
+    """Write raw rows as JSON lines, CSV or Parquet.
+
+    Of copies of a run one is taken. With --format files the sealed files come back as they were
+    written, to the byte, out of Parquet and packed ones, too; --since and --until go by their
+    names.
+    """
+    from datetime import UTC, datetime  # noqa: PLC0415
+
+    from keepiton.archive.export import Wanted, chosen  # noqa: PLC0415
+
+    if form is None:
+        form = "jsonl"
+        if output and output.suffix and str(output) != "-":
+            form = common.format_of(None, output, ENDINGS)
+    if form == "files" and (only_targets or only_operators):
+        raise Mistake("--format files gives whole files; leave out --target and --operator")
+    if form in ("files", "parquet") and (not output or str(output) == "-"):
+        raise Mistake(f"--format {form}: say where to, with --output")
+    first, last = common.span(since, until, UTC, datetime.now(UTC))
+    files = common.found(places, data)
+    if form == "parquet" or any(one.endswith(".parquet") for one in files):
+        common.require_readers()
+    wanted = Wanted(first, last, only_targets, only_operators)
+    listed = chosen(files, wanted, sealed=form == "files")
+    if not listed:
+        sys.exit(common.complain("no runs in the asked range", common.NO_DATA))
+    try:
+        _write(form, listed, wanted, output)
+    except BrokenPipeError:
+        raise
+    except OSError as exc:
+        where = exc.filename or output
+        sys.exit(common.complain(f"{where}: not written: {exc.strerror}", common.NOT_WRITTEN))
+
+
+def _write(form: str, listed: "Sequence[Held]", wanted: "Wanted", output: Path | None) -> None:
+    from keepiton.archive import export as made  # noqa: PLC0415
+
+    if form == "files" and output:
+        listed = [
+            one
+            for one in listed
+            if (not wanted.since or made.began(one.name) >= wanted.since.timestamp())
+        ]
+        written, there = made.files(listed, output)
+        common.complain(f"{written} files written, {there} were there already", 0)
+        return
+    bad: list[str] = []
+    if form == "parquet" and output:
+        with common.replacing(output.resolve()) as file:
+            count = made.parquet(listed, wanted, Path(file.name))
+    else:
+        how = made.jsonl if form == "jsonl" else made.table
+        if output is None or str(output) == "-":
+            count = how(listed, wanted, sys.stdout.buffer, bad)
+            sys.stdout.buffer.flush()
+        else:
+            with common.replacing(output.resolve()) as file:
+                if form == "csv":
+                    file.write(common.UTF_8)
+                count = how(listed, wanted, file, bad)
+    if bad:
+        common.complain(
+            f"{len(bad)} lines in {len(set(bad))} files cannot be read and were left out", 0
+        )
+    if not count:
+        sys.exit(common.complain("no measurements of such targets", common.NO_DATA))

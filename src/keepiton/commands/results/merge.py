@@ -1,0 +1,81 @@
+"""``keepiton results merge``."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from keepiton.base.language import Language, noted
+from keepiton.cli import common
+
+if TYPE_CHECKING:
+    from keepiton.archive.merge import Kind, Plan
+
+NAMES: "dict[Kind, str]" = {
+    "new": noted("new"),
+    "completed": noted("completed"),
+    "cut": noted("a part"),
+}
+
+
+@click.command()
+@click.argument(
+    "places", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FROM..."
+)
+@common.data_option
+@click.option("--dry-run", is_flag=True, help="Say what would be taken in, and write nothing.")
+@common.language_option
+def merge(places: tuple[Path, ...], data: Path | None, lang: str | None, *, dry_run: bool) -> None:
+    """Take in result files of other folders.
+
+    FROM is any folder or file, copied by any means: rsync, syncthing, a USB stick; renamed, packed,
+    twice over, or cut off in the middle. Copies of a run become one, a cut copy gives way to a
+    whole one, and nothing whole is replaced. Exit status 5 says that a run could not be taken.
+    """
+    from keepiton.archive import merge as merging  # noqa: PLC0415
+    from keepiton.storage import state  # noqa: PLC0415
+
+    words = common.language(lang)
+    data = data or common.folder()
+    made = merging.Plan()
+    copies = list(merging.scan(merging.files(places), made))
+    here = merging.Here(data, state.load(data).open)
+    made.notes += merging.shared_names(copies, here)
+    merging.plan(copies, here, made)
+    if not (copies or made.problems):
+        sys.exit(common.complain(f"no runs in {', '.join(map(str, places))}", common.NO_DATA))
+    try:
+        if not dry_run:
+            merging.carry_out(made, data)
+    except OSError as exc:
+        sys.exit(common.complain(f"{data}: not written: {exc.strerror}", common.NOT_WRITTEN))
+    tell(made, words, dry_run=dry_run)
+
+
+def tell(made: "Plan", words: Language, *, dry_run: bool) -> None:
+    """Say what was done, or would be; exits 5 where something could not be."""
+    if dry_run:
+        for step in made.steps:
+            if step.kind in NAMES:
+                click.echo(f"{step.target}  {words.say(NAMES[step.kind])}")
+    if said := counted(made, words):
+        click.echo("; ".join(said))
+    if dry_run:
+        click.echo(words.say("Nothing was written."))
+    common.complain("\n".join(made.notes), 0)
+    if made.problems:
+        sys.exit(common.complain("\n".join(made.problems), common.NOT_WRITTEN))
+
+
+def counted(made: "Plan", words: Language) -> list[str]:
+    """Count what was done, in words."""
+    new, completed = made.count("new"), made.count("completed")
+    cut, there = made.count("cut"), made.count("there")
+    said = (
+        new and words.many("{n} new run", "{n} new runs", new),
+        completed and words.many("{n} run completed", "{n} runs completed", completed),
+        cut and words.many("{n} run came only in part", "{n} runs came only in part", cut),
+        there and words.many("{n} run was there already", "{n} runs were there already", there),
+    )
+    return [one for one in said if one]

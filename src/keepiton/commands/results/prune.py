@@ -1,0 +1,80 @@
+"""``keepiton results prune``."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from keepiton.base.errors import Mistake
+from keepiton.cli import common
+from keepiton.commands import retention
+
+if TYPE_CHECKING:
+    from keepiton.archive.prune import Day
+    from keepiton.base.language import Language
+
+
+@click.command()
+@common.data_option
+@retention.keep_options
+@click.option("--dry-run", is_flag=True, help="Say what would go, and remove nothing.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@common.language_option
+def prune(
+    data: Path | None,
+    keep: str | None,
+    max_size: str | None,
+    lang: str | None,
+    *,
+    dry_run: bool,
+    yes: bool,
+) -> None:
+    """Remove old days, by age or size.
+
+    Whole days go, the oldest first. An unsealed run never does, nor do the runs of today. What is
+    removed cannot be had back: copy first what may be evidence.
+    """
+    from datetime import UTC, datetime  # noqa: PLC0415
+
+    words = common.language(lang)
+    if not (keep or max_size):
+        raise Mistake("say what is to stay: --keep 400d, --max-size 2G, or both")
+    age = common.age(keep, "--keep") if keep else None
+    size = common.size(max_size, "--max-size") if max_size else None
+    data = retention.with_results(data)
+    from keepiton.archive.prune import remove, too_much  # noqa: PLC0415
+
+    today = datetime.now(UTC).date()
+    chosen = too_much(data, today, age, size)
+    if not chosen:
+        click.echo(words.say("Nothing to remove."))
+        return
+    for line in listed(chosen, words):
+        click.echo(line)
+    if dry_run:
+        click.echo(words.say("Nothing was removed."))
+        return
+    if not yes and not sys.stdin.isatty():
+        raise Mistake("results prune: nobody is here to ask; add --yes, or look with --dry-run")
+    if not yes:
+        click.confirm(words.say("Remove all of it?"), abort=True, err=True)
+    with retention.locked(data):
+        # What was agreed to, less what has gone meanwhile.
+        agreed = {one.day for one in chosen}
+        gone = remove([one for one in too_much(data, today, age, size) if one.day in agreed])
+    click.echo(words.say("{size} MB removed.", size=words.number(retention.megabytes(gone))))
+
+
+def listed(chosen: "list[Day]", words: "Language") -> list[str]:
+    """Say of each day how much goes."""
+    return [
+        f"{one.day}  "
+        + words.many(
+            "{n} file, {size} MB",
+            "{n} files, {size} MB",
+            len(one.files),
+            size=words.number(retention.megabytes(one.size)),
+        )
+        for one in chosen
+    ]

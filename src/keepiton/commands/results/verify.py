@@ -1,0 +1,141 @@
+"""``keepiton results verify``."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from keepiton.cli import common
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from keepiton.archive.verify import Verdict
+    from keepiton.base.language import Language
+
+EVERY = 50
+"""Runs between two words on how far it is."""
+
+
+@click.command()
+@click.argument("places", nargs=-1, type=click.Path(path_type=Path), metavar="[FILE|DIR]...")
+@common.data_option
+@click.option(
+    "--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, allow_dash=True),
+    help="Write to this file.  [default: stdout]",
+)
+@common.language_option
+def verify(
+    places: tuple[Path, ...], data: Path | None, form: str, output: Path | None, lang: str | None
+) -> None:
+    """Check every seal, chain and line.
+
+    Takes this machine's results, or any files and folders named, plain, packed or as Parquet.
+    Exit status 5 says that a seal or a chain is broken or that copies differ. A beginning that is
+    not here, as after pruning, is no fault; a run that is missing from the middle is.
+
+    A seal shows that nothing was changed since; it cannot show who made it.
+    """
+    from keepiton.archive.verify import verify as check  # noqa: PLC0415
+    from keepiton.storage import state  # noqa: PLC0415
+
+    words = common.language(lang)
+    files = common.found(places, data)
+    if any(one.endswith(".parquet") for one in files):
+        common.require_readers()
+    tips = {} if places else state.load(data or common.folder()).chain
+    with _progress(len(files), words) as step:
+        verdict = check(files, tips, step)
+    made = _json(verdict) if form == "json" else _table(verdict, words)
+    common.deliver(made, output, form)
+    if verdict.faults:
+        sys.exit(common.NOT_WRITTEN)
+    if not verdict.runs:
+        sys.exit(common.complain("no runs in these files", common.NO_DATA))
+
+
+@contextmanager
+def _progress(files: int, words: "Language") -> "Iterator[Callable[[int], None]]":
+    """Say on a terminal how far it is."""
+    shown = sys.stderr.isatty() and files > EVERY
+
+    def step(number: int) -> None:
+        if shown and number % EVERY == 0:
+            click.echo("\r" + words.say("{n} runs looked at", n=number), nl=False, err=True)
+
+    yield step
+    if shown:
+        click.echo("\r\033[K", nl=False, err=True)
+
+
+def _table(verdict: "Verdict", words: "Language") -> str:
+    """Write a fault or note a line, and what was looked at."""
+    from keepiton.archive.verify import FAULTS, NOTES  # noqa: PLC0415
+
+    lines = []
+    for one in verdict.found:
+        what, remedy = (FAULTS | NOTES)[one.kind]
+        lead = words.say("FAULT") if one.fault else words.say("note")
+        said = words.say(what, detail=one.detail)
+        lines.append(f"{lead}  {one.file}: {said}; {words.say(remedy, detail=one.detail)}")
+    lines += [
+        words.say(
+            "The chain of {vantage} begins after a run that is not here (SHA-256 {hash}…).",
+            vantage=vantage,
+            hash=previous[:12],
+        )
+        for vantage, previous in sorted(verdict.begins_after.items())
+    ]
+    lines.append(
+        "; ".join(
+            (
+                words.many("{n} run", "{n} runs", verdict.runs),
+                words.many("{n} sealed", "{n} sealed", verdict.sealed),
+                words.many("{n} vantage", "{n} vantages", verdict.vantages),
+                words.many("{n} measurement", "{n} measurements", verdict.measurements),
+                words.many("{n} more copy", "{n} more copies", verdict.copies),
+                words.many("{n} fault", "{n} faults", verdict.faults),
+            )
+        )
+    )
+    return "\n".join(lines) + "\n"
+
+
+def _json(verdict: "Verdict") -> str:
+    import json  # noqa: PLC0415
+
+    from keepiton.archive.verify import FAULTS, NOTES  # noqa: PLC0415
+
+    def told(fault: bool) -> list[dict[str, Any]]:  # noqa: FBT001 - which of two lists
+        return [
+            {
+                "file": one.file,
+                "kind": one.kind,
+                "detail": one.detail,
+                "what": (FAULTS | NOTES)[one.kind][0].format(detail=one.detail),
+                "remedy": (FAULTS | NOTES)[one.kind][1].format(detail=one.detail),
+            }
+            for one in verdict.found
+            if one.fault == fault
+        ]
+
+    made = {
+        "runs": verdict.runs,
+        "sealed": verdict.sealed,
+        "copies": verdict.copies,
+        "vantages": verdict.vantages,
+        "measurements": verdict.measurements,
+        "bytes": verdict.bytes,
+        "begins_after": verdict.begins_after,
+        "faults": told(True),
+        "notes": told(False),
+    }
+    return json.dumps(made, indent=1, ensure_ascii=False) + "\n"

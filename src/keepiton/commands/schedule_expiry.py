@@ -1,0 +1,57 @@
+"""How a schedule ends: by itself after its last day, and not without having said so (SAFETY S16).
+
+The words are said even with ``-q``: they are few, they name no target, and what a run prints is
+what cron mails and what the journal keeps, the one way to somebody who has forgotten it.
+"""
+
+from datetime import date, datetime
+from typing import TYPE_CHECKING
+
+import click
+
+from keepiton.base.language import noted
+from keepiton.cli import common
+
+if TYPE_CHECKING:
+    from keepiton.base.language import Language
+    from keepiton.storage.state import State
+
+BEFORE = (14, 7, 1)
+"""Days before the last one on which it is said that the schedule ends."""
+ENDED = noted(
+    "This schedule ended with {until}, and nothing is measured any more; to go on:"
+    " keepiton schedule --install"
+)
+TODAY = noted("This schedule ends today, {until}; to go on: keepiton schedule --install")
+
+
+def over(until: date, memory: "State", now: datetime, *, quiet: bool) -> bool:
+    """Tell whether a schedule's last day, in UTC, is over; say on stderr that it is or will be.
+
+    Each is said once, and remembered with its date in ``memory``, which the caller saves. The end
+    is said each time without ``quiet``, when somebody looks on. A clock that is wrong for one run
+    ends nothing: the next asks anew, and what was said on a day that is yet to come is said again.
+    """
+    today = now.date()
+    left = (until - today).days
+    step = -1 if left < 0 else min((one for one in BEFORE if left <= one), default=None)
+    if step is None:
+        return False
+    key = f"{until} {step}"
+    said_at = memory.ending.get(key)
+    if said_at is None or said_at > today or (left < 0 and not quiet):
+        click.echo(f"keepiton: {_text(left, until, common.language(None))}", err=True)
+        kept = {one: at for one, at in memory.ending.items() if one.startswith(f"{until} ")}
+        memory.ending = kept | {key: today}
+    return left < 0
+
+
+def _text(left: int, until: date, words: "Language") -> str:
+    if left > 0:
+        return words.many(
+            "In {n} day this schedule ends, with {until}; to go on: keepiton schedule --install",
+            "In {n} days this schedule ends, with {until}; to go on: keepiton schedule --install",
+            left,
+            until=until,
+        )
+    return words.say(ENDED if left < 0 else TODAY, until=until)

@@ -1,0 +1,91 @@
+"""``keepiton wipe``."""
+
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from keepiton.base.errors import Mistake
+from keepiton.cli import common
+from keepiton.storage import lock
+
+OURS = (
+    "results",
+    "cache",
+    "state.json",
+    "state.json.new",
+    "alarms.json",
+    "alarms.json.new",
+    "lock",
+    "keepiton.log",
+    "tended",
+)
+"""What keepiton makes in its data folder; nothing else there is touched."""
+
+
+@click.command()
+@common.data_option
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def wipe(data: Path | None, *, yes: bool) -> None:
+    """Remove everything keepiton has written: results, state, logs, configuration, schedule.
+
+    Files are unlinked, not overwritten: on a modern disk only encryption protects what was there.
+    A schedule goes with the folder that it writes to. A crontab line or timer that you made
+    yourself stays; so does your shell's history.
+    """
+    from keepiton.commands.schedule import may_change  # noqa: PLC0415
+    from keepiton.operate.schedule import KINDS, installed  # noqa: PLC0415
+
+    data = data or common.folder()
+    schedules = [one for one in installed() if one.data.resolve() == data.resolve()]
+    bound = [one for one in schedules if not may_change(one)]
+    if bound:
+        raise Mistake(f"{bound[0].place}: only an administrator can remove it; run wipe with sudo")
+    found = [data / name for name in OURS if (data / name).exists()]
+    config = common.user_config()
+    if config.is_file():
+        found.append(config)
+    if not (found or schedules):
+        click.echo(f"nothing to remove in {data}", err=True)
+        return
+    click.echo("This removes:", err=True)
+    for one in schedules:
+        click.echo(f"  the schedule: {one.place}", err=True)
+    for path in found:
+        click.echo(f"  {path}", err=True)
+    if not yes:
+        click.confirm("Remove all of it?", abort=True, err=True)
+    try:
+        for one in schedules:  # first, so that none of them begins a run meanwhile
+            KINDS[one.kind].remove()
+        with lock.held(data):
+            for path in found:
+                if path.name != lock.FILE:
+                    _remove(path)
+            if os.name != "nt":  # while it is held: a run that comes now makes another
+                (data / lock.FILE).unlink()
+        if os.name == "nt":  # where nobody removes what is open
+            (data / lock.FILE).unlink()
+        for empty in (data, config.parent):
+            if empty.is_dir() and not any(empty.iterdir()):
+                empty.rmdir()
+    except lock.Locked:
+        sys.exit(common.complain("a run is under way; stop it first", common.LOCKED))
+    except OSError as exc:
+        sys.exit(
+            common.complain(f"{exc.filename}: not removed: {exc.strerror}", common.NOT_WRITTEN)
+        )
+    left = [one.place for one in installed() if may_change(one)]
+    if left:
+        click.echo(f"a schedule for another folder stays: {', '.join(left)}", err=True)
+    click.echo("removed; also look at: your shell's history", err=True)
+
+
+def _remove(path: Path) -> None:
+    import shutil  # noqa: PLC0415
+
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink()

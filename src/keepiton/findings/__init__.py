@@ -1,0 +1,1 @@
+"""Findings: what one run shows of one target, by named rules."""

@@ -1,0 +1,1 @@
+"""Results of many vantages: object stores and query engines."""

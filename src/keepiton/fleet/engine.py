@@ -1,0 +1,257 @@
+"""Folds rows where they lie: the same SQL text, put into an engine's dialect and run through Ibis.
+
+One URL names the engine and the rows. Nothing is left behind there.
+"""
+
+import logging
+import os
+import re
+import shutil
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, nullcontext
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from urllib.parse import SplitResult, unquote, urlsplit
+
+from keepiton.base.errors import Mistake
+from keepiton.base.types import clean
+from keepiton.storage.reader import COLUMNS, oldest, sql
+
+PORTS = {"spark": 7077, "sc": 15002, "clickhouse": 8123, "chdb": None}
+WAIT_S = 5.0
+"""For a connection, before an engine's own client begins, which may try for minutes."""
+SPARK = {
+    "spark.log.level": "OFF",
+    "spark.sql.ansi.enabled": "true",
+    "spark.sql.session.timeZone": "UTC",
+    "spark.ui.enabled": "false",
+    "spark.ui.showConsoleProgress": "false",
+}
+CLICKHOUSE = {
+    "prefer_column_name_to_alias": 1,  # as elsewhere: in max(x) as x, x is the column
+    "session_timezone": "UTC",
+}
+_TYPES = {"VARCHAR": "String", "BIGINT": "Int64", "DOUBLE": "Float64", "TIMESTAMP": "DateTime64(6)"}
+_VIEW = "keepiton_lines"
+_ALL = COLUMNS | {"file": "VARCHAR", "path": "VARCHAR"}
+_TABLE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
+_FILES = re.compile(r"\.(parquet|jsonl|jsonl\.gz|jsonl\.zst|jsonl\*)$")
+_SECRET = re.compile(r"key|secret|password|token|credential", re.IGNORECASE)
+
+Engine = tuple[Any, Any, Callable[[str], Any]]
+"""Ibis' connection; the rows as a parsed query; what asks it and gives an Arrow table."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What an engine's URL names."""
+
+    url: SplitResult
+    host: str
+    port: int
+    lines: str
+    rest: dict[str, str]
+
+    def __str__(self) -> str:
+        """Name it without what may be secret."""
+        return f"--engine {self.url.scheme}://" + (f"{self.host}:{self.port}" if self.host else "")
+
+    def masked(self, text: str) -> str:
+        """Take what is secret out of what an engine says; the cause or the beginning is enough."""
+        text = (re.findall(r"Caused by: [\w.$]*?(\w+: .*)", text) or [text])[-1]
+        secrets = [one for key, one in self.rest.items() if _SECRET.search(key)]
+        secrets += [self.url.password or "", unquote(self.url.password or "")]
+        secrets += [self.url.path.strip("/;") if self.url.scheme == "sc" else ""]  # its token
+        for one in filter(None, secrets):
+            text = text.replace(one, "***")
+        return clean(" ".join(text.split()), 300)
+
+
+def place(url: str) -> Place:
+    """Read an engine's URL. Raises Mistake."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        parts = urlsplit("")
+    if not parts.scheme:
+        raise Mistake("--engine: no URL; write one such as spark://HOST:7077?lines=…")
+    if parts.scheme not in PORTS:
+        raise Mistake(f"--engine {clean(parts.scheme)}: no such engine; known: {', '.join(PORTS)}")
+    given = [one.partition("=") for one in parts.query.split("&") if one]
+    rest = {unquote(key): unquote(value) for key, _, value in given}
+    usual = PORTS[parts.scheme]
+    made = Place(parts, parts.hostname or "", port or usual or 0, rest.pop("lines", ""), rest)
+    if usual and not made.host:
+        raise Mistake(f"{made}: no host; write {parts.scheme}://HOST:{usual}?lines=…")
+    if not made.lines:
+        raise Mistake(f"{made}: which rows? add ?lines= and files, a bucket or a table")
+    if not ("/" in made.lines or _TABLE.fullmatch(made.lines)):
+        raise Mistake(f"{made}: lines={clean(made.lines)}: no table's name; files need a / in it")
+    for key in rest:
+        if not (key == "secure" or key.startswith("spark.")):
+            raise Mistake(f"{made}: {clean(key)}: no such parameter; see docs/fleet.md")
+    return made
+
+
+def fold(url: str, since: datetime | None = None) -> Any:  # noqa: ANN401 - an Arrow table
+    """Fold an engine's rows, but those of files from well before ``since``. Raises Mistake."""
+    where = place(url)
+    try:
+        import pyarrow as pa  # noqa: PLC0415
+        import sqlglot  # noqa: PLC0415
+
+        if where.host:
+            socket.create_connection((where.host, where.port), WAIT_S).close()
+        with _ENGINES[where.url.scheme](where) as (con, every, ask):
+            lines = sqlglot.select("*").from_(every.subquery("l"))
+            if since:  # names of files begin with their time
+                named = f"file like '2_______T______Z-%' and file < '{oldest(since)}'"
+                lines = lines.where(f"file is null or not ({named})")
+            tree = sqlglot.parse_one(sql(), read="duckdb")
+            for one in tree.find_all(sqlglot.exp.CTE):
+                one.set("materialized", None)  # advice to DuckDB
+            for table in [one for one in tree.find_all(sqlglot.exp.Table) if one.name == "lines"]:
+                table.replace(lines.subquery("lines"))
+            made = ask(tree.sql(con.dialect, unsupported_level=sqlglot.ErrorLevel.RAISE))
+        at = made["seen_at"].cast(pa.timestamp("us"))  # some tell that it is UTC
+        return made.set_column(made.schema.get_field_index("seen_at"), "seen_at", at)
+    except Mistake:
+        raise
+    except ImportError as exc:
+        needed = "pyspark[connect]" if "PACKAGE_NOT_INSTALLED" in str(exc) else "keepiton[cluster]"
+        needed = "chdb-core" if "chdb" in str(exc) else needed
+        raise Mistake(f"{where}: {where.masked(str(exc))}; pip install '{needed}'") from None
+    except OSError as exc:
+        raise Mistake(f"{where}: cannot be reached: {exc.strerror or exc}") from None
+    except Exception as exc:  # noqa: BLE001 - each engine has its own
+        raise Mistake(f"{where}: {where.masked(str(exc))}") from None
+
+
+def _table(where: Place, con: Any, name: str) -> Any:  # noqa: ANN401 - Ibis has no types
+    """Select a table's rows; columns that it lacks are null."""
+    import sqlglot  # noqa: PLC0415
+    from ibis.common.exceptions import TableNotFound  # noqa: PLC0415
+
+    *database, table = name.split(".")
+    try:
+        there = con.table(table, database=tuple(database) or None).columns
+    except TableNotFound:
+        raise Mistake(f"{where}: lines={where.lines}: no such table there") from None
+    chosen = [
+        "cast({} as {}) as {}".format(f'"{one}"' if one in there else "null", kind, f'"{one}"')
+        for one, kind in _ALL.items()
+    ]
+    if "at" in there:  # a cast would cut off its fractions on ClickHouse
+        chosen[list(_ALL).index("at")] = '"at"'
+    return sqlglot.parse_one(f"select {', '.join(chosen)} from {name}", read="duckdb")  # noqa: S608
+
+
+@contextmanager
+def _spark(where: Place) -> Iterator[Engine]:
+    import ibis  # noqa: PLC0415
+    from pyspark.sql import SparkSession  # noqa: PLC0415
+
+    before = SparkSession.getActiveSession()
+    if where.url.scheme == "spark" and not (os.environ.get("JAVA_HOME") or shutil.which("java")):
+        raise Mistake(f"{where}: Spark's own client needs Java 17; install it, or use sc://")
+    builder = SparkSession.builder.appName("keepiton")
+    if where.url.scheme == "sc":
+        builder = builder.remote(f"sc://{where.host}:{where.port}{where.url.path}")
+    else:
+        builder = builder.master(f"spark://{where.host}:{where.port}")
+    for key, value in (SPARK | where.rest).items():
+        builder = builder.config(key, value)
+    with nullcontext() if "spark.log.level" in where.rest else _hushed():
+        session = builder.getOrCreate()
+    try:
+        con = ibis.pyspark.connect(session)
+        name = where.lines
+        if "/" in where.lines:
+            types = ", ".join(f"`{one}` {kind}" for one, kind in COLUMNS.items())
+            reader = session.read.schema(f"{types}, file VARCHAR".replace("VARCHAR", "STRING"))
+            reader = reader.option("recursiveFileLookup", value=True)
+            if not _FILES.search(name):
+                reader = reader.option("pathGlobFilter", "*.parquet")
+            found = reader.json(name) if ".jsonl" in name else reader.parquet(name)
+            file = "coalesce(file, _metadata.file_name) as file"
+            found = found.selectExpr(
+                *(f"`{one}`" for one in COLUMNS), file, "_metadata.file_path as path"
+            )
+            found.createOrReplaceTempView(name := _VIEW)  # of this session alone
+        yield con, _table(where, con, name), lambda text: con.raw_sql(text).toArrow()
+    finally:
+        if before:
+            session.catalog.dropTempView(_VIEW)
+        else:
+            session.stop()
+
+
+@contextmanager
+def _hushed() -> Iterator[None]:
+    """Keep the Java that starts meanwhile from talking; what goes wrong comes back as an error."""
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
+@contextmanager
+def _clickhouse(where: Place) -> Iterator[Engine]:
+    import ibis  # noqa: PLC0415
+    import sqlglot  # noqa: PLC0415
+
+    if where.url.scheme == "chdb":
+        server: dict[str, Any] = {"interface": "chdb"}
+    else:
+        server = {
+            "host": where.host,
+            "port": where.port,
+            "database": unquote(where.url.path.strip("/")) or "default",
+            "user": unquote(where.url.username or "default"),
+            "password": unquote(where.url.password or ""),
+            "secure": where.rest.get("secure", "0") not in ("0", "false"),
+        }
+    logging.getLogger("clickhouse_connect").setLevel(logging.ERROR)
+    con = ibis.clickhouse.connect(**server, settings=CLICKHOUSE)
+    with closing(con.con):
+        if "/" in where.lines:
+            lines = sqlglot.parse_one(_in_files(where), read="clickhouse")
+        else:
+            lines = _table(where, con, where.lines)
+        yield con, lines, con.con.query_arrow
+
+
+def _in_files(where: Place) -> str:
+    """Select the rows of files in ClickHouse's own words."""
+    if not _FILES.search(where.lines):  # what a folder means there depends on the version
+        raise Mistake(f"{where}: lines={clean(where.lines)}: write which files: …/*/*.parquet")
+    call = {"s3": "s3", "http": "url", "https": "url"}.get(urlsplit(where.lines).scheme, "file")
+    types = {one: f"Nullable({_TYPES[kind]})" for one, kind in COLUMNS.items()}
+    if ".jsonl" in where.lines:  # as text, so that a torn line is a row without a type
+        form, structure, file = "LineAsString", "raw String", "_file"
+        chosen = {
+            one: f"JSONExtract(raw, '{one}', '{kind.replace(_TYPES['TIMESTAMP'], 'String')}')"
+            for one, kind in types.items()
+        }
+        chosen["at"] = f"toDateTime64OrNull(replaceRegexpOne({chosen['at']}, 'Z$', ''), 6)"
+    else:
+        types["file"] = "Nullable(String)"
+        form, file = "Parquet", "coalesce(file, _file)"
+        structure = ", ".join(f"`{one}` {kind}" for one, kind in types.items())
+        chosen = {one: f"`{one}`" for one in COLUMNS}
+    chosen |= {"file": file, "path": "_path"}
+    listed = ", ".join(f"{how} as `{one}`" for one, how in chosen.items())
+    quoted = "'" + where.lines.replace("\\", "\\\\").replace("'", "\\'") + "'"
+    return f"select {listed} from {call}({quoted}, '{form}', '{structure}')"  # noqa: S608
+
+
+_ENGINES = {"spark": _spark, "sc": _spark, "clickhouse": _clickhouse, "chdb": _clickhouse}

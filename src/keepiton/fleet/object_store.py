@@ -1,0 +1,486 @@
+"""Copies sealed runs to and from a store: S3 and what speaks like it, GCS, Azure, a folder.
+
+Nothing there is overwritten or removed, and nothing is asked but the store itself: without
+credentials nothing is sent, since the library would ask the network for some.
+"""
+
+import asyncio
+import gzip
+import os
+import re
+import tomllib
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import unquote, urlsplit
+
+from keepiton.archive import merge
+from keepiton.base.errors import Mistake
+from keepiton.base.types import clean
+from keepiton.storage import runs, state
+from keepiton.storage.seal import intact, look
+
+if TYPE_CHECKING:
+    from obstore.store import ObjectStore
+
+T = TypeVar("T")
+AT_ONCE = 8
+"""Objects under way at the same time."""
+MAX_PACKED = 64 << 20
+"""Bytes of an object that is fetched; a run of the default list is some 20 kB there."""
+LEVEL = 6
+"""Of gzip: 9 takes twice as long for 7 % less."""
+BATCH = 64
+BATCH_BYTES = 64 << 20
+"""Runs, and bytes of them, that are put down together."""
+KEY = re.compile(r"(?:.*/)?(?P<name>" + runs.FILE.pattern + r")(?:\.gz)?")
+"""Key of an object that is a run: its name tells, whatever the folders before it."""
+FAMILIES = {"s3": "AWS_", "gs": "GOOGLE_", "az": "AZURE_"}
+"""What the names of a kind's settings begin with."""
+ENDPOINT = {"s3": "endpoint", "gs": "base_url", "az": "endpoint"}
+_ACCOUNT = "AZURE_STORAGE_ACCOUNT_NAME"
+ENOUGH: Mapping[str, tuple[tuple[str, ...], ...]] = {
+    "s3": (
+        ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"),
+        ("AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_ROLE_ARN"),
+        ("AWS_SKIP_SIGNATURE",),
+    ),
+    "gs": (
+        ("GOOGLE_APPLICATION_CREDENTIALS",),
+        ("GOOGLE_SERVICE_ACCOUNT",),
+        ("GOOGLE_SERVICE_ACCOUNT_PATH",),
+        ("GOOGLE_SERVICE_ACCOUNT_KEY",),
+        ("GOOGLE_BEARER_TOKEN",),
+        ("GOOGLE_SKIP_SIGNATURE",),
+    ),
+    "az": (
+        (_ACCOUNT, "AZURE_STORAGE_ACCOUNT_KEY"),
+        (_ACCOUNT, "AZURE_STORAGE_SAS_TOKEN"),
+        (_ACCOUNT, "AZURE_STORAGE_TOKEN"),
+        (_ACCOUNT, "AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET", "AZURE_TENANT_ID"),
+        (_ACCOUNT, "AZURE_SKIP_SIGNATURE"),
+    ),
+}
+"""Sets of settings, each of which is enough: with less the library would ask the address of a
+cloud's metadata service (169.254.169.254) for credentials."""
+SECRETS = (
+    "nothing secret belongs into it, since others on this machine can read it, and it stays in the"
+    " shell's history: leave out user, password and what follows a ?, put them into a file for"
+    " --credentials, and have them changed"
+)
+TRUE = ("1", "true", "yes", "y", "on")
+_LINE = re.compile(r"\s*(?:export\s+)?(?P<key>[A-Za-z_]\w*)\s*=\s*(?P<value>.*?)\s*")
+_STATUS = re.compile(r"status code: (\d{3})")
+_CODE = re.compile(r"<Code>(\w{1,60})</Code>")
+_OS_ERROR = re.compile(r"os error (\d{1,4})\)")
+DENIED = ("401", "403")
+REFUSED = ("PermissionDeniedError", "UnauthenticatedError")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a store is, as a URL or a path names it."""
+
+    kind: str
+    """s3, gs, az or file."""
+    bucket: str
+    """Bucket or container; of a folder its path."""
+    prefix: str = ""
+
+    def __str__(self) -> str:
+        """Name it."""
+        if self.kind == "file":
+            return clean(self.bucket)
+        return clean(f"{self.kind}://{self.bucket}/{self.prefix}".rstrip("/"))
+
+
+def place(url: str) -> Place:
+    """Read a store's URL, or the path of a folder. Raises Mistake, which repeats no secret."""
+    if "://" not in url:
+        return Place("file", str(Path(url).absolute()))
+    scheme, _, rest = url.partition("://")
+    if scheme == "file" and rest.removeprefix("localhost").startswith("/"):
+        return Place("file", unquote(rest.removeprefix("localhost")))
+    if scheme not in FAMILIES or not rest.strip("/"):
+        raise Mistake(
+            "URL: no such store; write s3://BUCKET/PREFIX, gs://BUCKET/PREFIX,"
+            " az://CONTAINER/PREFIX, file:///FOLDER or the path of a folder"
+        )
+    bucket, _, prefix = _safe(rest, "URL").partition("/")
+    if ":" in bucket:
+        raise Mistake(f"URL: {SECRETS}")
+    return Place(scheme, bucket, unquote(prefix).strip("/"))
+
+
+def _safe(url: str, flag: str) -> str:
+    """Refuse a URL that may hold a secret, wherever in it, since keys may hold any character."""
+    if any(one in url for one in "@?#"):
+        raise Mistake(f"{flag}: {SECRETS}")
+    return url
+
+
+def credentials(path: Path, kind: str) -> dict[str, str]:
+    """Read a file of KEY=value lines or TOML. Raises Mistake, which repeats no value."""
+    try:
+        if os.name == "posix" and path.stat().st_mode & 0o077:
+            raise Mistake(f"{path}: others can read it; run: chmod 600 {path}")
+        text = path.read_text(encoding="utf-8")
+    except OSError as exc:
+        raise Mistake(f"{path}: cannot be read: {exc.strerror}") from None
+    except UnicodeDecodeError:
+        raise Mistake(f"{path}: not text; write KEY=value lines") from None
+    try:
+        found = {key: (0, value) for key, value in tomllib.loads(text).items()}
+    except tomllib.TOMLDecodeError:
+        found = dict(_lines(path, text))
+    family = FAMILIES.get(kind, "")
+    for key, (number, value) in found.items():
+        where = f"{path}:{number}" if number else f"{path}"
+        if not family or not key.upper().startswith(family):
+            wanted = f"{kind}:// takes names that begin with {family}" if family else "a folder"
+            raise Mistake(f"{where}: {clean(key)}: not for here: {wanted or 'no credentials'}")
+        if isinstance(value, dict | list):
+            raise Mistake(f"{where}: {clean(key)}: write a text in quotes")
+    return {key.upper(): str(value) for key, (_, value) in found.items()}
+
+
+def _lines(path: Path, text: str) -> Iterator[tuple[str, tuple[int, str]]]:
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        found = _LINE.fullmatch(line)
+        if not found:
+            raise Mistake(f"{path}:{number}: write KEY=value")
+        value = found["value"]
+        if len(value) > 1 and value[0] == value[-1] and value[0] in "\"'":
+            value = value[1:-1]
+        yield found["key"], (number, value)
+
+
+def open_store(
+    where: Place,
+    given: Mapping[str, str] | None,
+    *,
+    endpoint: str | None = None,
+    region: str | None = None,
+    timeout_s: float = 60.0,
+    create: bool = False,
+) -> "ObjectStore":
+    """Make ready to speak to a store; nothing is sent yet. Raises Mistake.
+
+    Given credentials stand in place of all of the environment's. A store that does not answer is
+    asked again, with growing pauses, for ``timeout_s`` seconds.
+    """
+    try:
+        from obstore import exceptions, store  # noqa: PLC0415
+    except ImportError:
+        raise Mistake("obstore is not installed; pip install 'keepiton[fleet]'") from None
+    if where.kind == "file":
+        if given or endpoint or region:
+            raise Mistake(f"{where}: a folder takes no --credentials, --endpoint or --region")
+        if not create and not Path(where.bucket).is_dir():
+            raise Mistake(f"{where}: no such folder")
+        try:
+            return store.LocalStore(where.bucket, mkdir=create)
+        except (exceptions.BaseError, OSError) as exc:
+            raise Mistake(f"{where}: {told(exc)}") from None
+    family = FAMILIES[where.kind]
+    if given is not None:
+        for name in [one for one in os.environ if one.upper().startswith(family)]:
+            del os.environ[name]
+    config = dict(given or {})
+    known = {name: os.environ[name] for name in os.environ if name.startswith(family)} | config
+    _require(where, known)
+    if endpoint:
+        config[f"{family}ENDPOINT"] = endpoint
+        for name in (f"{family}ENDPOINT_URL", f"{family}ENDPOINT_URL_S3"):
+            os.environ.pop(name, None)  # it would be stronger
+            config.pop(name, None)
+    plain = _plain(endpoint, known, family)
+    if region and where.kind != "s3":
+        raise Mistake(f"{where}: --region is for s3://")
+    if region:
+        config[f"{family}REGION"] = region
+    shaped: dict[str, Any] = {name.lower(): value for name, value in config.items()}
+    if endpoint and ENDPOINT[where.kind] != "endpoint":
+        shaped[ENDPOINT[where.kind]] = shaped.pop(f"{family.lower()}endpoint")
+    seconds = timedelta(seconds=timeout_s)
+    options: dict[str, Any] = {
+        "config": shaped,
+        "prefix": where.prefix or None,
+        "client_options": {
+            "allow_http": plain,
+            "connect_timeout": min(seconds, timedelta(seconds=10)),
+            "read_timeout": seconds,
+            "timeout": 10 * seconds,
+        },
+        "retry_config": {
+            "max_retries": 20,
+            "retry_timeout": seconds,
+            "backoff": {
+                "init_backoff": timedelta(seconds=0.2),
+                "max_backoff": timedelta(seconds=15),
+                "base": 2,
+            },
+        },
+    }
+    kinds: dict[str, Any] = {"s3": store.S3Store, "gs": store.GCSStore, "az": store.AzureStore}
+    try:
+        made: ObjectStore = kinds[where.kind](where.bucket, **options)
+    except exceptions.UnknownConfigurationKeyError:
+        raise Mistake(f"{where}: --credentials holds a name that is not known") from None
+    except (exceptions.BaseError, ValueError, TypeError):  # its text may hold what was given
+        raise Mistake(
+            f"{where}: endpoint, region or credentials are not of the right form"
+        ) from None
+    return made
+
+
+def _require(where: Place, known: Mapping[str, str]) -> None:
+    """Refuse to begin with credentials that the library would ask the network to complete."""
+
+    def there(name: str) -> bool:
+        value = known.get(name, "").strip()
+        return value.lower() in TRUE if name.endswith("SKIP_SIGNATURE") else bool(value)
+
+    if not any(all(map(there, names)) for names in ENOUGH[where.kind]):
+        first, *_ = ENOUGH[where.kind]
+        raise Mistake(
+            f"{where}: no credentials found; set {' and '.join(first)} in the environment, or give"
+            " a file of such lines with --credentials (docs/fleet.md names others)"
+        )
+
+
+def _plain(endpoint: str | None, known: Mapping[str, str], family: str) -> bool:
+    """Whether an endpoint is asked for that speaks without TLS. Raises Mistake."""
+    names = (f"{family}ENDPOINT_URL_S3", f"{family}ENDPOINT_URL", f"{family}ENDPOINT")
+    url = endpoint or next((known[one] for one in names if known.get(one)), "")
+    try:
+        parts = urlsplit(_safe(url, "--endpoint"))
+    except ValueError:
+        parts = urlsplit("")
+    if endpoint and (parts.scheme not in ("http", "https") or not parts.netloc):
+        raise Mistake("--endpoint: write https://HOST or https://HOST:PORT")
+    return parts.scheme == "http"
+
+
+def told(exc: Exception) -> str:
+    """Say what a store answered. Its own words may hold what is secret, and are never shown."""
+    text = str(exc)
+    status, code, local = (one.search(text) for one in (_STATUS, _CODE, _OS_ERROR))
+    said = " ".join(one[1] for one in (status, code) if one)
+    if (status and status[1] in DENIED) or (not local and type(exc).__name__ in REFUSED):
+        return f"refused ({said}): look at the credentials, and at what they may do"
+    if code and code[1] == "NoSuchBucket":
+        return "no such bucket"
+    if status:
+        return f"answered {said}; try again later"
+    if local:
+        return f"{os.strerror(int(local[1]))}"
+    return "cannot be reached; the same command goes on from here once it can"
+
+
+@dataclass(slots=True)
+class Moved:
+    """What became of a push or a pull."""
+
+    moved: list[str] = field(default_factory=list)
+    """Names of runs."""
+    there: int = 0
+    """Runs that needed nothing."""
+    plan: merge.Plan = field(default_factory=merge.Plan)
+    stopped: str | None = None
+    """Why it ended before all was done."""
+
+
+Step = Callable[[int, int], None]
+"""Is told how many of how many are done."""
+
+
+async def push(
+    store: "ObjectStore", files: Sequence[str], oldest: datetime | None, step: Step, *, dry: bool
+) -> Moved:
+    """Send sealed runs that are not there yet, each looked at first."""
+    import obstore  # noqa: PLC0415
+
+    made = Moved()
+    wanted = {one.name: one for one in runs.held(files) if one.sealed and _recent(one.name, oldest)}
+    there: set[str] = set()
+
+    async def look_at(day: str) -> None:
+        there.update([name async for _, name, _ in _listed(store, day)])
+
+    days = sorted({runs.home(name).rpartition("/")[0] for name in wanted})
+    await _each(days, look_at, made)
+    left = [one for name, one in sorted(wanted.items()) if name not in there]
+    made.there = len(wanted) - len(left)
+    if made.stopped or dry:
+        made.moved = [] if made.stopped else [one.name for one in left]
+        return made
+    done = 0
+
+    async def send(one: tuple[str, bytes]) -> None:
+        nonlocal done
+        name, content = one
+        if not intact(content, name):
+            made.plan.problems.append(f"{name}: its seal does not fit; not sent")
+        else:
+            body = gzip.compress(content, LEVEL, mtime=0)
+            try:
+                await obstore.put_async(
+                    store, runs.home(name) + ".gz", body, mode="create", use_multipart=False
+                )
+                made.moved.append(name)
+            except (obstore.exceptions.AlreadyExistsError, obstore.exceptions.PreconditionError):
+                made.there += 1  # somebody else was first, or an answer was lost
+        done += 1
+        step(done, len(left))
+
+    await _each(_contents(left, made.plan), send, made)
+    return made
+
+
+def _recent(name: str, oldest: datetime | None) -> bool:
+    return oldest is None or name[:15] >= f"{oldest:%Y%m%dT%H%M%S}"
+
+
+def _contents(held: Iterable[runs.Held], plan: merge.Plan) -> Iterator[tuple[str, bytes]]:
+    """Read runs one after another, those in one Parquet file in one pass."""
+    packed: dict[str, list[str]] = {}
+    for one in held:
+        if one.path.endswith(".parquet"):
+            packed.setdefault(one.path, []).append(one.name)
+            continue
+        try:
+            yield one.name, runs.content(one)
+        except Mistake as exc:
+            plan.problems.append(str(exc))
+    for path, names in packed.items():
+        try:
+            yield from runs.contents(path, names)
+        except Mistake as exc:
+            plan.problems.append(str(exc))
+
+
+async def pull(
+    store: "ObjectStore", data: Path, oldest: datetime | None, step: Step, *, dry: bool
+) -> Moved:
+    """Fetch sealed runs that are not here yet, and take them in as a merge does. Raises OSError."""
+    import obstore  # noqa: PLC0415
+
+    made = Moved()
+    here = merge.Here(data, state.load(data).open)
+    left: list[tuple[str, str]] = []
+
+    async def look_at(folder: str) -> None:
+        async for key, name, size in _listed(store, folder):
+            if not _recent(name, oldest):
+                continue
+            if here.done(runs.home(name)):
+                made.there += 1
+            elif size > MAX_PACKED:
+                made.plan.problems.append(f"{clean(key)}: {size} bytes; no run is so long; left")
+            else:
+                left.append((key, name))
+
+    await _each([""], look_at, made)
+    if made.stopped or dry:
+        made.moved = [] if made.stopped else sorted({name for _, name in left})
+        return made
+    fresh: list[merge.Seen] = []
+    taken: list[merge.Seen] = []
+    done = 0
+
+    def put_down() -> None:
+        steps = len(made.plan.steps)
+        merge.plan(fresh, here, made.plan)
+        new = merge.Plan(made.plan.steps[steps:], made.plan.problems)
+        merge.carry_out(new, data)
+        for one in new.steps:
+            if one.kind != "there":
+                made.moved.append(one.best.head.name)
+            held = runs.Held(one.best.head.name, str(data / one.target), sealed=True)
+            taken.append(
+                merge.Seen(
+                    one.best.head,
+                    one.best.size,
+                    one.best.sha256,
+                    held.path,
+                    partial(runs.content, held),
+                )
+            )
+        made.plan.steps[steps:] = []  # they hold the bytes
+        fresh.clear()
+
+    async def fetch(one: tuple[str, str]) -> None:
+        nonlocal done
+        key, name = one
+        with suppress(obstore.exceptions.NotFoundError):  # it was removed meanwhile
+            answer = await obstore.get_async(store, key)
+            if answer.meta["size"] > MAX_PACKED:
+                made.plan.problems.append(f"{clean(key)}: grew meanwhile; left")
+                return
+            body = bytes(await answer.bytes_async())
+            content = merge.unpacked(body) if key.endswith(".gz") else body
+            head = look(content)
+            if head is None or head.state != "whole" or head.name != name:
+                made.plan.problems.append(
+                    f"{clean(key)}: cut, changed since it was sealed, or another run's; left"
+                )
+            else:
+                fresh.append(merge.seen(head, content, key, partial(bytes, content)))
+        done += 1
+        step(done, len(left))
+        if len(fresh) >= BATCH or sum(one.size for one in fresh) > BATCH_BYTES:
+            put_down()
+
+    await _each(sorted(left), fetch, made)
+    put_down()
+    made.plan.notes += merge.shared_names(taken, here)
+    return made
+
+
+async def _listed(store: "ObjectStore", folder: str) -> AsyncIterator[tuple[str, str, int]]:
+    """List the runs below a folder of a store: key, name and bytes."""
+    import obstore  # noqa: PLC0415
+
+    async for page in obstore.list(store, folder or None):
+        for one in page:
+            if found := KEY.fullmatch(one["path"]):
+                yield one["path"], found["name"], one["size"]
+
+
+async def _each(jobs: Iterable[T], work: Callable[[T], Awaitable[None]], made: Moved) -> None:
+    """Do several jobs at once, until one meets a store that cannot be used."""
+    from obstore import exceptions  # noqa: PLC0415
+
+    left = iter(jobs)
+
+    async def worker() -> None:
+        for job in left:
+            if made.stopped:
+                return
+            try:
+                await work(job)
+            except exceptions.BaseError as exc:
+                made.stopped = made.stopped or told(exc)
+                return
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            for _ in range(AT_ONCE):
+                group.create_task(worker())
+    except ExceptionGroup as several:  # a disk that is full, and not the store
+        raise several.exceptions[0] from None

@@ -1,0 +1,1 @@
+"""Target lists, event lists, fingerprints and the do-not-probe list."""

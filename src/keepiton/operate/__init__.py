@@ -1,0 +1,1 @@
+"""Unattended operation: schedules, alarms, checks of the machine."""

@@ -1,0 +1,75 @@
+"""What a data folder remembers of its alarms: one small file, replaced atomically."""
+
+import os
+import secrets
+from datetime import datetime, timedelta
+from hashlib import sha256
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from keepiton.base.errors import Mistake
+from keepiton.operate.alarms.changes import Change, Told
+
+FILE = "alarms.json"
+GIVE_UP = timedelta(days=1)
+"""How long it is tried to deliver a message."""
+MOST_PENDING = 500
+KEY_LENGTH = 6
+"""Hexadecimal digits that tell the lines of a notify file apart: too few to guess a secret by."""
+
+
+class Pending(BaseModel):
+    """A change that not everybody has been told yet."""
+
+    change: Change
+    left: list[str] = Field(description="keys of the channels that have not got it")
+    complained: list[str] = Field(default_factory=list, description="those named on stderr")
+
+
+class Memory(BaseModel):
+    """What was announced, and what is still to be delivered. Losing it loses no measurement."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    salt: str = Field(default_factory=lambda: secrets.token_hex(16))
+    told: list[Told] = Field(default_factory=list)
+    pending: list[Pending] = Field(default_factory=list)
+
+    def key(self, secret: str) -> str:
+        """Return what stands for a channel that must not be written down."""
+        return sha256(f"{self.salt}|{secret}".encode()).hexdigest()[:KEY_LENGTH]
+
+    def given_up(self, now: datetime) -> list[Pending]:
+        """Take out what has waited too long, or stands before too much else; return it."""
+        kept = [one for one in self.pending if now - one.change.at <= GIVE_UP][-MOST_PENDING:]
+        lost = [one for one in self.pending if all(one is not other for other in kept)]
+        self.pending = kept
+        return lost
+
+
+def load(data: Path) -> Memory:
+    """Read what the folder remembers; an absent file is empty. Raises Mistake when damaged."""
+    path = data / FILE
+    try:
+        return Memory.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        return Memory()
+    except OSError as exc:
+        raise Mistake(f"{path}: cannot be read ({exc.strerror}); check who owns it") from None
+    except ValidationError:
+        raise Mistake(
+            f"{path}: damaged; delete it (results are not touched; what goes on now is announced"
+            " once more)"
+        ) from None
+
+
+def save(data: Path, memory: Memory) -> None:
+    """Replace what the folder remembers in one step. Raises OSError."""
+    new = data / (FILE + ".new")
+    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(memory.model_dump_json(indent=1))
+        file.flush()
+        os.fsync(file.fileno())
+    new.replace(data / FILE)

@@ -1,0 +1,219 @@
+"""systemd timers: a user's own, and one of the machine in a sandbox (systemd.exec(5), v252)."""
+
+import os
+import shlex
+from pathlib import Path
+
+from keepiton.base.errors import Mistake
+from keepiton.operate.schedule import job as jobs
+from keepiton.operate.schedule.job import DAY, HOUR, MINUTE, NAME, Found, Job, Kind
+
+STATE = Path("/var/lib/keepiton")
+"""The machine's data folder: ``%S/keepiton``, which systemd makes (StateDirectory=)."""
+UNITS = Path("/etc/systemd/system")
+HIDDEN = ("/home", "/root", "/run/user", "/tmp", "/var/tmp")  # noqa: S108 - named, not used
+"""What the machine's unit cannot see (ProtectHome=, PrivateTmp=)."""
+
+EITHER = """\
+UMask=0077
+Nice=10
+MemoryMax=512M
+TasksMax=64
+NoNewPrivileges=yes
+LockPersonality=yes
+MemoryDenyWriteExecute=yes
+RestrictAddressFamilies=AF_INET AF_INET6 AF_NETLINK AF_UNIX
+RestrictNamespaces=yes
+RestrictRealtime=yes
+RestrictSUIDSGID=yes
+SystemCallArchitectures=native
+SystemCallFilter=@system-service
+SystemCallFilter=~@privileged @resources
+SystemCallErrorNumber=EPERM
+"""
+"""What a user's manager can do too: it needs no privilege and no user namespace, which some
+systems refuse. AF_UNIX is asyncio's and the resolver's, AF_NETLINK the C library's look at the
+machine's own addresses."""
+
+MACHINE = f"""\
+DynamicUser=yes
+StateDirectory={NAME}
+StateDirectoryMode=0700
+Environment=KEEPITON_DATA=%S/{NAME}
+CapabilityBoundingSet=
+DevicePolicy=closed
+PrivateDevices=yes
+PrivateTmp=yes
+PrivateUsers=yes
+ProcSubset=pid
+ProtectClock=yes
+ProtectControlGroups=yes
+ProtectHome=yes
+ProtectHostname=yes
+ProtectKernelLogs=yes
+ProtectKernelModules=yes
+ProtectKernelTunables=yes
+ProtectProc=invisible
+ProtectSystem=strict
+RemoveIPC=yes
+"""
+"""What only the machine's manager can do."""
+
+
+def calendar(every_s: int, phase_s: int) -> str:
+    """Write a period as a calendar event, in UTC: no change of summer time moves it."""
+    hours, rest = divmod(phase_s, HOUR)
+    minute, second = divmod(rest, MINUTE)
+    if every_s < HOUR:
+        return f"*-*-* *:{minute:02}/{every_s // MINUTE}:{second:02} UTC"
+    if every_s == DAY:
+        return f"*-*-* {hours:02}:{minute:02}:{second:02} UTC"
+    return f"*-*-* {hours:02}/{every_s // HOUR}:{minute:02}:{second:02} UTC"
+
+
+def quoted(words: list[str]) -> str:
+    """Write a command for ExecStart=, whose ``%`` and ``$`` mean something even in quotes."""
+    if any(sign in words[0] for sign in "$\\\"'"):
+        raise Mistake(f"{words[0]}: systemd takes no such path; install keepiton in a plainer one")
+    return " ".join(_quoted(word) for word in words)
+
+
+def _quoted(word: str) -> str:
+    escaped = word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("$", "$$")
+    return escaped if escaped and set(escaped).isdisjoint(" \"'\\;") else f'"{escaped}"'
+
+
+def unquoted(text: str) -> list[str]:
+    """Read a command that :func:`quoted` wrote."""
+    return [word.replace("%%", "%").replace("$$", "$") for word in shlex.split(text)]
+
+
+def _files(job: Job, folder: Path, command: list[str], unit: str, service: str) -> dict[str, str]:
+    jobs.plain(job)
+    line = f"# {job.mark}\n"
+    path = folder / NAME
+    return {
+        f"{path}.service": f"{line}[Unit]\nDescription=keepiton probe\n{unit}\n"
+        f"[Service]\nType=oneshot\nExecStart={quoted(command)}\nSuccessExitStatus=4 75\n"
+        f"TimeoutStartSec={job.limit_s}\n{service}",
+        f"{path}.timer": f"{line}[Unit]\nDescription=keepiton probe every {job.every}\n\n"
+        f"[Timer]\nOnCalendar={calendar(job.every_s, job.phase_s)}\n"
+        f"RandomizedDelaySec={job.jitter_s}\nAccuracySec=1s\nPersistent=true\n\n"
+        "[Install]\nWantedBy=timers.target\n",
+    }
+
+
+def _units() -> Path:
+    home = os.environ.get("XDG_CONFIG_HOME")
+    return (Path(home) if home else Path.home() / ".config") / "systemd/user"
+
+
+def of_user(job: Job) -> dict[str, str]:
+    """Write a user's service and timer. Raises Mistake."""
+    return _files(job, _units(), job.words(jitter=False), "", EITHER)
+
+
+def of_machine(job: Job) -> dict[str, str]:
+    """Write the machine's service and timer. Raises Mistake."""
+    network = "Wants=network-online.target\nAfter=network-online.target\n"
+    command = job.words(jitter=False, data=False)
+    return _files(job, UNITS, command, network, EITHER + MACHINE)
+
+
+def reachable() -> bool:
+    """Tell whether a manager of this user's runs; its place is the usual one if none is named."""
+    place = Path(os.environ.get("XDG_RUNTIME_DIR") or f"/run/user/{os.getuid()}")
+    if (place / "systemd/private").exists():
+        os.environ.setdefault("XDG_RUNTIME_DIR", str(place))
+        return True
+    return False
+
+
+def lingers() -> bool:
+    """Tell whether this user's timers also run while nobody is logged in."""
+    import pwd  # noqa: PLC0415 - not on every system
+
+    return (Path("/var/lib/systemd/linger") / pwd.getpwuid(os.getuid()).pw_name).exists()
+
+
+def _install(files: dict[str, str], mode: int, *manager: str) -> None:
+    jobs.call("systemctl", *manager, "show", "--property=Version")  # is there one to install for?
+    for path, text in files.items():
+        jobs.write(Path(path), text, mode)
+    jobs.call("systemctl", *manager, "daemon-reload")
+    jobs.call("systemctl", *manager, "enable", f"{NAME}.timer")
+    jobs.call("systemctl", *manager, "restart", f"{NAME}.timer")
+
+
+def _install_user(job: Job) -> None:
+    reachable()
+    _install(of_user(job), 0o600, "--user")
+
+
+def _install_machine(job: Job) -> None:
+    for path in _seen(job):
+        real = (Path(path).absolute(), Path(path).resolve())
+        if any(one.is_relative_to(hidden) for one in real for hidden in HIDDEN):
+            raise Mistake(
+                f"{path}: the machine's timer sees nothing under {' '.join(HIDDEN)}; install"
+                " keepiton elsewhere (pipx install --global keepiton, or a virtual environment in"
+                " /opt), keep lists in /etc/keepiton, or use --kind systemd or cron"
+            )
+    _install(of_machine(job), 0o644)
+
+
+def _seen(job: Job) -> list[str]:
+    """List the paths that a run needs to see."""
+    return [job.python, __file__, *(one for one in job.options if Path(one).is_absolute())]
+
+
+def _remove(folder: Path, *manager: str) -> None:
+    paths = [folder / f"{NAME}{ending}" for ending in (".timer", ".service")]
+    there = [path for path in paths if jobs.ours(path) is not None]
+    missed = None
+    try:
+        jobs.call("systemctl", *manager, "disable", "--now", f"{NAME}.timer")
+    except Mistake as exc:  # no manager to ask: the files alone would start it again
+        missed = exc
+    for path in there:
+        path.unlink()
+    wanted = folder / f"timers.target.wants/{NAME}.timer"
+    if missed is not None:
+        wanted.unlink(missing_ok=True)
+        return
+    jobs.call("systemctl", *manager, "daemon-reload")
+
+
+def _find(folder: Path) -> Found | None:
+    path = folder / f"{NAME}.timer"
+    service = jobs.ours(path.with_suffix(".service"))
+    if jobs.ours(path) is None or service is None:
+        return None
+    command = next((one for one in service.split("\n") if one.startswith("ExecStart=")), "")
+    try:
+        return Found(str(path), service, unquoted(command.partition("=")[2]))
+    except ValueError:  # somebody has edited it
+        return Found(str(path), service, [])
+
+
+def _remove_user() -> None:
+    reachable()
+    _remove(_units(), "--user")
+
+
+USER = Kind(
+    of_user,
+    _install_user,
+    _remove_user,
+    lambda: _find(_units()),
+    f"systemctl --user list-timers {NAME}.timer; journalctl --user -u {NAME}.service",
+    utc=True,
+)
+SYSTEM = Kind(
+    of_machine,
+    _install_machine,
+    lambda: _remove(UNITS),
+    lambda: _find(UNITS),
+    f"systemctl list-timers {NAME}.timer; journalctl -u {NAME}.service",
+    utc=True,
+)

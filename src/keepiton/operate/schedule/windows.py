@@ -1,0 +1,124 @@
+"""A task of the Windows Task Scheduler (its schema 1.2), with the user's own rights, no more."""
+
+import json
+import re
+import subprocess
+import sys
+import tempfile
+from datetime import UTC, datetime, time, timedelta
+from pathlib import Path
+from xml.sax.saxutils import escape
+
+from keepiton.base.errors import Mistake
+from keepiton.operate.schedule import job as jobs
+from keepiton.operate.schedule.job import NAME, Found, Job, Kind
+
+MOST_PATH = 260
+"""Characters of the command, by the schema."""
+VARIABLE = re.compile(r"%\w[^%]*%|\$\(")
+"""What the scheduler replaces in a command; there is no way to write it plainly."""
+WORDS = re.compile(r"<Documentation>(.*?)</Documentation>", re.DOTALL)
+TASK = """\
+<?xml version="1.0"?>
+<Task version="1.2" xmlns="http://schemas.microsoft.com/windows/2004/02/mit/task">
+  <RegistrationInfo>
+    <Description>{mark}</Description>
+    <Documentation>{words}</Documentation>
+  </RegistrationInfo>
+  <Triggers>
+    <TimeTrigger>
+      <Enabled>true</Enabled>
+      <StartBoundary>{first}</StartBoundary>
+      <EndBoundary>{last}</EndBoundary>
+      <Repetition>
+        <Interval>PT{every}M</Interval>
+        <StopAtDurationEnd>false</StopAtDurationEnd>
+      </Repetition>
+      <RandomDelay>PT{jitter}S</RandomDelay>
+    </TimeTrigger>
+  </Triggers>
+  <Principals>
+    <Principal id="Author">
+      <LogonType>InteractiveToken</LogonType>
+      <RunLevel>LeastPrivilege</RunLevel>
+    </Principal>
+  </Principals>
+  <Settings>
+    <MultipleInstancesPolicy>IgnoreNew</MultipleInstancesPolicy>
+    <DisallowStartIfOnBatteries>false</DisallowStartIfOnBatteries>
+    <StopIfGoingOnBatteries>false</StopIfGoingOnBatteries>
+    <StartWhenAvailable>true</StartWhenAvailable>
+    <RunOnlyIfNetworkAvailable>false</RunOnlyIfNetworkAvailable>
+    <Enabled>true</Enabled>
+    <Hidden>false</Hidden>
+    <ExecutionTimeLimit>PT{limit}S</ExecutionTimeLimit>
+    <Priority>7</Priority>
+  </Settings>
+  <Actions Context="Author">
+    <Exec>
+      <Command>{command}</Command>
+      <Arguments>{arguments}</Arguments>
+    </Exec>
+  </Actions>
+</Task>
+"""
+"""It names no encoding: the same text is right in a file of any that a shell may write."""
+
+
+def files(job: Job) -> dict[str, str]:
+    """Write the task. Raises Mistake."""
+    jobs.plain(job)
+    words = job.words(jitter=False)
+    words[0] = re.sub(r"python\.exe$", "pythonw.exe", words[0])  # opens no window
+    for word in words:
+        if VARIABLE.search(word):
+            raise Mistake(f"{word}: the Task Scheduler would replace a part of it; rename it")
+    if len(words[0]) > MOST_PATH:
+        raise Mistake(f"{words[0]}: longer than {MOST_PATH} characters; install keepiton elsewhere")
+    last = datetime.combine(job.until + timedelta(days=1), time(), UTC)
+    text = TASK.format(
+        mark=escape(job.mark),
+        words=escape(json.dumps(words)),
+        first=f"{job.first_at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
+        last=f"{last:%Y-%m-%dT%H:%M:%SZ}",
+        every=job.every_s // jobs.MINUTE,
+        jitter=job.jitter_s,
+        limit=job.limit_s,
+        command=escape(words[0]),
+        arguments=escape(subprocess.list2cmdline(words[1:])),
+    )
+    return {f"{NAME}.xml": text}
+
+
+def _install(job: Job) -> None:
+    (text,) = files(job).values()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"{NAME}.xml"
+        path.write_text(text, encoding="utf-16")  # what schtasks itself writes
+        jobs.call("schtasks", "/Create", "/TN", NAME, "/XML", str(path), "/F")
+
+
+def _remove() -> None:
+    jobs.call("schtasks", "/Delete", "/TN", NAME, "/F")
+
+
+def read(text: str) -> Found:
+    """Find the command in a task that keepiton wrote."""
+    import html  # noqa: PLC0415
+
+    kept = WORDS.search(text)
+    try:
+        words = json.loads(html.unescape(kept[1])) if kept else []
+    except ValueError:  # somebody has edited it
+        words = []
+    return Found(f"Task Scheduler: {NAME}", text, [str(one) for one in words])
+
+
+def _find() -> Found | None:
+    if sys.platform != "win32":
+        return None
+    text = jobs.call("schtasks", "/Query", "/TN", NAME, "/XML").decode("utf-8", "replace")
+    return read(text)
+
+
+KIND = Kind(files, _install, _remove, _find, f"schtasks /Query /TN {NAME} /V /FO LIST", utc=True)

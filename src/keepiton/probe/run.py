@@ -1,0 +1,255 @@
+"""One run from lock to seal: what was left behind is sealed first, what is measured is kept."""
+
+import asyncio
+import errno
+import gc
+import logging
+import os
+import platform
+import secrets
+import signal
+import ssl
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Literal
+
+from keepiton import __version__
+from keepiton.base.types import Perspective
+from keepiton.lists.load import Loaded
+from keepiton.probe import http
+from keepiton.probe.context import ADDRESSES_PER_FAMILY, BUDGET_S, MAX_HOPS, STAGE_S, Settings
+from keepiton.probe.runner import Progress, Runner
+from keepiton.storage import state
+from keepiton.storage import writer as write
+from keepiton.storage.rows import Reason, Run
+
+LIBRARIES = ("certifi", "cryptography", "dnspython", "httpx2", "pyopenssl")
+STOPS: dict[int, Reason] = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
+
+COLLECT = (50_000, 20, 20)
+"""New objects between two looks for circles of garbage; Python's own 700 cost 3 % of a run."""
+
+
+UserAgent = Literal["auto", "ordinary", "named"]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a run is to do."""
+
+    data: Path
+    loaded: Loaded
+    vantage: str
+    perspective: Perspective
+    settings: Settings
+    planned_at: datetime
+    contact: str = ""
+    user_agent: UserAgent = "auto"
+
+    @property
+    def named(self) -> bool:
+        """Whether requests say what asks (SAFETY S10)."""
+        return self.user_agent == "named" or (
+            self.user_agent == "auto" and self.perspective == "outside"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What became of a run."""
+
+    progress: Progress
+    path: Path
+    recovered: Path | None
+    started_at: datetime
+    ended_at: datetime
+
+
+def describe(plan: Plan, started_at: datetime) -> Run:
+    """Write the run line: nothing in it names the machine or its user."""
+    settings = plan.settings
+    return Run(
+        run=secrets.token_hex(6),
+        software={
+            "keepiton": __version__,
+            "python": platform.python_version(),
+            "openssl": ssl.OPENSSL_VERSION.split()[1],
+            **{name: version(name) for name in LIBRARIES},
+        },
+        vantage=plan.vantage,
+        perspective=plan.perspective,
+        country=plan.loaded.country,
+        lists=tuple(plan.loaded.lists),
+        targets=len(plan.loaded.targets),
+        settings={
+            "resolvers": [one.label for one in settings.resolvers],
+            "own_roots": settings.roots is not None,
+            "confirm": settings.confirm,
+            "pause_s": settings.pause_s,
+            "rate": settings.rate,
+            "deadline_s": settings.deadline_s,
+            "max_bytes": settings.max_bytes,
+            "allow_private": settings.allow_private,
+            "drill": settings.drill,
+            "sparse": settings.sparse,
+            "budget_s": BUDGET_S,
+            "addresses_per_family": ADDRESSES_PER_FAMILY,
+            "compare": [one.label for one in settings.compare],
+            "max_hops": MAX_HOPS,
+            "user_agent": "named" if plan.named else "ordinary",
+            "quic": settings.quic,
+            "throughput": settings.throughput,
+            **{f"{stage}_s": seconds for stage, seconds in STAGE_S.items()},
+        },
+        planned_at=plan.planned_at,
+        started_at=started_at,
+    )
+
+
+def introduced(plan: Plan) -> Settings:
+    """Return the settings with the headers that requests have.
+
+    From inside, traffic looks ordinary; from outside it says what it is (SAFETY S10).
+    """
+    contact = "; ".join(["network reachability measurement", *filter(None, [plan.contact])])
+    agent = http.user_agent(f"keepiton/{__version__} ({contact})")
+    return replace(plan.settings, headers=agent) if plan.named else plan.settings
+
+
+def seal_left_behind(data: Path, memory: state.State) -> Path | None:
+    """Seal the file of a run that died; return it. Raises OSError."""
+    name = write.NAME.fullmatch(memory.open or "")
+    if not name:
+        return None
+    found = write.recover(data, name[0], memory.chain.get(name["vantage"]))
+    path = None
+    if found:  # as with any run, the chain is noted before the file has its name
+        memory.chain[name["vantage"]] = found[1]
+        state.save(data, memory)
+        path = write.publish(found[0])
+    memory.open = None
+    state.save(data, memory)
+    return path
+
+
+@contextmanager
+def _short_of_memory() -> Iterator[None]:
+    """Say it as the system does: memory that runs out ends a run as a full disk does."""
+    try:
+        yield
+    except (MemoryError, RuntimeError, BaseExceptionGroup) as exc:
+        if not _for_want_of_memory(exc):
+            raise
+        logging.getLogger("asyncio").disabled = True  # it tells of each task that could not end
+        raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM)) from None
+
+
+def _for_want_of_memory(exc: BaseException) -> bool:
+    if isinstance(exc, BaseExceptionGroup):
+        return any(map(_for_want_of_memory, exc.exceptions))
+    return isinstance(exc, MemoryError) or "can't start new thread" in str(exc)
+
+
+@_short_of_memory()
+def once(
+    plan: Plan, memory: state.State, step: Callable[[Progress], None] = lambda _: None
+) -> Done:
+    """Do one run. The caller holds the folder's lock and has read its memory under it.
+
+    SIGINT and SIGTERM end it early and keep what was measured. Raises OSError when results cannot
+    be written or memory runs out; what was written stays readable.
+    """
+    recovered = seal_left_behind(plan.data, memory)
+    started_at = plan.settings.now()
+    run = describe(plan, started_at)
+    # Noted before it exists: a crash at any moment leaves no file that nobody seals.
+    memory.open = write.file_name(run)
+    state.save(plan.data, memory)
+    with _heeding() as heed:
+        writer = write.Writer(plan.data, run)
+        usual = gc.get_threshold()
+        gc.freeze()  # what is here stays: a run makes many objects, and few of them in circles
+        gc.set_threshold(*COLLECT)
+        try:
+            with writer.syncing():
+                progress = asyncio.run(_probe(plan, run, writer, step, heed))
+            if progress.reason in STOPS.values():
+                heed.came = None
+            previous = memory.chain.get(plan.vantage)
+            sha256 = writer.seal(
+                plan.settings.now(),
+                progress.reason,
+                progress.verdict,
+                progress.bytes_received,
+                progress.clock_offset_ms,
+                progress.loop_late_ms,
+                previous,
+            )
+        finally:
+            writer.close()
+            gc.set_threshold(*usual)
+            gc.unfreeze()
+        memory.chain[plan.vantage] = sha256
+        if (
+            progress.verdict not in ("down", "portal") and not plan.settings.allow_private
+        ):  # that is a lab
+            asked = [one.target.id for one in progress.done if one.state != "skipped"]
+            memory.note_asked(asked, started_at)
+        state.save(plan.data, memory)
+        path = write.publish(writer.part)
+        memory.open = None
+        state.save(plan.data, memory)
+    return Done(progress, path, recovered, started_at, plan.settings.now())
+
+
+class Heed:
+    """Where a signal to end goes while a run is under way."""
+
+    def __init__(self) -> None:
+        """Begin with nobody to tell."""
+        self.tell: Callable[[Reason], object] | None = None
+        self.came: signal.Signals | None = None
+        """The latest; None once it has ended the run."""
+
+    def __call__(self, number: int, frame: object) -> None:
+        """Take a signal."""
+        del frame
+        self.came = signal.Signals(number)
+        if self.tell:
+            self.tell(STOPS[number])
+
+
+@contextmanager
+def _heeding() -> Iterator[Heed]:
+    """Take signals from before the first row until the file has its name.
+
+    One that came too late to end the run does afterwards what it would have done.
+    """
+    heed = Heed()
+    before = {number: signal.signal(number, heed) for number in STOPS}
+    try:
+        yield heed
+    finally:
+        for number, usual in before.items():
+            signal.signal(number, usual)
+    if heed.came:
+        signal.raise_signal(heed.came)
+
+
+async def _probe(
+    plan: Plan, run: Run, writer: write.Writer, step: Callable[[Progress], None], heed: Heed
+) -> Progress:
+    settings = introduced(plan)
+    runner = Runner(run.run, plan.loaded.targets, plan.perspective, settings, writer.add)
+    loop = asyncio.get_running_loop()
+    heed.tell = lambda reason: loop.call_soon_threadsafe(runner.stop, reason)
+    if heed.came:
+        loop.call_soon(runner.stop, STOPS[heed.came])
+    try:
+        return await runner.go(step)
+    finally:
+        heed.tell = None

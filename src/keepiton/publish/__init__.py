@@ -1,0 +1,1 @@
+"""Formats for publication: page, pictures, feed, metrics and disclosure sheets."""

@@ -1,0 +1,123 @@
+"""Disclosure sheets: a page an operator, of what the public may ask it to say in full."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from keepiton.base.language import noted
+from keepiton.detect.types import Window
+from keepiton.publish import html
+from keepiton.report import phrases
+from keepiton.report.markdown import escape
+from keepiton.report.phrases import Report
+
+UNKNOWN = (
+    noted("Who or what caused it, and whether it was meant."),
+    noted("How many subscribers it touched, in which places, and on which kinds of access."),
+    noted("What happened between two looks, and where nobody looked."),
+    noted("Whether phones on mobile networks fared as the probed networks did."),
+)
+ASKED = (
+    noted("When did each disruption begin and end by your own records?"),
+    noted("Which services, places and subscribers did it touch?"),
+    noted("What caused it? If it was ordered: by whom, on what legal ground, for how long?"),
+    noted("What was kept as evidence (logs, orders, routing changes), and who may see it?"),
+    noted("What will be done so that it does not happen again?"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """One operator's page."""
+
+    title: str
+    sections: tuple[tuple[str, tuple[str, ...]], ...]
+
+
+def sheets(report: Report) -> list[Sheet]:
+    """Write one sheet for each operator that a window touched, most touched first."""
+    touched: dict[str, list[Window]] = {}
+    for window in report.windows:
+        for name in window.operators:
+            touched.setdefault(name, []).append(window)
+    ordered = sorted(touched, key=lambda name: -sum(one.impact for one in touched[name]))
+    return [_sheet(name, touched[name], report) for name in ordered]
+
+
+def _sheet(operator: str, windows: Sequence[Window], report: Report) -> Sheet:
+    words = report.words
+    _ = words.say
+    of_what = phrases.event_name(report.event, words) if report.event else phrases.title(report)
+    files = {one.file for window in windows for one in window.witnesses}
+    hashes = {one.file: one.sha256 for one in report.sealed}
+    evidence = [
+        _("{file}, SHA-256 {hash}", file=one, hash=hashes[one]) if one in hashes else one
+        for one in sorted(files)
+    ]
+    compared = [
+        "; ".join(
+            f"{_(name)}: {told}"
+            for name, told in zip(
+                phrases.CONTRAST_HEADER[1:], phrases.contrast(one, report)[1:], strict=True
+            )
+        )
+        for one in report.findings.contrasts
+        if one.subject == operator
+    ]
+    sections = [
+        (_("When, what and for how long"), [_window(one, report) for one in windows]),
+        (_("Before, during and after"), compared),
+        (
+            _("How it was measured"),
+            [
+                phrases.basis(report),
+                _(
+                    "Probes asked for names and connected over TCP, TLS and HTTP, as a browser"
+                    " does; failures were confirmed, and controls told whether the prober's own"
+                    " line was up."
+                ),
+                phrases.times(report),
+            ],
+        ),
+        (_("What is unknown"), [*map(_, UNKNOWN), *phrases.remarks(report)]),
+        (_("Evidence attached"), evidence or [_("Result files, on request.")]),
+        (_("What only the operator can say"), list(map(_, ASKED))),
+    ]
+    return Sheet(
+        _("Disclosure sheet: {operator}. {event}", operator=operator, event=of_what),
+        tuple((name, tuple(lines)) for name, lines in sections if lines),
+    )
+
+
+def _window(one: Window, report: Report) -> str:
+    words = report.words
+    return words.say(
+        "{what}. Began {began}; ended {ended}; lasted {lasted}. {kind}. {verdict}. Targets:"
+        " {targets}. {evidence}. Refuted by {refuted}.",
+        what=phrases.heading(one, words),
+        began=phrases.began(one, report),
+        ended=phrases.ended(one, report),
+        lasted=phrases.duration(one, words),
+        kind=phrases.kind(one, words),
+        verdict=words.say(one.verdict),
+        targets=", ".join(one.targets),
+        evidence=phrases.evidence(one, words),
+        refuted=phrases.refuted_by(one, words),
+    )
+
+
+def in_markdown(report: Report) -> str:
+    """Write the sheets one after another, for a letter or an issue."""
+    out = []
+    for sheet in sheets(report):
+        out += [f"# {escape(sheet.title)}", ""]
+        for name, lines in sheet.sections:
+            out += [f"## {escape(name)}", "", *(f"- {escape(line)}" for line in lines), ""]
+        out += ["---", ""]
+    if not out:
+        out = [phrases.none_found(report), ""]
+    return "\n".join([*out, report.words.say(phrases.CAVEAT)]) + "\n"
+
+
+def in_html(report: Report) -> str:
+    """Write the sheets as one page that prints one operator a sheet."""
+    return html.fill("disclosure.html.jinja", report, sheets=sheets(report))

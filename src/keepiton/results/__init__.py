@@ -1,1 +1,0 @@
-"""Result files: written once, sealed, recovered after a crash, read by one SQL file."""

@@ -1,0 +1,1 @@
+"""Result files: rows, writer, seals, reader, and the data folder's own state."""

@@ -1,0 +1,87 @@
+"""What one data folder remembers between runs: a single small file, replaced atomically."""
+
+import json
+import os
+import secrets
+from datetime import date, datetime, timedelta
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from keepiton.base.errors import Mistake
+from keepiton.base.types import Instant, Perspective, Risk, Sha256, Token
+
+FILE = "state.json"
+CONSENT = 2
+"""Version of the first-run text; raised when what keepiton does changes, so that it asks anew."""
+AGAIN = timedelta(minutes=5)
+"""Least time between two runs over the same targets without an explicit flag (SAFETY S11)."""
+JITTER = AGAIN / 5
+"""What schedules may vary by, so that one of five minutes is kept to (SAFETY S11)."""
+
+
+class Acceptance(BaseModel):
+    """A risk level that the user accepted, when, and of which text."""
+
+    at: Instant
+    consent: int
+
+
+class State(BaseModel):
+    """The folder's memory. Losing it loses no measurement."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    vantage: Token | None = None
+    perspective: Perspective | None = None
+    told: int = 0
+    accepted: dict[Risk, Acceptance] = Field(default_factory=dict)
+    open: str | None = Field(None, description="the unsealed file of a run that is under way")
+    chain: dict[str, Sha256] = Field(default_factory=dict, description="last seal by vantage")
+    asked_at: dict[str, Instant] = Field(default_factory=dict, description="by target id")
+    ending: dict[str, date] = Field(
+        default_factory=dict, description="when it was said that a schedule ends, by its last day"
+    )
+
+    def too_soon(self, targets: list[str], now: datetime) -> datetime | None:
+        """Return when these targets may be asked again, or None when it is time."""
+        last = [self.asked_at[one] for one in targets if one in self.asked_at]
+        latest = max((at for at in last if at <= now), default=None)
+        return latest + AGAIN if latest and now - latest < AGAIN - JITTER else None
+
+    def note_asked(self, targets: list[str], now: datetime) -> None:
+        """Remember when targets were asked, as long as it matters."""
+        kept = {one: at for one, at in self.asked_at.items() if timedelta(0) <= now - at < AGAIN}
+        self.asked_at = kept | dict.fromkeys(targets, now)
+
+
+def random_vantage() -> str:
+    """Make up a vantage name that says nothing of the machine (SAFETY S6)."""
+    return "v-" + "".join(secrets.choice("bcdfghjkmnpqrstvwxz23456789") for _ in range(8))
+
+
+def load(data: Path) -> State:
+    """Read the folder's memory; an absent one is empty. Raises Mistake when it is damaged."""
+    path = data / FILE
+    try:
+        return State.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        return State()
+    except OSError as exc:
+        text = f"{path}: cannot be read ({exc.strerror}); check the disk, and who owns it"
+        raise Mistake(text) from None
+    except (ValidationError, json.JSONDecodeError):
+        raise Mistake(
+            f"{path}: damaged; delete it (results are not touched; the vantage name is asked anew)"
+        ) from None
+
+
+def save(data: Path, state: State) -> None:
+    """Replace the folder's memory in one step. Raises OSError."""
+    new = data / (FILE + ".new")
+    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(state.model_dump_json(exclude_none=True, indent=1))
+        file.flush()
+        os.fsync(file.fileno())
+    new.replace(data / FILE)
