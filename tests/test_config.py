@@ -534,7 +534,8 @@ def test_without_configuration_nothing_of_it_is_loaded_and_with_it_nothing_heavy
     words = ("explain", "own_line")
     bare = loaded(tmp_path, *words)
     assert "keepiton.cli.explain" in bare
-    assert not {"keepiton.cli.config_layers", "keepiton.cli.report", "tomllib", "difflib"} & bare
+    assert not {"keepiton.cli.config_layers", "keepiton.cli.report", "difflib"} & bare
+    assert "tomllib" not in loaded(tmp_path, "--help")
     write(tmp_path, "project", 'lang = "en"\n')
     given = loaded(tmp_path, *words)
     assert {"keepiton.cli.config_layers", "keepiton.cli.report", "tomllib"} <= given
