@@ -27,7 +27,7 @@ from typing import Any
 from keepiton.base.types import utc
 from keepiton.cli.common import policy_from
 from keepiton.detect import Policy
-from keepiton.detect.types import Detected, Window
+from keepiton.detect.types import Detection, Window
 from keepiton.report.build import build
 from keepiton.storage.reader import find, read
 
@@ -128,7 +128,7 @@ def _line(**fields: object) -> str:
     return json.dumps({name: value for name, value in fields.items() if value is not None}) + "\n"
 
 
-def detected(folder: Path, policy: Policy, *, clock: bool) -> tuple[Detected, dict[str, str]]:
+def detected(folder: Path, policy: Policy, *, clock: bool) -> tuple[Detection, dict[str, str]]:
     """Run a series through the way that ``report`` goes."""
     truth = json.loads((folder / "truth.json").read_text(encoding="utf-8"))
     with tempfile.TemporaryDirectory() as scratch:
@@ -138,7 +138,7 @@ def detected(folder: Path, policy: Policy, *, clock: bool) -> tuple[Detected, di
     made = build(rows, UTC, now, policy=policy)
     if not made:
         sys.exit(f"{folder}: no measurements")
-    return made.findings, names
+    return made.detection, names
 
 
 def prediction(window: Window, names: dict[str, str]) -> dict[str, Any]:
@@ -190,7 +190,7 @@ def main() -> None:
     results = []
     for folder in asked.folders:
         found, names = detected(folder, policy, clock=not asked.no_clock)
-        windows = [prediction(one, names) for one in (*found.windows, *found.own_lines)]
+        windows = [prediction(one, names) for one in (*found.windows, *found.vantage_outages)]
         if asked.out:
             asked.out.mkdir(parents=True, exist_ok=True)
             text = json.dumps(windows, indent=1, ensure_ascii=False)

@@ -66,10 +66,10 @@ def a_run(number: int, dice: random.Random) -> tuple[str, bytes]:
             body_sha256=f"{dice.getrandbits(256):064x}" if row % 4 == 3 else None,
             status=200,
             server="nginx",
-        ).encoded()
+        ).to_json_line()
         for row in range(ROWS)
     )
-    before = head.encoded() + b"".join(rows)
+    before = head.to_json_line() + b"".join(rows)
     end = End(
         run=name,
         ended_at=began + timedelta(minutes=1),
@@ -79,7 +79,7 @@ def a_run(number: int, dice: random.Random) -> tuple[str, bytes]:
         line="up",
         sha256=hashlib.sha256(before).hexdigest(),
     )
-    return file_name(head), before + end.encoded()
+    return file_name(head), before + end.to_json_line()
 
 
 def took(what: str, work: Callable[[], object], runs: int) -> None:

@@ -179,7 +179,7 @@ def dns_measurement(folder: Path) -> None:
             rows.append(row)
             writer.add(row)
 
-        await Runner(run.run, targets, "outside", settings(rate=1e6), store).go()
+        await Runner(run.run, targets, "outside", settings(rate=1e6), store).run_all()
         writer.close()
         if [row.failure for row in rows] != [None] * QUESTIONS:
             raise SystemExit("a question failed")

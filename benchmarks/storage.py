@@ -29,7 +29,7 @@ import world
 from keepiton.archive import export, pack
 from keepiton.archive.info import info
 from keepiton.storage.reader import find
-from keepiton.storage.runs import content, held, home
+from keepiton.storage.runs import home_folder, list_runs, read_content
 
 DAY = datetime(2022, 2, 27, tzinfo=UTC)
 TARGETS, RUNS_A_DAY, ROWS_A_RUN = 45, 288, 350
@@ -151,7 +151,7 @@ def one_run(
     end |= {"loop_late_ms": round(rng.uniform(0, 30), 3)}
     end |= {"sha256": hashlib.sha256(text).hexdigest(), "previous": previous}
     text += json.dumps(end, separators=(",", ":")).encode() + b"\n"
-    path = data / home(f"{at:%Y%m%dT%H%M%SZ}-{vantage}-{run}.jsonl")
+    path = data / home_folder(f"{at:%Y%m%dT%H%M%SZ}-{vantage}-{run}.jsonl")
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(text)
     return hashlib.sha256(text).hexdigest()
@@ -188,7 +188,7 @@ def zstd(content: bytes, level: int) -> tuple[int, float]:
 def packed(data: Path, until: datetime) -> tuple[int, float]:
     """Compact all days before a time; return the bytes and seconds of processor time."""
     began, size = time.process_time(), 0
-    for target, found in pack.due(data, until.date()).items():
+    for target, found in pack.days_due(data, until.date()).items():
         done = pack.pack(target, found)
         if done.left:
             sys.exit("\n".join(done.left))
@@ -225,7 +225,9 @@ def sizes(scratch: Path, runs: int) -> None:
     columns = scratch / "columns.parquet"
     with suppress(FileNotFoundError):
         columns.unlink()
-    export.parquet(export.chosen([str(made)], export.Wanted()), export.Wanted(), columns)
+    export.parquet(
+        export.choose_runs([str(made)], export.ExportFilter()), export.ExportFilter(), columns
+    )
     table.append(
         ("columns alone (results export)", columns.stat().st_size, time.process_time() - began)
     )
@@ -261,9 +263,9 @@ def levels(scratch: Path, runs: int) -> None:
             shutil.copytree(scratch / "levels", Path(name) / "x")
             size, took = packed(Path(name) / "x", DAY + timedelta(1))
             (made,) = Path(name).rglob("*.parquet")
-            listed = list(held([str(made)]))
+            listed = list(list_runs([str(made)]))
             began = time.process_time()
-            content(listed[len(listed) // 2])
+            read_content(listed[len(listed) // 2])
             one = time.process_time() - began
         print(
             f"| {level} | {group} | {size / plain:.4f} | {took:.1f} s | {one:.2f} s |", flush=True

@@ -21,7 +21,7 @@ from keepiton.report import explain
 
 SOURCE = Path(__file__).parent.parent / "src" / "keepiton"
 METHODS = [("**.py", "python"), ("**.jinja", "jinja2")]
-KEYWORDS = {"_": None, "say": None, "noted": None, "many": (1, 2)}
+KEYWORDS = {"_": None, "gettext": None, "gettext_noop": None, "ngettext": (1, 2)}
 DAY = datetime(2026, 11, 26, tzinfo=UTC)
 """In every catalogue's head, so that only what was translated differs."""
 TRANSLATED = tuple(code for code in LOCALES if code != "en")

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from keepiton.base.types import clean
 from keepiton.findings import render as rendered
-from keepiton.findings.judge import Numbered, findings
+from keepiton.findings.judge import NumberedRow, judge_run
 from keepiton.lists import citizenlab, plain, toml
 from keepiton.lists.types import Fingerprint
 from keepiton.probe import dns as stage
@@ -62,7 +62,7 @@ def of_dns(data: bytes) -> None:
         ede=answer.ede,
         ttl=answer.ttl,
     )
-    assert len(row.encoded()) < 1 << 20
+    assert len(row.to_json_line()) < 1 << 20
 
 
 class Said(Connection):
@@ -92,7 +92,7 @@ def of_http(data: bytes) -> None:
     if not alpn and first[0] & 4:
         rest = b"HTTP/1.1 200 OK\r\n" + rest
     said = Said(rest, 1 + (first[0] >> 3) ** 2)
-    watch = http.Watch()
+    watch = http.ExchangeTimer()
     url = "https://name.example/"
     work = http.fetch(said, url, http.ORDINARY, alpn, watch=watch)
     failure = ""
@@ -142,10 +142,10 @@ def of_results(data: bytes) -> None:
             if isinstance(one, Run):
                 run = run or one
             elif isinstance(one, Measurement):
-                rows.append(Numbered(number, one))
+                rows.append(NumberedRow(number, one))
     if run is None:
         return
-    found = [("file", one) for one in findings(run, rows, None, {})]
+    found = [("file", one) for one in judge_run(run, rows, None, {})]
     table = rendered.table(found, show_all=True, defang=False)
     harmless(table.replace("\n", ""))
 

@@ -21,7 +21,7 @@ from keepiton.cli.report import MOST_SPANS
 from keepiton.lists import events
 from keepiton.report.build import build
 from keepiton.report.formats import RENDERERS, STATUS
-from keepiton.storage.evidence import locate, seal
+from keepiton.storage.evidence import find_lines, find_seals
 from keepiton.storage.reader import find, read
 
 ROOT = Path(__file__).parent.parent
@@ -57,8 +57,8 @@ def outputs(results: Path, now: datetime) -> Iterator[tuple[str, bytes]]:
     listed = [event for event_list in events.shipped() for event in event_list.event]
     report = build(rows, UTC, now, most=MOST_SPANS, events=tuple(listed))
     assert report
-    report = replace(report, windows=locate(report.windows, files))
-    report = replace(report, sealed=seal(report.windows, files))
+    report = replace(report, windows=find_lines(report.windows, files))
+    report = replace(report, sealed=find_seals(report.windows, files))
     for name, form in REPORTS.items():
         content = RENDERERS[form](report)
         yield name, content.encode() if isinstance(content, str) else content

@@ -114,7 +114,7 @@ def variables(contexts: Iterable[click.Context]) -> dict[str, str]:
 def files() -> dict[str, str]:
     """Return the files that the program knows by itself, and what they are."""
     home = re.compile(rf"^{re.escape(str(Path.home()))}(?=/)")
-    where = {common.folder(): "Results and state, where --data names no other folder."} | {
+    where = {common.data_folder(): "Results and state, where --data names no other folder."} | {
         path: f"Configuration: the {layer}'s." for layer, path in common.config_files().items()
     }
     return {home.sub("~", str(path)): told for path, told in where.items()}

@@ -23,14 +23,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keepiton.base import language
-from keepiton.base.errors import Mistake
-from keepiton.base.types import Line
+from keepiton.base.errors import UserError
+from keepiton.base.types import Connectivity
 from keepiton.cli import common
 from keepiton.commands import alarm_options
 from keepiton.detect import Policy
-from keepiton.detect.types import Detected, Window
+from keepiton.detect.types import Detection, Window
 from keepiton.operate.alarms import apprise_worker, changes, deliver, memory, message, ping
-from keepiton.operate.alarms.changes import FLOORS, KEEP, Change, Told, compare
+from keepiton.operate.alarms.changes import FLOORS, KEEP, AnnouncedWindow, Change, compare
 from keepiton.report.phrases import Report
 from loopback import Server, Talk, closed_port, page, serving, silent
 from timelines import START, STEP, Watch, found, write
@@ -59,9 +59,9 @@ def story(
     *watches: Watch,
     runs: Sequence[int],
     late: dict[str, int] | None = None,
-    told: Sequence[Told] = (),
+    told: Sequence[AnnouncedWindow] = (),
     floor: float = LIKELY,
-) -> tuple[list[Said], list[Told]]:
+) -> tuple[list[Said], list[AnnouncedWindow]]:
     """Detect and compare before each of these runs; some vantages upload late."""
     kept = list(told)
     out: list[Said] = []
@@ -69,7 +69,7 @@ def story(
         known = [one for one in watches if number >= (late or {}).get(one.vantage, 0)]
         seen = found(*(until(one, number) for one in known), after=number)
         kept, told_now = compare(kept, seen, at(number), floor)
-        out += [(number, one.kind, one.why, one.window.subject) for one in told_now]
+        out += [(number, one.kind, one.reason, one.window.subject) for one in told_now]
     return out, kept
 
 
@@ -140,7 +140,7 @@ def test_a_larger_window_takes_the_place_of_a_smaller_in_one_message() -> None:
     ]
     _, before = story(watch, runs=[39])
     _, (opening,) = compare(before, found(until(watch, 40), after=40), at(40), LIKELY)
-    assert [(one.scope, one.subject) for one in opening.instead] == [("target", "a")]
+    assert [(one.scope, one.subject) for one in opening.supersedes] == [("target", "a")]
     assert len(kept) == 1
 
 
@@ -248,7 +248,7 @@ def test_a_stranger_s_clock_does_not_close_what_goes_on(tmp_path: Path) -> None:
 
 
 @cache
-def calm() -> Detected:
+def calm() -> Detection:
     return found(Watch("v1", {"t": CALM}), after=36)
 
 
@@ -296,7 +296,7 @@ def test_between_corrections_a_window_opens_and_closes_at_most_once(
     told: list[tuple[int, list[Window]]],
 ) -> None:
     """Whatever detection finds and takes back; and what is remembered reads back."""
-    kept: list[Told] = []
+    kept: list[AnnouncedWindow] = []
     counts: Counter[tuple[str, str, str]] = Counter()
     number = 60
     for pause, listed in told:
@@ -314,20 +314,20 @@ def test_between_corrections_a_window_opens_and_closes_at_most_once(
             counts[key[1], key[2], one.kind] += 1
             assert counts[key[1], key[2], one.kind] == 1, (one.kind, key)
         assert len({(one.window.scope, one.window.subject) for one in kept}) == len(kept)
-        noted = memory.Memory(told=kept)
-        assert memory.Memory.model_validate_json(noted.model_dump_json()) == noted
+        noted = memory.AlarmMemory(announced=kept)
+        assert memory.AlarmMemory.model_validate_json(noted.model_dump_json()) == noted
         assert compare(kept, seen, at(number), LIKELY) == (kept, []), "said twice"
 
 
 # Messages.
 
 
-def report_of(seen: Detected, number: float, code: str = "en") -> Report:
+def report_of(seen: Detection, number: float, code: str = "en") -> Report:
     return Report(
         *(seen, seen.windows, (), (), Policy()),
         zone=common.zone(None, "by"),
         now=at(number),
-        words=language.load(code),
+        lang=language.load(code),
     )
 
 
@@ -338,7 +338,7 @@ def opening() -> tuple[Change, Report]:
 
 def test_a_message_says_what_since_when_how_sure_who_saw_it_and_what_would_refute_it() -> None:
     change, report = opening()
-    said = message.write(change, report, late=False)
+    said = message.write_message(change, report, late=False)
     assert said.title == "Disruption: t[.]example (target), seen from outside: likely (0.80)"
     for part in (
         "began: 27 Feb 2022, between 16:42 and 17:02 (13:42-14:02 UTC)",
@@ -350,14 +350,14 @@ def test_a_message_says_what_since_when_how_sure_who_saw_it_and_what_would_refut
         assert part in said.body, said.body
     assert "t.example" not in said.title + said.body, "a chat would link it, and fetch it"
     assert ".jsonl" not in said.body
-    late = message.write(change, replace(report, now=at(60)), late=True)
+    late = message.write_message(change, replace(report, now=at(60)), late=True)
     assert "it could not be sent before" in late.body
 
 
 @pytest.mark.parametrize("code", ["ru", "be"])
 def test_a_message_is_in_the_reader_s_language(code: str) -> None:
     change, report = opening()
-    said = message.write(change, replace(report, words=language.load(code)), late=False)
+    said = message.write_message(change, replace(report, lang=language.load(code)), late=False)
     assert "вероятно" in said.title or "імаверна" in said.title or "верагодна" in said.title
 
 
@@ -379,7 +379,7 @@ def test_a_hostile_name_stays_a_name() -> None:
     for kind in ("opening", "closing", "correction"):
         why = "withdrawn" if kind == "correction" else ""
         hostile = Change(kind, window, at(45), why)  # type: ignore[arg-type]
-        said = message.write(hostile, report, late=True)
+        said = message.write_message(hostile, report, late=True)
         assert "\n" not in said.title
         for odd in ("\r", "\x1b", "\u202e", "@", "<", "`", "$", "http://", "e.example"):
             assert odd not in said.title + said.body, odd
@@ -393,7 +393,7 @@ def test_the_window_as_json_is_bounded_and_tells_no_folder() -> None:
     many = replace(
         window,
         targets=tuple(f"{n}" + "ж" * 190 for n in range(5000)),
-        witnesses=tuple(replace(one, file=f"/home/me/{one.file}") for one in window.witnesses),
+        evidence=tuple(replace(one, file=f"/home/me/{one.file}") for one in window.evidence),
     )
     cut = changes.small(many)
     assert 0 < len(cut.targets) < 5000
@@ -407,7 +407,7 @@ def test_the_window_as_json_is_bounded_and_tells_no_folder() -> None:
 
 def ready(
     tmp_path: Path, on_change: str | None = None, **files: str | None
-) -> alarm_options.Alarms:
+) -> alarm_options.AlarmRun:
     made = alarm_options.prepare(
         tmp_path / "data",
         on_change,
@@ -426,10 +426,10 @@ def private(path: Path, text: str | None) -> Path:
 
 
 def run(
-    alarms: alarm_options.Alarms | None,
+    alarms: alarm_options.AlarmRun | None,
     tmp_path: Path,
     number: float,
-    verdict: Line | None = "up",
+    verdict: Connectivity | None = "up",
     code: int = 0,
     *,
     verbose: bool = False,
@@ -481,12 +481,12 @@ def test_a_command_is_told_once_what_changed_in_its_environment(
 
 @pytest.mark.parametrize("verdict", ["down", "portal", "mixed", "unknown", None])
 def test_a_run_on_a_bad_line_raises_nothing_not_even_what_is_due(
-    tmp_path: Path, verdict: Line | None
+    tmp_path: Path, verdict: Connectivity | None
 ) -> None:
     log = tmp_path / "log"
     alarms = ready(tmp_path, f"echo $KEEPITON_CHANGE >> {log}")
     upload(tmp_path, SOON + "x" * 4)
-    run(alarms, tmp_path, 12, verdict, common.OWN_LINE_DOWN)
+    run(alarms, tmp_path, 12, verdict, common.VANTAGE_OFFLINE)
     run(alarms, tmp_path, 12, "up", 143)
     assert not log.exists()
     assert not (tmp_path / "data" / memory.FILE).exists()
@@ -604,12 +604,12 @@ def body_of(request: bytes) -> dict[str, Any]:
     return dict(json.loads(request.partition(b"\r\n\r\n")[2]))
 
 
-def wired(*urls: str, on_change: str = "") -> alarm_options.Alarms:
+def wired(*urls: str, on_change: str = "") -> alarm_options.AlarmRun:
     """Make ready what ``prepare`` would, which takes a process to look at the URLs."""
     channels = [deliver.Channel(f"line {n}", url=url) for n, url in enumerate(urls, 1)]
     if on_change:
         channels.insert(0, deliver.Channel("--on-change", command=on_change))
-    return alarm_options.Alarms(LIKELY, tuple(channels), None)
+    return alarm_options.AlarmRun(LIKELY, tuple(channels), None)
 
 
 def test_a_service_gets_the_message_and_is_asked_for_nothing_else(
@@ -733,7 +733,7 @@ def test_a_hostile_name_adds_no_header(tmp_path: Path) -> None:
     hostile = replace(change, window=replace(change.window, subject=HOSTILE))
     with receiving() as server:
         channel = deliver.Channel("line 1", url=f"ntfy://127.0.0.1:{server.port}/topic")
-        noted = memory.Memory()
+        noted = memory.AlarmMemory()
         deliver.pending(noted, [hostile], [channel])
         said: list[str] = []
         memory_file = tmp_path / "data"
@@ -782,7 +782,7 @@ alarming.after(alarms, data, "up", 0, language.ENGLISH, now, verbose=False)
 
 def test_no_more_than_so_many_messages_a_run_and_the_rest_in_the_next(tmp_path: Path) -> None:
     change, report = opening()
-    noted = memory.Memory()
+    noted = memory.AlarmMemory()
     log = tmp_path / "log"
     channel = deliver.Channel("--on-change", command=f"echo $KEEPITON_WINDOW >> {log}")
     ids = [f"{n:010}" for n in range(deliver.MOST_A_RUN + 3)]
@@ -815,7 +815,7 @@ def test_a_damaged_memory_is_named_with_the_remedy(tmp_path: Path, content: byte
     data = tmp_path / "data"
     data.mkdir()
     (data / memory.FILE).write_bytes(content)
-    with pytest.raises(Mistake, match=r"alarms\.json: damaged; delete it"):
+    with pytest.raises(UserError, match=r"alarms\.json: damaged; delete it"):
         ready(tmp_path, "true")
 
 
@@ -835,12 +835,12 @@ def test_a_file_of_secrets_that_others_can_read_is_refused(tmp_path: Path, kind:
     notify, pinged = (path, None) if kind == "notify" else (None, path)
     for mode in (0o640, 0o604, 0o622):
         path.chmod(mode)
-        with pytest.raises(Mistake, match="chmod 600") as raised:
+        with pytest.raises(UserError, match="chmod 600") as raised:
             alarm_options.prepare(tmp_path, None, notify, "likely", pinged)
         assert SECRET not in str(raised.value)
     for bad, why in ((tmp_path / "none", "No such file"), (tmp_path, "directory")):
         notify, pinged = (bad, None) if kind == "notify" else (None, bad)
-        with pytest.raises(Mistake, match=why):
+        with pytest.raises(UserError, match=why):
             alarm_options.prepare(tmp_path, None, notify, "likely", pinged)
 
 
@@ -857,7 +857,7 @@ def test_a_file_of_secrets_that_others_can_read_is_refused(tmp_path: Path, kind:
 )
 def test_a_notify_file_is_looked_at_before_a_run(tmp_path: Path, text: str, why: str) -> None:
     path = private(tmp_path / "notify", text)
-    with pytest.raises(Mistake, match=why) as raised:
+    with pytest.raises(UserError, match=why) as raised:
         alarm_options.prepare(tmp_path, None, path, "likely", None)
     assert SECRET not in str(raised.value)
 
@@ -878,7 +878,7 @@ def test_a_notify_file_is_looked_at_before_a_run(tmp_path: Path, text: str, why:
 )
 def test_a_ping_url_is_looked_at_before_a_run(tmp_path: Path, text: str, why: str) -> None:
     path = private(tmp_path / "ping", text + "\nanother line\n")
-    with pytest.raises(Mistake, match=why) as raised:
+    with pytest.raises(UserError, match=why) as raised:
         alarm_options.prepare(tmp_path, None, None, "likely", path)
     assert SECRET not in str(raised.value)
 
@@ -890,10 +890,10 @@ def test_what_is_not_installed_is_named(tmp_path: Path, monkeypatch: pytest.Monk
 
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
     path = private(tmp_path / "notify", "json://127.0.0.1/")
-    with pytest.raises(Mistake, match=r"pip install 'keepiton\[notify\]'"):
+    with pytest.raises(UserError, match=r"pip install 'keepiton\[notify\]'"):
         alarm_options.prepare(tmp_path, None, path, "likely", None)
     monkeypatch.setattr(read, "find_spec", lambda _: None)
-    with pytest.raises(Mistake, match="--on-change: needs duckdb and numpy"):
+    with pytest.raises(UserError, match="--on-change: needs duckdb and numpy"):
         alarm_options.prepare(tmp_path, "true", None, "likely", None)
     pinged = private(tmp_path / "ping", "http://localhost/abc")
     assert alarm_options.prepare(tmp_path, None, None, "likely", pinged)
@@ -908,7 +908,8 @@ def asked(server: Server) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("code", "path"), [(0, ""), (2, "/2"), (5, "/5"), (common.OWN_LINE_DOWN, "/log"), (143, "/143")]
+    ("code", "path"),
+    [(0, ""), (2, "/2"), (5, "/5"), (common.VANTAGE_OFFLINE, "/log"), (143, "/143")],
 )
 def test_a_ping_tells_the_beginning_and_the_end_of_a_run(
     tmp_path: Path, code: int, path: str, monkeypatch: pytest.MonkeyPatch

@@ -28,13 +28,13 @@ NEXT = Watch("v3", {"a@alpha": "..xx..xx"}, late=timedelta(days=1))
 def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Every file that is folded, in the order of folding; the folding is the real one."""
     names: list[str] = []
-    real = reader.fold
+    real = reader.aggregate
 
-    def fold(database: Any, files: Sequence[str], *more: Any) -> reader.Folded:  # noqa: ANN401
+    def fold(database: Any, files: Sequence[str], *more: Any) -> reader.Aggregated:  # noqa: ANN401
         names.extend(files)
         return real(database, files, *more)
 
-    monkeypatch.setattr(reader, "fold", fold)
+    monkeypatch.setattr(reader, "aggregate", fold)
     return names
 
 

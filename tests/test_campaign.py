@@ -17,7 +17,7 @@ import campaign
 import lab as lab_module
 from campaign import FAULTS, Field, Tally, Unable, fields, mend, readable, strike
 from keepiton.archive.verify import verify
-from keepiton.base.errors import Mistake
+from keepiton.base.errors import UserError
 from keepiton.probe import run
 from keepiton.storage import reader, state
 from keepiton.storage import writer as write
@@ -43,7 +43,7 @@ def read_here(place: Field, tally: Tally) -> None:
     try:
         reader.read(names)
         verdict = verify(names, state.load(place.data).chain)
-    except Mistake as exc:
+    except UserError as exc:
         tally.note("unreadable", str(exc))
     else:
         if verdict.faults:
@@ -174,12 +174,14 @@ def test_a_writer_that_loses_is_seen(name: str, kind: str) -> None:
 # What the campaign found, by itself.
 
 
-def left_behind(data: Path) -> tuple[state.State, Path]:
+def left_behind(data: Path) -> tuple[state.DataFolderState, Path]:
     """Leave what a run that died leaves."""
     writer = write.Writer(data, a_run())
     writer.add(a_row(0))
     writer.close()
-    memory = state.State(open=write.file_name(a_run()), chain={a_run().vantage: "e" * 64})
+    memory = state.DataFolderState(
+        open_file=write.file_name(a_run()), chain={a_run().vantage: "e" * 64}
+    )
     state.save(data, memory)
     return memory, writer.part
 
@@ -203,7 +205,7 @@ def test_a_crash_once_a_left_file_is_sealed_keeps_it_in_the_chain(
     monkeypatch.setattr(write, "publish", usual)
     memory = state.load(tmp_path)
     assert run.seal_left_behind(tmp_path, memory) is None, "it has its name"
-    assert memory.open is None
+    assert memory.open_file is None
     assert memory.chain == {a_run().vantage: sha256(whole).hexdigest()}
 
 
@@ -233,7 +235,7 @@ def test_what_a_power_cut_leaves_of_a_first_line_is_no_fault(tmp_path: Path, lef
     _, part = left_behind(tmp_path)
     part.write_bytes(left)
     verdict = verify(reader.find([tmp_path]))
-    assert (verdict.faults, "left_open" in {one.kind for one in verdict.found}) == (0, True)
+    assert (verdict.faults, "left_open" in {one.kind for one in verdict.problems}) == (0, True)
     part.rename(part.with_name(part.name.removesuffix(".part")))
     assert verify(reader.find([tmp_path])).faults == 1
 

@@ -17,7 +17,7 @@ import pytest
 import loopback
 import timelines
 from conftest import HERE, Command, traces
-from keepiton.base.errors import Mistake
+from keepiton.base.errors import UserError
 from keepiton.cli import common
 from lab import KEEPITON
 from timelines import STEP, Watch
@@ -283,10 +283,10 @@ def test_a_window_names_lines_that_show_its_failures(keepiton: Command, outage: 
         assert done.returncode == 0, done.stderr
         (window,) = json.loads(done.stdout)["windows"]
         assert (window["scope"], window["subject"]) == ("operator", "alpha")
-        assert window["words"] == "confirmed by several vantages"
-        assert len(window["witnesses"]) >= 3
+        assert window["confidence_label"] == "confirmed by several vantages"
+        assert len(window["evidence"]) >= 3
         shown = keepiton("report", str(place)).stdout
-        for one in window["witnesses"]:
+        for one in window["evidence"]:
             (path,) = place.rglob(one["file"])
             row = json.loads(unpack(path.read_bytes()).splitlines()[one["line"] - 1])
             assert (row["state"], row["run"]) == ("fail", one["run"])
@@ -343,7 +343,7 @@ def test_thresholds_come_from_a_file(keepiton: Command, outage: Path, tmp_path: 
 def test_a_threshold_that_cannot_be_meant_is_named(tmp_path: Path, text: str, said: str) -> None:
     path = tmp_path / "policy.toml"
     path.write_text(text)
-    with pytest.raises(Mistake) as caught:
+    with pytest.raises(UserError) as caught:
         common.policy_from(path)
     (line,) = str(caught.value).splitlines()
     assert line.removeprefix(str(path)).removeprefix(": ").startswith(said)
@@ -370,7 +370,7 @@ def test_rounded_reports_withhold_what_leads_back(keepiton: Command, outage: Pat
         shown = keepiton("report", str(outage), "--format", form, "--round", "1h").stdout
         assert "alpha" in shown
         assert window["id"] not in shown
-        for one in window["witnesses"]:
+        for one in window["evidence"]:
             assert one["file"] not in shown
             assert one["run"] not in shown
         assert not re.search(r"2022-02-2\d[T ]\d\d:(?!00)", shown), form
@@ -387,7 +387,7 @@ def test_only_disruptions_make_fail_on_fail(
     assert done.returncode == 0, done.stderr
     whole = json.loads(done.stdout)
     assert whole["windows"] == []
-    assert [one["scope"] for one in whole["own_lines"]] == ["own_line"]
+    assert [one["scope"] for one in whole["vantage_outages"]] == ["own_line"]
 
 
 def test_a_report_says_the_same_again_and_from_copies(

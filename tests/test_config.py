@@ -15,7 +15,7 @@ import click
 import pytest
 
 from conftest import Command
-from keepiton.base.errors import Mistake
+from keepiton.base.errors import UserError
 from keepiton.cli import common, config_layers
 from keepiton.cli import keepiton as program
 from keepiton.commands.config import default
@@ -37,7 +37,12 @@ def page() -> str:
         about, _, said = (key.option.help or "").partition("[default: ")
         given = default(key.option)
         usual = said.rstrip("]") if said else "" if given is None else f"`{json.dumps(given)}`"
-        cells = (f"`{key.name}`", f"`{key.variable}`", config_layers.right(key.option), usual)
+        cells = (
+            f"`{key.name}`",
+            f"`{key.variable}`",
+            config_layers.valid_values(key.option),
+            usual,
+        )
         row = " | ".join(one.replace("|", "\\|") for one in (*cells, " ".join(about.split())))
         tables.setdefault(key.command, []).append(f"| {row} |")
     for command, rows in tables.items():
@@ -425,7 +430,7 @@ def test_a_hostile_file_of_any_layer_is_named(
     for layer in FILES:
         place(tmp_path, layer, content)
     began = time.monotonic()
-    with pytest.raises(Mistake) as caught:
+    with pytest.raises(UserError) as caught:
         config_layers.settings(program)
     assert time.monotonic() - began < 10, "some seconds at the most, on a busy machine"
     told = str(caught.value).splitlines()
@@ -472,19 +477,19 @@ def test_a_folder_that_may_not_be_entered_counts_as_one_without_a_file(
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.chdir("/")
     path = write(tmp_path, "user", 'lang = "en"\n')
-    assert config_layers.there() == {"user": path}
+    assert config_layers.present_files() == {"user": path}
     root = os.geteuid() == 0  # whom modes do not stop
     path.parent.chmod(0)
     try:
         if root:
             os.seteuid(65534)
-        assert config_layers.there() == {}
+        assert config_layers.present_files() == {}
     finally:
         if root:
             os.seteuid(0)
         path.parent.chmod(0o700)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(path))
-    assert config_layers.there() == {}
+    assert config_layers.present_files() == {}
 
 
 def test_a_user_file_called_in_its_own_folder_is_the_users(tmp_path: Path) -> None:
@@ -588,7 +593,7 @@ def test_each_kind_of_option_takes_its_kind_of_value(
     if said is None:
         assert config_layers.defaults(group, "run") == {"run": {"a": value}}
         return
-    with pytest.raises(Mistake) as caught:
+    with pytest.raises(UserError) as caught:
         config_layers.defaults(group, "run")
     assert said in str(caught.value)
     assert len(str(caught.value)) < 200

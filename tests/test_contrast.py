@@ -6,11 +6,11 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
-from keepiton.detect.before_during_after import Periods, around, contrast
-from keepiton.detect.observations import look_at_lines, observe
-from keepiton.detect.types import Contrast, Difference
-from keepiton.storage.rounds import DEAD, NAMED, REACHED, RESOLVED, TWICE, Array, Rounds
-from keepiton.storage.rounds import rounds as of_columns
+from keepiton.detect.before_during_after import Periods, around, compare_periods
+from keepiton.detect.observations import judge_connectivity, observe
+from keepiton.detect.types import BeforeDuringAfter, Difference
+from keepiton.storage.rounds import CONFIRMED, FAILED, LOOKED_UP, REACHED, RESOLVED, Array, Rounds
+from keepiton.storage.rounds import make_rounds as of_columns
 from timelines import START, STEP, USUAL, Watch, rounds
 
 DAY = timedelta(days=1)
@@ -21,12 +21,14 @@ EVENT = START + len(CALM) * STEP, START + (len(CALM) + HALF) * STEP
 DAYS = around(EVENT, DAY, DAY)
 
 
-def compared(kept: Rounds, periods: Periods = DAYS) -> tuple[Contrast, ...]:
-    seen = observe(kept, look_at_lines(kept), USUAL)
-    return contrast(seen, seen.symbol, periods)
+def compared(kept: Rounds, periods: Periods = DAYS) -> tuple[BeforeDuringAfter, ...]:
+    seen = observe(kept, judge_connectivity(kept), USUAL)
+    return compare_periods(seen, seen.symbol, periods)
 
 
-def of(found: tuple[Contrast, ...], subject: str, perspective: str = "outside") -> Contrast:
+def of(
+    found: tuple[BeforeDuringAfter, ...], subject: str, perspective: str = "outside"
+) -> BeforeDuringAfter:
     (one,) = (one for one in found if (one.subject, one.perspective) == (subject, perspective))
     return one
 
@@ -52,11 +54,11 @@ def test_a_cut_is_a_difference_of_minus_one_and_over_afterwards() -> None:
     assert (alpha.before.share, alpha.during.share, alpha.after.share) == (1, 0, 1)
     assert (alpha.before.runs, alpha.during.runs, alpha.after.rounds) == (144, 72, 144)
     assert (alpha.during.start, alpha.during.end) == EVENT
-    assert alpha.thin == ("too few answers during",)
+    assert alpha.insufficient == ("too few answers during",)
     assert (alpha.during.latency_ms, alpha.latency_difference_ms) == (None, None)
     assert alpha.latency_difference_after_ms == Difference(0, 0, 0)
     assert beta.difference == Difference(0, 0, 0)
-    assert beta.thin == ()
+    assert beta.insufficient == ()
 
 
 def test_what_does_not_change_gives_an_interval_that_holds_zero() -> None:
@@ -88,7 +90,7 @@ def test_where_too_little_was_seen_there_is_no_number(period: str) -> None:
             "after": CALM + "." * HALF + short,
         }[period]
         alpha = of(compared(rounds(Watch("v1", {"a@alpha": marks}))), "alpha")
-        assert alpha.thin == (() if enough else (f"too little seen {period}",))
+        assert alpha.insufficient == (() if enough else (f"too little seen {period}",))
         said = alpha.difference is not None, alpha.difference_after is not None
         assert said == (enough or period == "after", enough or period == "during")
         timed = alpha.latency_difference_ms, alpha.latency_difference_after_ms
@@ -98,7 +100,7 @@ def test_where_too_little_was_seen_there_is_no_number(period: str) -> None:
 def test_an_event_that_nobody_watched_gives_no_number_at_all() -> None:
     found = compared(rounds(Watch("v1", {"a@alpha": CALM})), around((EVENT[0] + 30 * DAY,) * 2))
     alpha = of(found, "alpha")
-    assert len(alpha.thin) == 3
+    assert len(alpha.insufficient) == 3
     assert (alpha.before.share, alpha.before.rounds, alpha.before.latency_ms) == (None, 0, None)
     assert compared(of_columns({})) == ()
 
@@ -131,7 +133,7 @@ def test_latency_that_doubles_is_seen() -> None:
     during = (kept.at >= begin) & (kept.at < end)
     noise = np.random.default_rng(4).lognormal(0, 0.3, len(kept))
     noise[-1] = 0  # no time at all is no latency
-    alpha = of(compared(replace(kept, took_ms=100 * noise * (1 + during))), "alpha")
+    alpha = of(compared(replace(kept, latency_ms=100 * noise * (1 + during))), "alpha")
     assert alpha.before.latency_ms == pytest.approx(100, abs=10)
     assert holds(alpha.latency_difference_ms, 100)
     assert holds(alpha.latency_difference_after_ms, 0)
@@ -162,7 +164,7 @@ def test_a_week_on_either_side_is_usual_and_more_may_be_asked_for() -> None:
     assert more.difference
     assert day.difference.value == more.difference.value
     year = of(compared(kept, around(EVENT, 365 * DAY, DAY)), "alpha")
-    assert year.thin == ("too little seen before",)
+    assert year.insufficient == ("too little seen before",)
 
 
 def simulated(reached: Array) -> Rounds:
@@ -177,9 +179,9 @@ def simulated(reached: Array) -> Rounds:
             "run": place,
             "subject": np.tile(np.arange(targets), runs),
             "at": begin + place * round(STEP / timedelta(milliseconds=1)),
-            "flags": np.where(good, REACHED, DEAD | TWICE) | NAMED | RESOLVED,
-            "took_ms": np.where(good, 100.0, np.nan),
-            **dict.fromkeys(("look", "first_check", "last_check", "why", "file"), nothing),
+            "flags": np.where(good, REACHED, FAILED | CONFIRMED) | LOOKED_UP | RESOLVED,
+            "latency_ms": np.where(good, 100.0, np.nan),
+            **dict.fromkeys(("check_number", "first_check", "last_check", "why", "file"), nothing),
             "run_id": [f"{n:012x}" for n in range(runs)],
             **dict.fromkeys(("run_vantage", "run_inside", "run_mixed", "run_clock_ms"), [0] * runs),
             "run_country": ["by"] * runs,

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import keepiton.detect
-from keepiton.base.connectivity import Tally, masks, verdict
+from keepiton.base.connectivity import ControlTally, masks, verdict
 from keepiton.detect import Policy, detect
-from keepiton.detect.types import Detected
+from keepiton.detect.types import Detection
 from timelines import START, STEP, Watch, found, only, rounds, spans, steps
 
 CALM = "." * 36
@@ -122,7 +122,7 @@ def test_a_window_counts_every_round_from_the_first_bad_to_the_last() -> None:
     assert window.coverage == pytest.approx(1, abs=0.05)
     assert window.failures == {"tcp generic_timeout_error": 6}
     assert window.stages == {"tcp": 6}
-    assert [(each.target, each.file) for each in window.witnesses] == [
+    assert [(each.target, each.file) for each in window.evidence] == [
         ("t", one("xxxxxx").file(AT)),
         ("t", one("xxxxxx").file(AT + 5)),
     ]
@@ -202,7 +202,7 @@ def test_nothing_follows_from_a_failure_that_no_look_followed() -> None:
 def test_a_cut_of_the_own_line_is_told_as_such(marks: str) -> None:
     """Also where nothing could even be asked, as without a cable."""
     findings = found(one(marks, line=calm(marks)))
-    (window,) = findings.own_lines
+    (window,) = findings.vantage_outages
     assert findings.windows == ()
     assert (window.scope, window.subject, window.perspective) == ("own_line", "v1", "outside")
     assert window.verdict == "the vantage's own line was down; it says nothing of others"
@@ -211,10 +211,12 @@ def test_a_cut_of_the_own_line_is_told_as_such(marks: str) -> None:
     assert steps(window.end_earliest) == pytest.approx(AT + 5, abs=0.1)
     assert steps(window.end_latest) == pytest.approx(AT + 6, abs=0.1)
     assert (window.rounds, window.rounds_bad) == (6, 6)
-    assert (window.targets, window.witnesses, window.impact) == ((), (), 0.0)
-    (period,) = findings.lines
-    assert (period.line, period.runs, steps(period.start)) == ("down", 6, AT)
-    assert found(one("x", line=calm("x"))).own_lines == (), "masked, and too little to tell of"
+    assert (window.targets, window.evidence, window.impact) == ((), (), 0.0)
+    (period,) = findings.connectivity_periods
+    assert (period.connectivity, period.runs, steps(period.start)) == ("down", 6, AT)
+    assert found(one("x", line=calm("x"))).vantage_outages == (), (
+        "masked, and too little to tell of"
+    )
 
 
 def test_a_hole_of_the_own_line_inside_an_outage_breaks_nothing() -> None:
@@ -222,7 +224,7 @@ def test_a_hole_of_the_own_line_inside_an_outage_breaks_nothing() -> None:
     window = only(findings)
     assert steps(window.end_earliest) == pytest.approx(AT + 9.1, abs=0.1)
     assert (window.rounds_bad, window.coverage < 1) == (7, True)
-    assert [each.scope for each in findings.own_lines] == ["own_line"]
+    assert [each.scope for each in findings.vantage_outages] == ["own_line"]
 
 
 def test_without_controls_others_tell_whose_fault_it_was() -> None:
@@ -232,12 +234,12 @@ def test_without_controls_others_tell_whose_fault_it_was() -> None:
     unknown = "?" * 78
     findings = found(Watch("v1", bad, line=unknown), Watch("v2", good, line=unknown))
     assert findings.windows == ()
-    (window,) = findings.own_lines
+    (window,) = findings.vantage_outages
     assert window.subject == "v1"
     assert not window.ongoing
     assert steps(window.end_latest) == pytest.approx(AT + 6, abs=0.2)
     both = found(Watch("v1", bad, line=unknown), Watch("v2", bad, line=unknown))
-    assert both.own_lines == ()
+    assert both.vantage_outages == ()
     assert only(both).scope == "country"
 
 
@@ -267,27 +269,27 @@ def test_no_cut_of_any_own_line_is_anybodys_disruption(
     assert findings.windows == ()
     dead = [[start for start, length, mark in mine if mark in "xu" and length > 3] for mine in cuts]
     if not together and not any(len(mine) > 1 for mine in cuts):
-        told = {each.subject for each in findings.own_lines}
+        told = {each.subject for each in findings.vantage_outages}
         assert {f"v{n}" for n, mine in enumerate(dead) if mine} <= told
 
 
 @pytest.mark.parametrize(
     ("tally", "outside", "inside"),
     [
-        (Tally(8, 8, 4, 4), "up", "up"),
-        (Tally(8, 3, 4, 4), "up", "up"),
-        (Tally(8, 2, 4, 4), "down", "border"),
-        (Tally(8, 0, 4, 2), "down", "border"),
-        (Tally(8, 0, 4, 1), "down", "down"),
-        (Tally(8, 0, 0, 0), "down", "down"),
-        (Tally(8, 8, 4, 0), "up", "up"),
-        (Tally(0, 0, 4, 4), "unknown", "unknown"),
-        (Tally(8, 4, 4, 0, named=4, unresolved=4), "resolver", "resolver"),
-        (Tally(8, 5, 4, 0, named=4, unresolved=3), "up", "up"),
-        (Tally(8, 0, 4, 0, named=4, unresolved=4), "down", "down"),
+        (ControlTally(8, 8, 4, 4), "up", "up"),
+        (ControlTally(8, 3, 4, 4), "up", "up"),
+        (ControlTally(8, 2, 4, 4), "down", "border"),
+        (ControlTally(8, 0, 4, 2), "down", "border"),
+        (ControlTally(8, 0, 4, 1), "down", "down"),
+        (ControlTally(8, 0, 0, 0), "down", "down"),
+        (ControlTally(8, 8, 4, 0), "up", "up"),
+        (ControlTally(0, 0, 4, 4), "unknown", "unknown"),
+        (ControlTally(8, 4, 4, 0, named=4, unresolved=4), "resolver", "resolver"),
+        (ControlTally(8, 5, 4, 0, named=4, unresolved=3), "up", "up"),
+        (ControlTally(8, 0, 4, 0, named=4, unresolved=4), "down", "down"),
     ],
 )
-def test_the_own_line(tally: Tally, outside: str, inside: str) -> None:
+def test_the_own_line(tally: ControlTally, outside: str, inside: str) -> None:
     assert (verdict(tally, "outside"), verdict(tally, "inside")) == (outside, inside)
 
 
@@ -302,7 +304,9 @@ def test_what_a_bad_line_hides() -> None:
 
 def test_own_line_trouble_is_listed_by_vantage() -> None:
     findings = found(Watch("v1", {"t": "....."}, inside=True, line=".xx.b"))
-    assert [(each.line, each.runs, steps(each.start)) for each in findings.lines] == [
+    assert [
+        (each.connectivity, each.runs, steps(each.start)) for each in findings.connectivity_periods
+    ] == [
         ("down", 2, 1),
         ("border", 1, 4),
     ]
@@ -319,7 +323,7 @@ def seen(marks: dict[str, str], vantage: str = "v1", *, inside: bool = False) ->
 UP, OUT = "......", "xxxxxx"
 
 
-def scopes(findings: Detected) -> list[tuple[str, str, str]]:
+def scopes(findings: Detection) -> list[tuple[str, str, str]]:
     return [(each.scope, each.subject, each.perspective) for each in findings.windows]
 
 
@@ -448,8 +452,8 @@ def test_who_saw_it_who_did_not_and_who_was_silent() -> None:
     watches = [one(each, "t", name, late=n * LATE) for n, (name, each) in enumerate(marks.items())]
     window = only(found(*watches))
     assert window.vantages_for == ("v1", "v2", "v3")
-    assert (window.vantages_against, window.vantages_silent) == ((), ("v4",))
-    assert window.words == "confirmed by several vantages"
+    assert (window.vantages_against, window.vantages_without_data) == ((), ("v4",))
+    assert window.confidence_label == "confirmed by several vantages"
 
 
 def test_one_vantage_alone_against_others() -> None:
@@ -459,7 +463,7 @@ def test_one_vantage_alone_against_others() -> None:
     assert (window.scope, window.subject) == ("target", "t")
     assert (window.vantages_for, window.vantages_against) == (("v9",), ("v0", "v1"))
     assert window.confidence <= 0.80
-    assert window.words == "likely"
+    assert window.confidence_label == "likely"
     assert found(one("xx", vantage="v9"), *several("..", 2)).windows == ()
 
 
@@ -521,7 +525,7 @@ def test_a_clock_that_is_known_to_be_wrong_is_put_right(minutes: int) -> None:
     right = only(found(*several("x" * 12, 2)))
     first, second = several("x" * 12, 2)
     window = only(found(first, replace(second, clock=timedelta(minutes=minutes))))
-    assert window == replace(right, witnesses=window.witnesses)
+    assert window == replace(right, evidence=window.evidence)
 
 
 def test_a_clock_nobody_compared_widens_the_edges() -> None:
@@ -554,8 +558,8 @@ def test_a_shifted_time_shifts_the_windows_and_nothing_else() -> None:
 def test_a_full_or_half_hour_in_the_start_is_noted() -> None:
     """The edges of three vantages leave four minutes, here those before 14:02 and before 14:12."""
     marked = only(found(*several("x" * 12, 3)))
-    assert marked.on_mark
-    assert not only(found(*several("." + "x" * 12, 3))).on_mark
+    assert marked.starts_on_half_hour
+    assert not only(found(*several("." + "x" * 12, 3))).starts_on_half_hour
 
 
 # Ids
@@ -585,14 +589,14 @@ def test_ids_differ_between_windows() -> None:
     findings = found(seen({"a": twice, "b": twice}))
     assert len(findings.windows) == 4
     assert len({each.id for each in findings.windows}) == 4
-    own = found(one("xxxxxx", "t", "t", line=calm("xxxxxx"))).own_lines[0]
+    own = found(one("xxxxxx", "t", "t", line=calm("xxxxxx"))).vantage_outages[0]
     assert own.id not in {each.id for each in findings.windows}
 
 
 # Now
 
 
-def status_of(findings: Detected, subject: str = "alpha") -> object:
+def status_of(findings: Detection, subject: str = "alpha") -> object:
     (status,) = (each for each in findings.statuses if each.subject == subject)
     return status
 
@@ -725,8 +729,8 @@ def test_fresh_decides_what_is_now() -> None:
 
 def test_own_line_windows_have_their_threshold() -> None:
     watch = one("xxxxxx", line=calm("xxxxxx"))
-    assert found(watch, policy=Policy(controls_dead=6)).own_lines
-    assert not found(watch, policy=Policy(controls_dead=7)).own_lines
+    assert found(watch, policy=Policy(controls_dead=6)).vantage_outages
+    assert not found(watch, policy=Policy(controls_dead=7)).vantage_outages
 
 
 def test_no_threshold_is_printed_and_not_used() -> None:
@@ -748,7 +752,7 @@ def test_windows_that_are_less_likely_than_the_cut_are_not_listed() -> None:
     assert [each.confidence for each in found(*watches, policy=cut).windows] == sure[1:]
 
 
-def shuffled(seed: int, *watches: Watch) -> Detected:
+def shuffled(seed: int, *watches: Watch) -> Detection:
     """Detect in the same rounds, in another order of rounds and of runs."""
     kept = rounds(*watches)
     order = np.random.default_rng(seed)

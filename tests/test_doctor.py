@@ -28,7 +28,7 @@ import pytest
 import loopback
 from conftest import Command, traces
 from keepiton.base.language import ENGLISH
-from keepiton.base.types import Line
+from keepiton.base.types import Connectivity
 from keepiton.operate import doctor
 from keepiton.operate.doctor import folder, machine, render, types
 from keepiton.operate.doctor import runs as doctor_runs
@@ -163,7 +163,9 @@ def states(rows: dict[str, Row], *kinds: str) -> set[str]:
     return {name for name, one in rows.items() if one["state"] in kinds}
 
 
-def runs(data: Path, now: datetime, *, every: timedelta, count: int, line: Line = "up") -> None:
+def runs(
+    data: Path, now: datetime, *, every: timedelta, count: int, line: Connectivity = "up"
+) -> None:
     """Write runs with the program's own writer, the last one an interval ago."""
     for number in range(count):
         at = now - every * (count - number)
@@ -217,7 +219,10 @@ def test_where_all_is_well_nothing_more_is_sent_than_to_the_controls_and_nothing
 ) -> None:
     data = tmp_path / "data"
     runs(data, datetime.now(UTC), every=timedelta(hours=6), count=20)
-    state.save(data, state.State(perspective="inside", vantage="v-one", told=state.CONSENT))
+    state.save(
+        data,
+        state.DataFolderState(perspective="inside", vantage="v-one", first_run_shown=state.CONSENT),
+    )
     (data / lock.FILE).touch(0o600)
     scheduled(tmp_path / "config", data, datetime.now(UTC).date() + timedelta(days=60))
     before = kept(data)
@@ -247,8 +252,8 @@ def test_where_all_is_well_nothing_more_is_sent_than_to_the_controls_and_nothing
 HOLDS = """
 import sys, time
 from pathlib import Path
-from keepiton import lock
-with lock.held(Path(sys.argv[1])):
+from keepiton.storage import lock
+with lock.hold(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(60)
 """
@@ -479,27 +484,27 @@ def test_only_controls_and_the_resolver_are_contacted_and_a_clock_years_off_is_t
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> types.Place:
+def place(tmp_path: Path) -> types.CheckContext:
     """A data folder with nothing wrong."""
     data = tmp_path / "data"
     runs(data, NOW, every=timedelta(hours=6), count=20)
-    return types.Place(
+    return types.CheckContext(
         data=data,
         chosen=True,
         config=(tmp_path / "config" / "keepiton.toml",),
         environment={"HOME": str(tmp_path)},
         now=NOW,
-        memory=state.State(perspective="outside"),
+        memory=state.DataFolderState(perspective="outside"),
     )
 
 
-def said(one: types.Look) -> str:
+def said(one: types.CheckResult) -> str:
     told = [*one.said, *([one.advice] if one.advice else [])]
     return " ".join(text.by(ENGLISH) for text in told)
 
 
 def test_parts_that_nobody_keeps_up_any_more_are_told(
-    place: types.Place, monkeypatch: pytest.MonkeyPatch
+    place: types.CheckContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert machine.versions(place).state == "well"
     old = machine.versions(replace(place, now=datetime(2040, 1, 1, tzinfo=UTC)))
@@ -512,7 +517,9 @@ def test_parts_that_nobody_keeps_up_any_more_are_told(
     assert "Missing: no-such-library." in said(machine.versions(place))
 
 
-def test_trust_anchors_grow_old_and_can_be_unreadable(place: types.Place, tmp_path: Path) -> None:
+def test_trust_anchors_grow_old_and_can_be_unreadable(
+    place: types.CheckContext, tmp_path: Path
+) -> None:
     import certifi  # noqa: PLC0415
 
     (made,) = re.findall(r"(\d{4})\.", version("certifi"))[:1]
@@ -529,7 +536,7 @@ def test_trust_anchors_grow_old_and_can_be_unreadable(place: types.Place, tmp_pa
     assert (seen.state, "no certificate can be judged" in said(seen)) == ("trouble", True)
 
 
-def test_a_home_matters_where_no_folder_is_named(place: types.Place, tmp_path: Path) -> None:
+def test_a_home_matters_where_no_folder_is_named(place: types.CheckContext, tmp_path: Path) -> None:
     assert machine.surroundings(replace(place, environment={})).advice is None
     usual = replace(place, chosen=False)
     assert machine.surroundings(usual).state == "well"
@@ -540,7 +547,7 @@ def test_a_home_matters_where_no_folder_is_named(place: types.Place, tmp_path: P
     assert (seen.state, "sudo -H" in said(seen)) == ("trouble", True)
 
 
-def test_configuration_is_the_owners(place: types.Place) -> None:
+def test_configuration_is_the_owners(place: types.CheckContext) -> None:
     (path,) = place.config
     assert said(machine.configuration(place)) == "No configuration file; the usual values hold."
     path.parent.mkdir()
@@ -584,7 +591,9 @@ print(machine._tunnel())
     assert done.stdout.split() == ["True", "False", "False"]
 
 
-def test_a_folder_that_even_root_may_not_change_is_found_by_trying(place: types.Place) -> None:
+def test_a_folder_that_even_root_may_not_change_is_found_by_trying(
+    place: types.CheckContext,
+) -> None:
     subprocess.run(["chattr", "+i", str(place.data)], check=True)
     try:
         seen = folder.write_access(place)
@@ -598,7 +607,7 @@ def test_a_folder_that_even_root_may_not_change_is_found_by_trying(place: types.
     )
 
 
-def test_rights_matter_less_behind_a_closed_door(place: types.Place) -> None:
+def test_rights_matter_less_behind_a_closed_door(place: types.CheckContext) -> None:
     assert folder.who_may_read(place).state == "well"
     some = next(place.data.rglob("*.jsonl"))
     some.chmod(0o644)
@@ -610,7 +619,7 @@ def test_rights_matter_less_behind_a_closed_door(place: types.Place) -> None:
     assert (seen.state, "never with sudo" in said(seen)) == ("trouble", True)
 
 
-def test_a_disk_is_full_in_time(place: types.Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_disk_is_full_in_time(place: types.CheckContext, monkeypatch: pytest.MonkeyPatch) -> None:
     assert folder.disk(place).state == "well"
     assert "Results grow by" in said(folder.disk(place))
     free = shutil.disk_usage(place.data).free
@@ -620,12 +629,14 @@ def test_a_disk_is_full_in_time(place: types.Place, monkeypatch: pytest.MonkeyPa
     assert (folder.disk(place).state, "Make room" in said(folder.disk(place))) == ("note", True)
 
 
-def test_a_lock_that_a_run_has_held_for_days_is_trouble(place: types.Place) -> None:
+def test_a_lock_that_a_run_has_held_for_days_is_trouble(place: types.CheckContext) -> None:
     free = folder.lock(place)
-    with lock.held(place.data):
+    with lock.hold(place.data):
         busy = folder.lock(place)
         name = max(place.data.rglob("*.jsonl")).relative_to(place.data).as_posix()
-        hung = replace(place, now=NOW + timedelta(days=2), memory=state.State(open=name))
+        hung = replace(
+            place, now=NOW + timedelta(days=2), memory=state.DataFolderState(open_file=name)
+        )
         stuck = folder.lock(hung)
         part = place.data / (name + write.PART)
         part.touch(0o600)
@@ -639,7 +650,7 @@ def test_a_lock_that_a_run_has_held_for_days_is_trouble(place: types.Place) -> N
 
 
 def test_a_schedule_is_renewed_in_time_and_its_silence_is_trouble(
-    place: types.Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    place: types.CheckContext, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     none = doctor_runs.schedule(place)
@@ -659,7 +670,7 @@ def test_a_schedule_is_renewed_in_time_and_its_silence_is_trouble(
     assert "writes into another folder" in said(doctor_runs.schedule(other))
 
 
-def test_runs_in_the_future_are_trouble_and_none_is_a_note(place: types.Place) -> None:
+def test_runs_in_the_future_are_trouble_and_none_is_a_note(place: types.CheckContext) -> None:
     assert doctor_runs.last_runs(place).state == "well"
     ahead = doctor_runs.last_runs(replace(place, now=NOW - timedelta(days=4)))
     assert ahead.state == "trouble"
@@ -675,13 +686,13 @@ def test_runs_in_the_future_are_trouble_and_none_is_a_note(place: types.Place) -
 
 
 def test_a_check_that_fails_itself_says_so_and_takes_none_with_it(
-    place: types.Place, monkeypatch: pytest.MonkeyPatch
+    place: types.CheckContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fails(_: types.Place) -> types.Look:
+    def fails(_: types.CheckContext) -> types.CheckResult:
         raise RuntimeError("names somebody")
 
     monkeypatch.setitem(doctor.CHECKS, "disk", fails)
-    looks = {one.name: one for one in doctor.look_over(place)}
+    looks = {one.name: one for one in doctor.run_checks(place)}
     assert list(looks) == list(doctor.CHECKS)
     assert (looks["disk"].state, said(looks["disk"])) == (
         "not looked",
@@ -691,8 +702,10 @@ def test_a_check_that_fails_itself_says_so_and_takes_none_with_it(
 
 
 @pytest.mark.parametrize("width", [40, 80, 100])
-def test_the_table_fits_its_screen_and_needs_no_colour(place: types.Place, width: int) -> None:
-    text = render.table(doctor.look_over(place), ENGLISH, width)
+def test_the_table_fits_its_screen_and_needs_no_colour(
+    place: types.CheckContext, width: int
+) -> None:
+    text = render.table(doctor.run_checks(place), ENGLISH, width)
     lines = text.plain.splitlines()
     assert max(len(one) for one in lines if "/" not in one) <= width
     for sign, word, _colour in render.SIGNS.values():

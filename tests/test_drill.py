@@ -51,7 +51,7 @@ class Kept:
         """Say what was found, in order of the names."""
         made = self.report()
         keys = ("scope", "subject", "perspective", "severity", "layer")
-        found = (*made["windows"], *made["own_lines"])
+        found = (*made["windows"], *made["vantage_outages"])
         return sorted((tuple(one[key] for key in keys) for one in found), key=str)
 
     def files(self) -> list[list[dict[str, Any]]]:
@@ -104,7 +104,7 @@ def test_the_report_holds_what_was_told_and_nothing_else(kept: Kept) -> None:
     verdicts = {one["subject"]: one["verdict"] for one in made["windows"]}
     assert verdicts["ZZ"] == "national isolation"
     assert verdicts["news.alpha.example"] == "trouble inside; answers outside"
-    (own,) = made["own_lines"]
+    (own,) = made["vantage_outages"]
     end = datetime.fromisoformat(own["end_latest"])
     meanwhile = [one for one in made["windows"] if own["start_latest"] < one["start_latest"]]
     assert meanwhile == [], "the own line makes nobody's disruption"
@@ -250,7 +250,7 @@ def slowness_is_found(tmp_path: Path) -> None:
     said: list[str] = []
     at = datetime(2022, 2, 24, 0, 25, tzinfo=UTC)
     words = Language("en", Marked())
-    story.play(story.SCENARIOS["slow"], tmp_path, at, words, said.append, fast=True)
+    story.run_story(story.SCENARIOS["slow"], tmp_path, at, words, said.append, fast=True)
     assert all("<" in one for one in said if one), [one for one in said if "<" not in one]
     last = at.replace(minute=20)
     runs = [rows[0]["started_at"] for rows in Kept(in_folder(tmp_path), tmp_path).files()]
@@ -311,5 +311,5 @@ def test_mistakes_are_told_in_a_line(keepiton: Command, tmp_path: Path) -> None:
 
 
 def test_who_is_offline_is_told_of_the_drill() -> None:
-    assert "keepiton drill" in summary.own_line(Progress(lines=["down"]), ENGLISH)
-    assert "keepiton drill" not in summary.own_line(Progress(lines=["up"]), ENGLISH)
+    assert "keepiton drill" in summary.offline_text(Progress(connectivities=["down"]), ENGLISH)
+    assert "keepiton drill" not in summary.offline_text(Progress(connectivities=["up"]), ENGLISH)

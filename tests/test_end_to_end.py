@@ -88,19 +88,19 @@ def test_an_event_from_targets_to_windows(
         "tcp generic_timeout_error": 2,
         "tcp host_unreachable": 2,
     }
-    assert (window["words"], window["layer"]) == ("likely", "tcp")
+    assert (window["confidence_label"], window["layer"]) == ("likely", "tcp")
     assert window["verdict"] == "unreachable from outside; no data from inside"
-    (own,) = found["own_lines"]
+    (own,) = found["vantage_outages"]
     assert (own["scope"], own["subject"]) == ("own_line", "v-one")
     assert own["start_latest"].startswith("2022-02-27T08:50")
     assert "2022-02-27T08:59:58" <= own["end_earliest"] < "2022-02-27T09:01"
-    (period,) = found["looks"]
-    assert (period["line"], period["runs"]) == ("down", 2)
+    (period,) = found["connectivity_periods"]
+    assert (period["connectivity"], period["runs"]) == ("down", 2)
     assert period["start"].startswith("2022-02-27T08:50")
-    for one in window["witnesses"]:
+    for one in window["evidence"]:
         witness = rows_of(next(data.rglob(one["file"])))[one["line"] - 1]
         assert (witness["state"], witness["target"]) == ("fail", one["target"])
-    rows = rows_of(next(data.rglob(window["witnesses"][0]["file"])))
+    rows = rows_of(next(data.rglob(window["evidence"][0]["file"])))
     bad = [row for row in rows if row.get("failure") == "generic_timeout_error"]
     assert {row["target"] for row in bad} == {"alpha-1.test", "alpha-2.test"}
     assert {row["attempt"] for row in bad} == {1, 2}, "each failure was confirmed"
@@ -135,7 +135,7 @@ def test_two_vantages_and_a_border_seen_from_inside(open_lab: Lab, tmp_path: Pat
     assert outside.returncode == 4
     found = report(lab, str(data), str(tmp_path / "two"), at="2022-02-27 08:30:00")
     assert found["basis"]["vantages"] == ["v-in", "v-out"]
-    assert {(one["vantage"], one["line"]) for one in found["looks"]} == {
+    assert {(one["vantage"], one["connectivity"]) for one in found["connectivity_periods"]} == {
         ("v-in", "border"),
         ("v-out", "down"),
     }
@@ -298,7 +298,7 @@ def test_a_run_whose_way_out_changes_is_mixed_and_shows_nothing(
     rules = {one["rule"] for one in found} - {"no_route"}  # IPv6 came with the VPN
     assert rules == {"line_mixed"}
     shown = report(lab, "--data", str(data), at="2022-02-27 08:20:00")
-    assert [one["line"] for one in shown["looks"]] == ["mixed"]
+    assert [one["connectivity"] for one in shown["connectivity_periods"]] == ["mixed"]
     quick = lab.run("status", "--data", str(data), *policy, at="2022-02-27 08:20:00").stdout
     assert re.search(r"alpha +\? unknown +answered (19|20) min ago", quick), quick
     assert "5.45.67.9" not in second.read_text() + said

@@ -27,11 +27,11 @@ import cluster
 import timelines
 from clickhouse import PASSWORD, USER
 from conftest import Command
-from keepiton.base.errors import Mistake
+from keepiton.base.errors import UserError
 from keepiton.cli import keepiton as commands
 from keepiton.fleet import engine
 from keepiton.storage import reader
-from keepiton.storage.rounds import Rounds, Rows
+from keepiton.storage.rounds import ReadResult, Rounds
 from timelines import Watch, plain
 
 HERE = Path(__file__).parent
@@ -146,7 +146,7 @@ def unnamed(rounds: Rounds) -> list[str]:
     return sorted(json.dumps({**one, "file": ""}) for one in plain(rounds))
 
 
-def here(folder: Path) -> Rows:
+def here(folder: Path) -> ReadResult:
     return reader.read(reader.find([folder]))
 
 
@@ -237,8 +237,8 @@ def test_what_is_wrong_with_an_engine_is_one_line(keepiton: Command, tmp_path: P
         (f"sc://127.0.0.1:{closed}/;token=geheim?lines=a/", "cannot be reached"),
         (f"clickhouse://u:geheim@127.0.0.1:{closed}?lines=a", "cannot be reached"),
     ):
-        with pytest.raises(Mistake) as raised:
-            engine.fold(url)
+        with pytest.raises(UserError) as raised:
+            engine.aggregate(url)
         assert said in str(raised.value)
         assert "geheim" not in str(raised.value)
     done = keepiton("report", "--engine", url)
@@ -258,14 +258,14 @@ def test_what_is_missing_is_named(
     tmp_path: Path,
 ) -> None:
     del session
-    with pytest.raises(Mistake, match="PATH_NOT_FOUND"):
-        engine.fold(spark.url(f"{tmp_path}/nowhere"))
-    with pytest.raises(Mistake, match="lines=nowhere: no such table there"):
-        engine.fold(spark.url("nowhere"))
+    with pytest.raises(UserError, match="PATH_NOT_FOUND"):
+        engine.aggregate(spark.url(f"{tmp_path}/nowhere"))
+    with pytest.raises(UserError, match="lines=nowhere: no such table there"):
+        engine.aggregate(spark.url("nowhere"))
     monkeypatch.setitem(sys.modules, "ibis", None)
     for url in ("chdb://?lines=lines", spark.url("lines")):
-        with pytest.raises(Mistake, match=r"pip install 'keepiton\[cluster\]'"):
-            engine.fold(url)
+        with pytest.raises(UserError, match=r"pip install 'keepiton\[cluster\]'"):
+            engine.aggregate(url)
 
 
 RUNS = ("0123456789ab", "fedcba987654", "тэст")
@@ -356,12 +356,12 @@ def test_every_engine_folds_alike(
         columns = {**kinds, "file": pa.string()}
         schema = pa.schema([one for one in columns.items() if one[0] not in lacks])
         parquet.write_table(pa.Table.from_pylist(own, schema), folder / f"{place}.parquet")
-    with duckdb.connect(config=reader.OFFLINE) as database:
-        reader.fold(database, reader.find([folder]))
+    with duckdb.connect(config=reader.DUCKDB_CONFIG) as database:
+        reader.aggregate(database, reader.find([folder]))
         wanted = folded(database, folder)
         assert len(wanted) > number / 10
         for url in (f"chdb://?lines={folder}/*.parquet", spark.url(str(folder))):
             database.execute("delete from folded")
-            database.register("made", engine.fold(url))
+            database.register("made", engine.aggregate(url))
             database.execute("insert into folded by name from made")
             assert folded(database, folder) == wanted, url

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from keepiton.base.errors import Mistake
+from keepiton.base.errors import UserError
 from keepiton.base.language import LOCALES
 from keepiton.lists import events
-from keepiton.lists.load import SHIPPED, available, load
+from keepiton.lists.load import SHIPPED_FOLDER, available, load
 from keepiton.lists.types import Event
 
 HEAD = 'title = "x"\nzone = "Europe/Minsk"\n'
@@ -24,7 +24,7 @@ precision = "day"
 source = "a page"
 confidence = "high"
 """
-OURS = SHIPPED / "by" / "events.toml"
+OURS = SHIPPED_FOLDER / "by" / "events.toml"
 
 
 def written(folder: Path, text: str) -> Path:
@@ -136,7 +136,7 @@ def test_an_event_may_have_a_zone_of_its_own(tmp_path: Path) -> None:
 )
 def test_every_mistake_is_told(tmp_path: Path, old: str, new: str, said: str) -> None:
     path = written(tmp_path, (HEAD + ONE.lstrip()).replace(old, new, 1))
-    with pytest.raises(Mistake) as raised:
+    with pytest.raises(UserError) as raised:
         events.read(path)
     assert str(raised.value).startswith(f"{path}:")
     assert said in str(raised.value)
@@ -153,10 +153,10 @@ def test_a_title_may_be_in_every_language_there_is(tmp_path: Path) -> None:
 
 def test_all_mistakes_of_a_file_are_told_at_once(tmp_path: Path) -> None:
     text = HEAD + ONE.replace("high", "sure").replace("kind", "knid")
-    with pytest.raises(Mistake) as raised:
+    with pytest.raises(UserError) as raised:
         events.read(written(tmp_path, text))
     assert len(str(raised.value).splitlines()) == 3
-    with pytest.raises(Mistake, match="cannot be read"):
+    with pytest.raises(UserError, match="cannot be read"):
         events.read(tmp_path / "none.toml")
 
 
@@ -166,19 +166,19 @@ def test_an_event_is_found_by_its_id(tmp_path: Path) -> None:
     mine = events.read(written(tmp_path, HEAD + ONE.replace('"one"', '"referendum-2022"')))
     assert events.find("referendum-2022", [mine, ours]).title == "One"
     assert events.find("election-2020", [mine, ours]).kind == "vote"
-    with pytest.raises(Mistake) as raised:
+    with pytest.raises(UserError) as raised:
         events.find("referendum2022", [ours])
     said = str(raised.value)
     assert said.startswith("referendum2022: no such event; did you mean referendum-2022? known")
     assert "shutdown-2020-08-09" in said
-    with pytest.raises(Mistake, match="x: no such event; known events: none"):
+    with pytest.raises(UserError, match="x: no such event; known events: none"):
         events.find("x", [])
 
 
 def test_events_are_no_target_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert not any("events" in name for name in available())
     assert load(["by"]).targets
-    monkeypatch.chdir(SHIPPED)
+    monkeypatch.chdir(SHIPPED_FOLDER)
     assert load(["by"]).targets
     folder = tmp_path / "zz"
     folder.mkdir()

@@ -5,7 +5,15 @@ from typing import Any
 
 import pytest
 
-from keepiton.findings.judge import NOTHING, Known, Numbered, findings, legs, names_agree, vouched
+from keepiton.findings.judge import (
+    NOTHING_KNOWN,
+    KnownAddresses,
+    NumberedRow,
+    confirmed_addresses,
+    hops,
+    judge_run,
+    names_agree,
+)
 from keepiton.findings.types import Finding
 from keepiton.lists.networks import origin
 from keepiton.probe.failures import NOT_TLS
@@ -63,9 +71,9 @@ def ending(line: str = "up") -> End:
 def judged(
     rows: list[Measurement], reference: list[Measurement] | None = None, line: str = "up"
 ) -> list[Finding]:
-    numbered = [Numbered(number, one) for number, one in enumerate(rows, 2)]
-    others = legs(Numbered(number, one) for number, one in enumerate(reference or (), 2))
-    return findings(HEAD, numbered, ending(line), others)
+    numbered = [NumberedRow(number, one) for number, one in enumerate(rows, 2)]
+    others = hops(NumberedRow(number, one) for number, one in enumerate(reference or (), 2))
+    return judge_run(HEAD, numbered, ending(line), others)
 
 
 def asked_of(
@@ -359,8 +367,8 @@ def test_a_bad_own_line_accuses_nobody(line: str, kind: str) -> None:
     assert [one.kind for one in judged(rows, line=line)] == [kind]
 
 
-def agree(*rows: Measurement, known: Known = NOTHING) -> str:
-    (leg,) = legs(Numbered(number, one) for number, one in enumerate(rows))["site"]
+def agree(*rows: Measurement, known: KnownAddresses = NOTHING_KNOWN) -> str:
+    (leg,) = hops(NumberedRow(number, one) for number, one in enumerate(rows))["site"]
     return names_agree(leg, known)
 
 
@@ -376,7 +384,7 @@ def test_answers_of_content_networks_are_plausible_and_a_certificate_vouches() -
 
 def test_addresses_of_one_network_are_plausible() -> None:
     """The shipped prefixes know the operators' own; of all others nothing is said."""
-    known = Known(origin=origin)
+    known = KnownAddresses(origin=origin)
     assert (origin("178.120.0.1"), origin("2a00:c827:a:2::2"), origin(HERE)) == (6697, 60330, None)
     assert (origin("2a02:e300::1"), origin("2a02:e300:1::1")) == (60280, 35647), (
         "the longest prefix"
@@ -387,14 +395,14 @@ def test_addresses_of_one_network_are_plausible() -> None:
 
 
 def test_what_others_gave_before_is_plausible_and_what_the_resolver_itself_said_is_not() -> None:
-    def before(*rows: Measurement, reference: bool = False) -> Known:
-        numbered = [Numbered(number, one) for number, one in enumerate(rows)]
+    def before(*rows: Measurement, reference: bool = False) -> KnownAddresses:
+        numbered = [NumberedRow(number, one) for number, one in enumerate(rows)]
         given: dict[str, set[str]] = {}
-        for name, address in vouched(numbered, reference=reference):
+        for name, address in confirmed_addresses(numbered, reference=reference):
             given.setdefault(name, set()).add(address)
-        return Known(given)
+        return KnownAddresses(given)
 
-    def now(known: Known) -> str:
+    def now(known: KnownAddresses) -> str:
         return agree(dns(THERE), doh(HERE), known=known)
 
     assert now(before(dns(HERE), doh(THERE))) == "plausible"

@@ -25,12 +25,12 @@ import pytest
 
 from conftest import Command
 from keepiton.archive import merge
-from keepiton.base.errors import Mistake
+from keepiton.base.errors import UserError
 from keepiton.fleet import object_store as storage
 from keepiton.storage import reader, runs, state
 from keepiton.storage.cache import Cache
 from keepiton.storage.rows import End, Measurement, Run
-from keepiton.storage.seal import intact, look
+from keepiton.storage.seal import inspect, intact
 from keepiton.storage.writer import file_name
 from lab import KEEPITON
 from timelines import Watch, plain
@@ -79,7 +79,7 @@ def a_run(
         )
         for row in range(rows)
     )
-    before = head.encoded() + b"".join(one.encoded() for one in measured)
+    before = head.to_json_line() + b"".join(one.to_json_line() for one in measured)
     end = End(
         run=run,
         ended_at=began + timedelta(minutes=1),
@@ -90,7 +90,7 @@ def a_run(
         sha256=hashlib.sha256(before).hexdigest(),
         previous=previous,
     )
-    return file_name(head), before + end.encoded()
+    return file_name(head), before + end.to_json_line()
 
 
 def chain(count: int, vantage: str = "v-one", **more: Any) -> Made:  # noqa: ANN401
@@ -118,10 +118,10 @@ def lies(data: Path) -> Made:
     return {str(path.relative_to(data)): path.read_bytes() for path in found}
 
 
-def take(data: Path, *places: Path) -> merge.Plan:
-    made = merge.Plan()
+def take(data: Path, *places: Path) -> merge.MergePlan:
+    made = merge.MergePlan()
     copies = list(merge.scan(merge.files(places), made))
-    here = merge.Here(data, state.load(data).open)
+    here = merge.LocalRuns(data, state.load(data).open_file)
     made.notes += merge.shared_names(copies, here)
     merge.carry_out(merge.plan(copies, here, made), data)
     return made
@@ -272,7 +272,7 @@ def test_a_dry_run_writes_nothing_and_a_folder_without_runs_is_said(
     assert (done.returncode, done.stdout) == (0, "2 runs were there already\n")
     (tmp_path / "empty").mkdir()
     assert keepiton("results", "merge", str(tmp_path / "empty")).returncode == 6
-    with pytest.raises(Mistake, match="no such file or folder"):
+    with pytest.raises(UserError, match="no such file or folder"):
         merge.files([tmp_path / "absent"])
 
 
@@ -313,8 +313,8 @@ def test_a_disk_that_takes_no_more_leaves_nothing_half(tmp_path: Path) -> None:
     )  # several at once: which, nobody knows
     assert subprocess.run(words, check=False).returncode == 0
     assert lies(tmp_path / "data") == lies(came)
-    with pytest.raises(Mistake, match="File exists"):
-        storage.open_store(storage.place(str(came / ONE[0])), None, create=True)
+    with pytest.raises(UserError, match="File exists"):
+        storage.open_store(storage.parse_url(str(came / ONE[0])), None, create=True)
 
 
 def test_two_machines_under_one_name_are_found_and_all_is_kept(
@@ -339,7 +339,7 @@ def test_two_machines_under_one_name_are_found_and_all_is_kept(
     assert lies(tmp_path / "own") == dict([*first, fork, overlap])
     done = keepiton("report", str(tmp_path / "own" / "results"))
     assert "two machines" in done.stdout
-    assert list(reader.read(reader.find([tmp_path / "a"])).complaints()) == []
+    assert list(reader.read(reader.find([tmp_path / "a"])).warnings()) == []
 
 
 def test_a_clock_that_was_set_back_is_no_second_machine(tmp_path: Path) -> None:
@@ -495,17 +495,17 @@ ENV = {"AWS_ACCESS_KEY_ID": KEY, "AWS_SECRET_ACCESS_KEY": SECRET}
 
 
 def reach(server: Server, bucket: str, prefix: str = "") -> Any:  # noqa: ANN401 - a store
-    where = storage.Place("s3", bucket, prefix)
+    where = storage.StoreUrl("s3", bucket, prefix)
     endpoint = f"http://127.0.0.1:{server.port}"
     return storage.open_store(where, dict(ENV), endpoint=endpoint, timeout_s=3)
 
 
-def push(store: Any, data: Path) -> storage.Moved:  # noqa: ANN401
+def push(store: Any, data: Path) -> storage.TransferResult:  # noqa: ANN401
     found = reader.find([data / "results"])
     return asyncio.run(storage.push(store, found, None, lambda *_: None, dry=False))
 
 
-def pull(store: Any, data: Path) -> storage.Moved:  # noqa: ANN401
+def pull(store: Any, data: Path) -> storage.TransferResult:  # noqa: ANN401
     return asyncio.run(storage.pull(store, data, None, lambda *_: None, dry=False))
 
 
@@ -732,8 +732,8 @@ def test_no_secret_is_ever_told(
 def test_a_url_that_holds_a_secret_is_refused_without_repeating_it(
     url: str, endpoint: str | None
 ) -> None:
-    with pytest.raises(Mistake) as told:
-        storage.open_store(storage.place(url), dict(ENV), endpoint=endpoint)
+    with pytest.raises(UserError) as told:
+        storage.open_store(storage.parse_url(url), dict(ENV), endpoint=endpoint)
     assert SECRET not in str(told.value)
     assert SECRET.partition("/")[0] not in str(told.value)
 
@@ -748,7 +748,7 @@ def test_credentials_come_from_files_that_others_cannot_read(tmp_path: Path) -> 
         file.chmod(0o600)
         assert storage.credentials(file, "s3") == ENV
     file.chmod(0o640)
-    with pytest.raises(Mistake, match="chmod 600"):
+    with pytest.raises(UserError, match="chmod 600"):
         storage.credentials(file, "s3")
     file.chmod(0o600)
     for text, kind, said in (
@@ -758,7 +758,7 @@ def test_credentials_come_from_files_that_others_cannot_read(tmp_path: Path) -> 
         (f'[default]\nAWS_SECRET_ACCESS_KEY="{SECRET}"\n', "s3", "default: not for here"),
     ):
         file.write_text(text)
-        with pytest.raises(Mistake, match=re.escape(said)) as told:
+        with pytest.raises(UserError, match=re.escape(said)) as told:
             storage.credentials(file, kind)
         assert SECRET not in str(told.value)
 
@@ -767,8 +767,8 @@ ASKED = """
 import os, socket, subprocess, threading
 from datetime import timedelta
 import obstore.store
-from keepiton import store
-from keepiton.base.errors import Mistake
+from keepiton.fleet import object_store as store
+from keepiton.base.errors import UserError
 
 subprocess.run("ip link set lo up; ip addr add 169.254.169.254/32 dev lo", shell=True, check=True)
 asked = []
@@ -788,8 +788,8 @@ for url, given in (
     for env in ({}, given):
         os.environ.update(env)
         try:
-            obstore.put(store.open_store(store.place(url), given, timeout_s=1), "x", b"y")
-        except Mistake as exc:
+            obstore.put(store.open_store(store.parse_url(url), given, timeout_s=1), "x", b"y")
+        except UserError as exc:
             print("no credentials found; set" in str(exc))
         for name in env:
             os.environ.pop(name, None)
@@ -827,8 +827,8 @@ def test_a_folder_is_a_store_too(tmp_path: Path, keepiton: Command) -> None:
     words = ["results", "pull", f"file://{stick}", "--data", str(tmp_path / "two")]
     assert keepiton(*words).stdout == "2 runs fetched\n"
     assert lies(tmp_path / "two") == dict([ONE, TWO])
-    with pytest.raises(Mistake, match="no such folder"):
-        storage.open_store(storage.place(str(tmp_path / "none")), None)
+    with pytest.raises(UserError, match="no such folder"):
+        storage.open_store(storage.parse_url(str(tmp_path / "none")), None)
 
 
 def test_without_the_extra_the_remedy_is_said(tmp_path: Path, keepiton: Command) -> None:
@@ -882,10 +882,10 @@ def test_a_vantages_key_may_create_and_list_and_nothing_is_overwritten(
     tmp_path: Path, strict: tuple[int, dict[str, str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     port, keys = strict
-    place = storage.Place("s3", "bucket", "v-one")
+    place = storage.StoreUrl("s3", "bucket", "v-one")
     endpoint = f"http://127.0.0.1:{port}"
 
-    def opened(where: storage.Place) -> Any:  # noqa: ANN401
+    def opened(where: storage.StoreUrl) -> Any:  # noqa: ANN401
         return storage.open_store(where, keys, endpoint=endpoint, timeout_s=2)
 
     lay(tmp_path / "one", dict([ONE, TWO, THREE]))
@@ -906,7 +906,7 @@ def test_a_vantages_key_may_create_and_list_and_nothing_is_overwritten(
     assert len(sizes) == 3
     refused = "refused (403 AccessDenied): look at the credentials, and at what they may do"
     assert pull(store, tmp_path / "two").stopped == refused
-    other = opened(storage.Place("s3", "bucket", "v-two"))
+    other = opened(storage.StoreUrl("s3", "bucket", "v-two"))
     assert push(other, tmp_path / "one").stopped == refused
     with pytest.raises(obstore.exceptions.BaseError):
         obstore.delete(store, ONE[0] + ".gz")
@@ -920,7 +920,7 @@ def test_a_run_is_what_its_bytes_say() -> None:
     assert not intact(content, TWO[0].rpartition("/")[2])
     for cut in (1, 2, 50, 300):
         assert not intact(content[:-cut])
-        head = look(content[:-cut])
+        head = inspect(content[:-cut])
         assert head
-        assert (head.place, head.state) == (place, "cut")
-    assert runs.home(name) == place
+        assert (head.path, head.integrity) == (place, "cut")
+    assert runs.home_folder(name) == place

@@ -86,7 +86,7 @@ ROW = json.loads(
         at=datetime(2022, 2, 27, tzinfo=UTC),
         state="fail",
         failure="connection_reset",
-    ).encoded()
+    ).to_json_line()
 )
 VALUE = st.none() | st.integers() | st.text(max_size=20) | st.lists(st.text(max_size=5), max_size=3)
 FIELDS = st.dictionaries(

@@ -10,7 +10,7 @@ import pytest
 import catalogue
 from catalogue import TRANSLATED
 from keepiton.base import language
-from keepiton.base.errors import Mistake
+from keepiton.base.errors import UserError
 from keepiton.base.language import LOCALES
 from keepiton.cli.consent import first_run
 from keepiton.detect import Policy
@@ -58,7 +58,7 @@ def test_plurals_have_the_three_forms_of_the_slavic_languages(code: str) -> None
     words = language.load(code)
     stems: dict[int, str] = {}
     for n in (1, 2, 5, 11, 21, 22, 25, 101, 111):
-        text = words.many("{n} run", "{n} runs", n)
+        text = words.ngettext("{n} run", "{n} runs", n)
         assert text.startswith(words.number(n))
         stems[n] = text.split(maxsplit=1)[1]
     assert stems[1] == stems[21] == stems[101]
@@ -83,15 +83,15 @@ def test_dates_and_numbers_are_the_locales() -> None:
         "ru": ("27 февр. 2022 г., 08:52", "0,95", "50 %"),
         "be": ("27 лют 2022, 08:52", "0,95", "50 %"),
     }
-    assert language.load("be").length(timedelta(minutes=125)) == "2 гадз 5 хв"
-    assert language.load("ru").length(timedelta(days=3, hours=4)) == "3 дн. 4 ч"
-    assert language.load("en").length(timedelta(minutes=35)) == "35 min"
+    assert language.load("be").duration(timedelta(minutes=125)) == "2 гадз 5 хв"
+    assert language.load("ru").duration(timedelta(days=3, hours=4)) == "3 дн. 4 ч"
+    assert language.load("en").duration(timedelta(minutes=35)) == "35 min"
 
 
 def test_a_value_is_never_taken_for_a_form() -> None:
     for code in language.LOCALES:
         words = language.load(code)
-        assert "{zone.__class__}" in words.say("Times are {zone}.", zone="{zone.__class__}")
+        assert "{zone.__class__}" in words.gettext("Times are {zone}.", zone="{zone.__class__}")
 
 
 def test_the_systems_language_is_taken_where_it_is_ours() -> None:
@@ -106,7 +106,7 @@ def test_the_systems_language_is_taken_where_it_is_ours() -> None:
 
 
 def test_an_unknown_language_is_named_with_the_known_ones() -> None:
-    with pytest.raises(Mistake, match=r"--lang \.\./x: no such language; known: en, ru, be"):
+    with pytest.raises(UserError, match=r"--lang \.\./x: no such language; known: en, ru, be"):
         language.load("../x")
 
 
@@ -127,14 +127,14 @@ def test_whatever_detection_says_can_be_translated() -> None:
             "answers": [Watch("v1", marks), Watch("v2", fine, inside=True)],
         }[inside]
         made = found(*watches, policy=Policy())
-        for one in (*made.windows, *made.own_lines):
+        for one in (*made.windows, *made.vantage_outages):
             seen.add(one.verdict)
-            assert one.words in phrases.WORDS
+            assert one.confidence_label in phrases.CONFIDENCE_LABELS
             assert one.verdict in phrases.VERDICTS
     assert len(seen) > 3
     text = (ROOT / "src" / "keepiton" / "detect" / "windows.py").read_text()
     for stated in re.findall(r'return "([a-z; ]+)"', text):
-        assert stated in (*phrases.VERDICTS, *phrases.WORDS)
+        assert stated in (*phrases.VERDICTS, *phrases.CONFIDENCE_LABELS)
 
 
 HEADING = re.compile(r"^#+ ", re.MULTILINE)

@@ -23,8 +23,8 @@ from test_results import until_written
 HOLD = """\
 import sys, time
 from pathlib import Path
-from keepiton import lock
-with lock.held(Path(sys.argv[1])):
+from keepiton.storage import lock
+with lock.hold(Path(sys.argv[1])):
     {do}
     print("held", flush=True)
     time.sleep(60)
@@ -67,10 +67,10 @@ def test_a_second_run_is_exit_75_and_names_the_folder_where_somebody_reads(
         assert done.returncode == 75
         assert f"another run is under way in {data}\n" in done.stderr
         holder.send_signal(signal.SIGSTOP)  # a suspended one holds it still
-        with pytest.raises(lock.Locked), lock.held(data):
+        with pytest.raises(lock.Locked), lock.hold(data):
             pass
         holder.kill()
-    with lock.held(data):
+    with lock.hold(data):
         pass
 
 
@@ -97,7 +97,7 @@ def test_a_run_that_was_killed_holds_nothing(data: Path, tmp_path: Path, probe: 
 )
 def test_what_a_run_starts_does_not_keep_its_lock(data: Path, do: str) -> None:
     with holding(data, do) as holder:
-        with pytest.raises(lock.Locked), lock.held(data):
+        with pytest.raises(lock.Locked), lock.hold(data):
             pass
         children = Path(f"/proc/{holder.pid}/task/{holder.pid}/children").read_text().split()
         holder.kill()
@@ -115,7 +115,7 @@ def until_free(data: Path) -> None:
     until = time.monotonic() + 10
     while time.monotonic() < until:
         try:
-            with lock.held(data):
+            with lock.hold(data):
                 return
         except lock.Locked:
             time.sleep(0.01)
@@ -129,13 +129,13 @@ def test_two_hundred_at_once_and_one_at_a_time(data: Path, tmp_path: Path) -> No
 import os, sys, time
 from pathlib import Path
 import filelock
-from keepiton import lock
+from keepiton.storage import lock
 log = os.open({str(log)!r}, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
 for _ in range(200):
     if os.fork() == 0:
         time.sleep(0.2)
         try:
-            with lock.held(Path({str(data)!r})):
+            with lock.hold(Path({str(data)!r})):
                 os.write(log, b"in\\n")
                 time.sleep(0.05)
                 os.write(log, b"out\\n")
@@ -200,7 +200,7 @@ def test_a_folder_that_cannot_be_had_is_named_with_the_remedy(
     with ExitStack() as stack:
         if context := place(data):
             stack.enter_context(context)
-        with pytest.raises(OSError, match=said) as caught, lock.held(data):
+        with pytest.raises(OSError, match=said) as caught, lock.hold(data):
             pass
     assert caught.value.filename == str(data / at)
 
@@ -242,12 +242,12 @@ def test_a_disk_without_locks_is_refused(data: Path, tmp_path: Path, name: str) 
     )
     said = "this disk cannot lock files; name a folder on a local disk with --data"
     assert re.search(rf"OSError: \[Errno {number}\] .*; {said}: '{data}", done.stderr), done.stderr
-    with lock.held(data):  # nothing is left that would lock others out
+    with lock.hold(data):  # nothing is left that would lock others out
         pass
 
 
 def test_what_goes_wrong_inside_is_not_taken_for_the_lock(data: Path) -> None:
-    with pytest.raises(PermissionError, match="mine"), lock.held(data):
+    with pytest.raises(PermissionError, match="mine"), lock.hold(data):
         raise PermissionError(errno.EACCES, "mine")
-    with lock.held(data):
+    with lock.hold(data):
         pass

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from keepiton.base.errors import Mistake
+from keepiton.base.errors import UserError
 from keepiton.base.types import clean
 from keepiton.compare import MAX_BYTES, MAX_SERIES, READERS, read
 from keepiton.compare.values import MAX_POINTS
-from keepiton.report.types import Series
+from keepiton.report.types import ExternalSeries
 
 HERE = Path(__file__).parent / "data" / "others"
 """Files in the published shapes, written by hand for these tests; the figures are invented."""
@@ -34,7 +34,7 @@ def written(folder: Path, content: object) -> Path:
 
 def mistake(folder: Path, content: object) -> str:
     path = written(folder, content)
-    with pytest.raises(Mistake) as raised:
+    with pytest.raises(UserError) as raised:
         read(path)
     said = str(raised.value)
     assert said.startswith(f"{path}:")
@@ -64,11 +64,11 @@ def traffic(times: list[object], values: list[object], name: str = "serie_0") ->
     return {"success": True, "result": {name: {"timestamps": times, "values": values}, "meta": {}}}
 
 
-def values(series: Series) -> list[float | None]:
+def values(series: ExternalSeries) -> list[float | None]:
     return [value for _, value in series.points]
 
 
-def starts(series: Series) -> list[float]:
+def starts(series: ExternalSeries) -> list[float]:
     return [(at - START).total_seconds() for at, _ in series.points]
 
 
@@ -217,9 +217,9 @@ def test_each_mistake_names_the_place_and_the_remedy(
 
 
 def test_what_cannot_be_read_or_is_too_large_is_a_mistake(tmp_path: Path) -> None:
-    with pytest.raises(Mistake, match=r"nowhere: cannot be read: No such file"):
+    with pytest.raises(UserError, match=r"nowhere: cannot be read: No such file"):
         read(tmp_path / "nowhere")
-    with pytest.raises(Mistake, match=r"cannot be read: Is a directory"):
+    with pytest.raises(UserError, match=r"cannot be read: Is a directory"):
         read(tmp_path)
     said = mistake(tmp_path, b" " * (MAX_BYTES + 1))
     assert said == " larger than 10 MiB; ask the source for a shorter time"
@@ -237,10 +237,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("others")
 
 
-def gives(path: Path) -> tuple[tuple[Series, ...], str]:
+def gives(path: Path) -> tuple[tuple[ExternalSeries, ...], str]:
     try:
         return read(path), ""
-    except Mistake as exc:
+    except UserError as exc:
         return (), str(exc)
 
 

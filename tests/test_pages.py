@@ -25,10 +25,10 @@ from keepiton.report import phrases, status
 from keepiton.report.build import build
 from keepiton.report.defang import defang
 from keepiton.report.formats import RENDERERS, STATUS
-from keepiton.report.json import States, Whole
+from keepiton.report.json import ReportDocument, StatusDocument
 from keepiton.report.phrases import Report
-from keepiton.report.types import Sealed, Series
-from keepiton.storage.rounds import Rows
+from keepiton.report.types import ExternalSeries, FileSeal
+from keepiton.storage.rounds import ReadResult
 from timelines import START, STEP, Watch, rounds
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -81,7 +81,7 @@ def a_report(code: str = "en", *, hostile: bool = False) -> Report:
     """Build a report of these days with an event and other people's figures."""
     hours = [(START + timedelta(hours=n), 0.5 if n % 7 else None) for n in range(DAYS * 24)]
     made = build(
-        Rows(rounds(*watches(hostile=hostile)), files=N * 3, unsealed=1, bad_lines={}),
+        ReadResult(rounds(*watches(hostile=hostile)), files=N * 3, unsealed=1, bad_lines={}),
         MINSK,
         START + N * STEP,
         most=240,
@@ -89,11 +89,13 @@ def a_report(code: str = "en", *, hostile: bool = False) -> Report:
         event=EVENT,
         events=(EVENT,),
         others=(
-            Series("IODA", "bgp, BY" + (clean(HOSTILE) if hostile else ""), tuple(hours), 3600.0),
+            ExternalSeries(
+                "IODA", "bgp, BY" + (clean(HOSTILE) if hostile else ""), tuple(hours), 3600.0
+            ),
         ),
     )
     assert made
-    sealed = Sealed("v-one", made.windows[0].witnesses[0].file, "0" * 64)
+    sealed = FileSeal("v-one", made.windows[0].evidence[0].file, "0" * 64)
     return replace(made, sealed=(sealed,))
 
 
@@ -183,7 +185,7 @@ def test_the_page_says_what_it_must() -> None:
         "Times are Europe/Minsk, in brackets UTC.",
         "v-three",
         "recovery_s=14400",
-        made.windows[0].witnesses[0].file,
+        made.windows[0].evidence[0].file,
         "0" * 64,
         "Before, during and after: A vote",
         "IODA: bgp, BY",
@@ -211,11 +213,11 @@ def test_times_are_in_the_zone_and_utc_also_over_midnight() -> None:
 def test_events_change_nothing_of_what_is_found() -> None:
     with_event = a_report()
     made = build(
-        Rows(rounds(*watches()), files=1, unsealed=0, bad_lines={}), MINSK, START + N * STEP
+        ReadResult(rounds(*watches()), files=1, unsealed=0, bad_lines={}), MINSK, START + N * STEP
     )
     assert made
     assert made.windows == with_event.windows
-    assert made.findings.own_lines == with_event.findings.own_lines
+    assert made.detection.vantage_outages == with_event.detection.vantage_outages
 
 
 @pytest.mark.parametrize("form", ["table", "md", "html", "disclosure", "disclosure-html"])
@@ -226,9 +228,9 @@ def test_every_text_tells_the_comparison(form: str) -> None:
 
 
 def test_an_event_is_compared_with_the_time_around_it() -> None:
-    rows = [phrases.contrast(one, a_report()) for one in a_report().findings.contrasts]
+    rows = [phrases.comparison_cells(one, a_report()) for one in a_report().detection.comparisons]
     (alpha,) = (row for row in rows if row[:2] == ["alpha", "outside"])
-    assert len(alpha) == len(phrases.CONTRAST_HEADER)
+    assert len(alpha) == len(phrases.COMPARISON_HEADER)
     assert alpha[2].startswith("100%")
     assert re.match(r"8\d% \(\d+ rounds\)", alpha[3])
     assert re.match(r"-1\d points \(-\d+ to -?\d+\)", alpha[5])
@@ -335,7 +337,7 @@ def test_the_published_schemas_are_those_of_the_json() -> None:
         jsonschema.validate(json.loads(text), json.loads((DOCS / name).read_text()))
 
 
-SCHEMAS = {"report.schema.json": Whole, "status.schema.json": States}
+SCHEMAS = {"report.schema.json": ReportDocument, "status.schema.json": StatusDocument}
 
 
 def publish() -> None:
@@ -426,7 +428,7 @@ def test_what_is_defanged_is_so_on_pages_too() -> None:
 def now_report(code: str = "en", by: str = "operator") -> Report:
     """Build what status shows, an hour after the last run."""
     made = build(
-        Rows(rounds(*watches()), files=1, unsealed=0, bad_lines={}),
+        ReadResult(rounds(*watches()), files=1, unsealed=0, bad_lines={}),
         MINSK,
         START + (N + 3) * STEP,
         by=by,  # type: ignore[arg-type]
@@ -462,12 +464,12 @@ def test_a_trend_tells_answers_from_failures_from_silence_from_not_knowing() -> 
     marks = "." * 36 + "x" * 12 + " " * 24 + "." * 36 + "x." * 18
     line = "." * 72 + "." * 18 + "x" * 18 + "." * 36
     made = build(
-        Rows(rounds(Watch("v1", {"a@alpha": marks}, line=line)), 1, 0, {}),
+        ReadResult(rounds(Watch("v1", {"a@alpha": marks}, line=line)), 1, 0, {}),
         UTC,
         START + 143 * STEP,
     )
     assert made
-    (one,) = (one for one in made.findings.statuses if one.subject == "alpha")
+    (one,) = (one for one in made.detection.statuses if one.subject == "alpha")
     drawn = phrases.strip(one.trend, 24)
     assert len(drawn) == 24
     assert drawn[:5] == "█" * 5
@@ -481,13 +483,13 @@ def test_states_by_stage_and_by_vantage() -> None:
     marks = "." * 30 + "d" * 6
     watch = Watch("v1", {f"{n}@alpha": marks for n in "abc"}, line="." * 36)
     other = Watch("v2", {f"{n}@alpha": "." * 36 for n in "abc"}, line="." * 30 + "x" * 6)
-    rows = Rows(rounds(watch, other), 1, 0, {})
+    rows = ReadResult(rounds(watch, other), 1, 0, {})
     now = START + 36 * STEP
 
     def told(by: str) -> dict[str, str]:
         made = build(rows, UTC, now, by=by)  # type: ignore[arg-type]
         assert made
-        return {one.subject: one.state for one in made.findings.statuses}
+        return {one.subject: one.state for one in made.detection.statuses}
 
     assert told("stage")["dns"] in ("disrupted", "partly")
     assert told("stage")["tcp"] == "up"

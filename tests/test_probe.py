@@ -24,7 +24,7 @@ from keepiton.probe import context as world
 from keepiton.probe import dns as dns_stage
 from keepiton.probe import target as chain
 from keepiton.probe.context import Settings
-from keepiton.probe.runner import Pace, Progress, Runner
+from keepiton.probe.runner import Progress, RateLimiter, Runner
 from keepiton.storage.rows import Measurement
 
 RUN = "0123456789ab"
@@ -50,7 +50,7 @@ def probed(
     rows: list[Measurement] = []
 
     async def run() -> Progress:
-        return await Runner(RUN, targets, perspective, settings(**changes), rows.append).go()
+        return await Runner(RUN, targets, perspective, settings(**changes), rows.append).run_all()
 
     return rows, asyncio.run(run())
 
@@ -117,7 +117,7 @@ def test_one_connection_three_observations(authority: trustme.CA, roots: Path) -
     assert (http_row.status, http_row.body_length, http_row.server) == (200, 5, "test")
     assert server.requests[0].startswith(b"GET /page?x=1 HTTP/1.1\r\nHost: 127.0.0.1:")
     assert b"keepiton" not in server.requests[0].lower(), "inside, traffic looks ordinary"
-    assert progress.line == "up"
+    assert progress.connectivity == "up"
     assert all(row.duration_ms is not None and row.at.tzinfo is UTC for row in site)
 
 
@@ -241,7 +241,7 @@ def test_pinned_addresses_are_tried_even_when_the_name_is_gone() -> None:
         rows, progress = probed([target, control(good.port)], resolvers=(resolver,))
     stages = {(row.stage, row.failure) for row in of(rows, "site")}
     assert stages == {("dns", "dns_nxdomain_error"), ("tcp", None), ("http", None)}
-    assert progress.done[0].state == "ok"
+    assert progress.results[0].state == "ok"
 
 
 def test_a_forged_signature_without_a_key_hint_is_an_unknown_authority(
@@ -287,7 +287,7 @@ def test_both_families_are_tried_and_told_apart() -> None:
     assert (families["literal"], families["named"], families["four"]) == (6, 6, 4)
     half = {(row.family, row.failure) for row in of(rows, "half") if row.stage == "tcp"}
     assert half == {(4, None), (6, "connection_refused")}
-    assert {one.state for one in progress.done} == {"ok"}, "one address that answers is enough"
+    assert {one.state for one in progress.results} == {"ok"}, "one address that answers is enough"
     assert six.requests[0].split(b"\r\n")[1] == f"Host: [::1]:{six.port}".encode()
 
 
@@ -308,7 +308,7 @@ def test_what_came_instead_of_an_answer_is_named_to_the_end(
         resolver = dns_stage.Resolver("x", "udp", ("127.0.0.1",), port)
         target = Target(id="site", url="http://site.example/")
         given = settings(resolvers=(resolver,))
-        await Runner(RUN, [target], "outside", given, rows.append).go()
+        await Runner(RUN, [target], "outside", given, rows.append).run_all()
         transport.close()
         return rows
 
@@ -512,10 +512,10 @@ def test_a_burst_of_failures_makes_it_look_at_its_own_line_again(
     with loopback.serving(loopback.answering(loopback.page())) as good:
         targets = [Target(id=f"t{n}", url=f"http://127.0.0.1:{dead}/{n}") for n in range(30)]
         _, progress = probed([*targets, control(good.port)])
-        assert len(progress.lines) > 2
+        assert len(progress.connectivities) > 2
         healthy = [Target(id=f"t{n}", url=f"http://127.0.0.1:{good.port}/{n}") for n in range(30)]
         _, progress = probed([*healthy, control(good.port)])
-        assert len(progress.lines) == 2
+        assert len(progress.connectivities) == 2
 
 
 def test_the_byte_cap_ends_the_run_and_says_so() -> None:
@@ -588,11 +588,11 @@ def test_turns_come_at_the_rate_and_no_faster() -> None:
     waits: list[float] = []
 
     async def run() -> None:
-        pace = Pace(50.0)
+        pace = RateLimiter(50.0)
         loop = asyncio.get_running_loop()
         began = loop.time()
         for _ in range(6):
-            await pace.turn()
+            await pace.acquire()
             waits.append(loop.time() - began)
 
     asyncio.run(run())

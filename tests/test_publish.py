@@ -120,8 +120,8 @@ def test_a_report_of_an_event_compares_it_in_the_readers_language(
     done = keepiton("report", str(results), "--event", "referendum-2022", "--format", "json")
     whole = json.loads(done.stdout)
     assert whole["event"] == "referendum-2022"
-    assert {one["subject"] for one in whole["contrasts"]} >= {"alpha", "beta"}
-    assert {tuple(one["thin"]) for one in whole["contrasts"]} == {
+    assert {one["subject"] for one in whole["comparisons"]} >= {"alpha", "beta"}
+    assert {tuple(one["insufficient"]) for one in whole["comparisons"]} == {
         ("too little seen before", "too little seen after")
     }
 

@@ -14,7 +14,7 @@ import pytest
 from keepiton.base.language import ENGLISH
 from keepiton.base.types import clean
 from keepiton.detect import Policy
-from keepiton.detect.types import Window, Witness
+from keepiton.detect.types import EvidenceRow, Window
 from keepiton.report import phrases
 from keepiton.report.build import build
 from keepiton.report.coarsen import coarsen
@@ -23,7 +23,7 @@ from keepiton.report.defang import defang, name
 from keepiton.report.formats import RENDERERS
 from keepiton.report.markdown import escape
 from keepiton.report.phrases import Report
-from keepiton.storage.rounds import Rows
+from keepiton.storage.rounds import ReadResult
 from timelines import START, STEP, Watch, only, rounds
 
 TEXTS = [form for form in RENDERERS if form != "png"]
@@ -34,8 +34,8 @@ AFTER = 36 + 6 + 36
 """Runs of a whole timeline; what is reported begins at 14:02."""
 
 
-def rows(*watches: Watch) -> Rows:
-    return Rows(rounds(*watches), files=7, unsealed=1, bad_lines={})
+def rows(*watches: Watch) -> ReadResult:
+    return ReadResult(rounds(*watches), files=7, unsealed=1, bad_lines={})
 
 
 def a_report(
@@ -84,7 +84,7 @@ def test_the_table_says_when_how_long_for_whom_and_what_would_refute_it() -> Non
 
 def test_a_witness_is_told_with_its_line_where_that_is_known() -> None:
     made = a_report()
-    window = replace(only(made.findings), witnesses=(Witness("x.jsonl", "r", "t", 17),))
+    window = replace(only(made.detection), evidence=(EvidenceRow("x.jsonl", "r", "t", 17),))
     text = written("table", replace(made, windows=(window,)))
     assert "  witness    x.jsonl:17 (t)\n" in text
 
@@ -128,16 +128,16 @@ def test_no_window_is_not_called_all_well(form: str) -> None:
 @pytest.mark.parametrize("form", TEXTS)
 def test_hostile_names_do_no_harm_anywhere(form: str) -> None:
     made = a_report(target=clean(HOSTILE))
-    window = only(made.findings)
-    witness = replace(window.witnesses[0], file=clean("=x" + HOSTILE))
-    made = replace(made, windows=(replace(window, witnesses=(witness,)),))
+    window = only(made.detection)
+    witness = replace(window.evidence[0], file=clean("=x" + HOSTILE))
+    made = replace(made, windows=(replace(window, evidence=(witness,)),))
     text = written(form, made)
     assert "\x1b" not in text
     assert "\u202e" not in text
     if form == "csv":
         (row,) = csv.DictReader(io.StringIO(text))
         assert row["subject"].startswith("'=cmd")
-        assert row["witnesses"].startswith("'=x")
+        assert row["evidence"].startswith("'=x")
         assert not [one for one in row.values() if one.startswith(("=", "+", "-", "@"))]
     if form == "md":
         assert "<script>" not in text
@@ -168,8 +168,8 @@ def test_json_is_whole_and_csv_opens_in_a_spreadsheet() -> None:
     assert window["start_latest"].startswith("2022-02-27T14:02:46")
     assert window["failures"] == {"tcp generic_timeout_error": 6}
     assert window["verdict"] == "unreachable from outside; no data from inside"
-    assert (window["words"], window["confidence"]) == ("likely", 0.8)
-    assert [one["target"] for one in window["witnesses"]] == ["www.a.example"] * 2
+    assert (window["confidence_label"], window["confidence"]) == ("likely", 0.8)
+    assert [one["target"] for one in window["evidence"]] == ["www.a.example"] * 2
     assert whole["policy"] == asdict(Policy())
     (row,) = csv.DictReader(io.StringIO(written("csv", a_report())))
     assert tuple(row) == HEADER
@@ -185,9 +185,9 @@ def test_own_line_windows_are_told_apart_from_windows() -> None:
     made = a_report(marks, line="." * 36 + OUT + "." * 36)
     whole = json.loads(written("json", made))
     assert whole["windows"] == []
-    (window,) = whole["own_lines"]
+    (window,) = whole["vantage_outages"]
     assert (window["scope"], window["subject"]) == ("own_line", "v1")
-    assert [one["line"] for one in whole["looks"]] == ["down"]
+    assert [one["connectivity"] for one in whole["connectivity_periods"]] == ["down"]
     assert csv_rows(made) == []
     for form in ("table", "md"):
         text = written(form, made)
@@ -214,7 +214,7 @@ def test_only_what_was_asked_for_is_told_and_found_with_all_there_is() -> None:
     cut = Watch("v1", {"a@alpha": CALM + OUT + CALM}, line=CALM + OUT + CALM)
     masked = build(rows(cut), UTC, now, targets=("a",))
     assert masked
-    assert (masked.windows, len(masked.own_lines)) == ((), 1)
+    assert (masked.windows, len(masked.vantage_outages)) == ((), 1)
     early, late = START + 10 * STEP, START + 60 * STEP
     for span, count in (
         ((early, late), 1),
@@ -241,14 +241,14 @@ def test_coarse_times_stay_true_and_give_no_exact_one_away() -> None:
     assert (one.end_latest or START) <= other.end_latest
     (gap,), (wide,) = one.gaps, other.gaps
     assert wide[0] <= gap[0] < gap[1] <= wide[1]
-    assert (other.id, other.witnesses, other.on_mark) == ("", (), False)
+    assert (other.id, other.evidence, other.starts_on_half_hour) == ("", (), False)
     clock = re.compile(r"\d\d:(\d\d)(?::(\d\d(?:\.\d+)?))?")
     for form in TEXTS:
         text = written(form, rough)
         assert {found.group(1) for found in clock.finditer(text)} <= {"00"}, form
         assert {float(found.group(2) or 0) for found in clock.finditer(text)} <= {0.0}, form
         assert one.id not in text
-        for witness in one.witnesses:
+        for witness in one.evidence:
             assert witness.file not in text
             assert witness.run not in text
 
@@ -256,10 +256,10 @@ def test_coarse_times_stay_true_and_give_no_exact_one_away() -> None:
 def test_own_line_windows_are_made_coarse_too() -> None:
     exact = a_report(line="." * 36 + OUT + "." * 36)
     rough = coarsen(exact, timedelta(hours=1))
-    assert exact.own_lines
-    assert {one.start_latest.minute for one in rough.own_lines} == {0}
+    assert exact.vantage_outages
+    assert {one.start_latest.minute for one in rough.vantage_outages} == {0}
     text = written("json", rough)
-    assert exact.own_lines[0].id not in text
+    assert exact.vantage_outages[0].id not in text
     assert "14:02" not in text
 
 
@@ -272,8 +272,8 @@ def test_defanged_names_are_no_links() -> None:
 
 
 def test_durations_are_ranges_or_lower_bounds() -> None:
-    whole = only(a_report().findings)
-    open_end = only(a_report(CALM + OUT).findings)
+    whole = only(a_report().detection)
+    open_end = only(a_report(CALM + OUT).detection)
     assert re.fullmatch(r"50 min to \d+ min", phrases.duration(whole, ENGLISH))
     assert phrases.duration(open_end, ENGLISH) == "at least 50 min"
     assert phrases.ended(open_end, a_report()) == "not yet at 27 Feb 2022, 14:52 (last observation)"
@@ -285,12 +285,12 @@ def test_terminal_escapes_and_direction_marks_are_cleaned() -> None:
 
 
 def test_a_period_in_hours_reads_as_hours() -> None:
-    window = only(a_report(CALM + "x" * 31 + CALM).findings)
+    window = only(a_report(CALM + "x" * 31 + CALM).detection)
     assert re.fullmatch(r"(4 hr \d+ min|5 hr) to 5 hr \d+ min", phrases.duration(window, ENGLISH))
 
 
 def test_came_and_went_and_slow_are_said() -> None:
-    slow = only(a_report(CALM + CALM + "~" * 8 + CALM).findings)
+    slow = only(a_report(CALM + CALM + "~" * 8 + CALM).detection)
     assert phrases.kind(slow, ENGLISH).startswith("degraded, ")
     assert "8 of 8 rounds slow" in phrases.evidence(slow, ENGLISH)
     assert phrases.refuted_by(slow, ENGLISH).startswith("answers as fast as usual")

@@ -19,11 +19,11 @@ from pydantic import TypeAdapter
 import loopback
 import timelines
 from conftest import Command
-from keepiton.base.errors import Mistake
+from keepiton.base.errors import UserError
 from keepiton.detect import Policy, detect
 from keepiton.storage import reader, state
 from keepiton.storage import writer as write
-from keepiton.storage.rounds import DEAD, NO_CLOCK, TRIED
+from keepiton.storage.rounds import FAILED, NO_CLOCK, TRIED
 from keepiton.storage.rows import End, ListUsed, Measurement, Run
 from lab import KEEPITON
 from timelines import START, STEP, Watch, plain, rounds, said
@@ -152,7 +152,7 @@ def lines_of(
     run: str, vantage: str = "v1", *, ok: bool = True, checks: tuple[bool, ...] = (True, True)
 ) -> list[str]:
     """Write a run by hand: looks at two controls, one target after the first look."""
-    head = a_run(run, vantage).encoded().decode().strip()
+    head = a_run(run, vantage).to_json_line().decode().strip()
     rows = []
     for check, line_ok in enumerate(checks):
         rows += [
@@ -185,7 +185,7 @@ def lines_of(
             failure=None if ok else "connection_refused",
         ),
     )
-    return [head, *(row.encoded().decode().strip() for row in rows)]
+    return [head, *(row.to_json_line().decode().strip() for row in rows)]
 
 
 def reached(*files: str) -> dict[str, bool | None]:
@@ -278,7 +278,7 @@ def test_a_lie_beside_an_empty_answer_keeps_its_name(tmp_path: Path) -> None:
     folded = reader.read([str(writer.part)]).rounds
     assert [str(folded.whys[one]) for one in folded.why] == ["dns dns_bogon_error"]
     (flags,) = folded.flags
-    assert flags & DEAD
+    assert flags & FAILED
     assert flags & TRIED["dns"]
     assert not flags & TRIED["tcp"]
 
@@ -365,21 +365,21 @@ def test_forms_and_folders_mix_and_copies_count_once(tmp_path: Path, runs: list[
 def test_a_folder_and_a_file_that_is_not_there(tmp_path: Path) -> None:
     (tmp_path / "other.txt").write_text("x")
     assert reader.find([tmp_path]) == []
-    with pytest.raises(Mistake, match="no such file or folder"):
+    with pytest.raises(UserError, match="no such file or folder"):
         reader.find([tmp_path / "nowhere"])
 
 
-@pytest.mark.parametrize("form", reader.FORMS)
+@pytest.mark.parametrize("form", reader.EXTENSIONS)
 def test_a_file_that_is_none_of_its_form_is_named_and_no_traceback(
     tmp_path: Path, form: str
 ) -> None:
     path = tmp_path / ("x" + form)
     path.write_bytes(b"\x00garbage, " * 100)
-    if form in reader.PLAIN:
+    if form in reader.PLAIN_EXTENSIONS:
         got = reader.read([str(path)])
         assert (len(got.rounds), got.bad_lines) == (0, {path.name: 1})
         return
-    with pytest.raises(Mistake, match="x" + form.replace(".", r"\.")):
+    with pytest.raises(UserError, match="x" + form.replace(".", r"\.")):
         reader.read([str(path)])
 
 
@@ -408,7 +408,7 @@ def test_garbage_is_left_out_counted_and_named(tmp_path: Path) -> None:
     rows = reader.read([file])
     assert said(rows.rounds) == {(run, "t"): False}
     assert rows.bad_lines == {"x.jsonl": 8}
-    assert all("\x1b" not in complaint for complaint in rows.complaints())
+    assert all("\x1b" not in complaint for complaint in rows.warnings())
 
 
 @pytest.mark.parametrize(
@@ -431,7 +431,7 @@ def test_a_strangers_file_says_nothing_it_should_not(
 
 
 def test_a_newer_format_is_refused_by_name(tmp_path: Path) -> None:
-    line = a_run().encoded().decode().replace('"format":1', '"format":2').strip()
+    line = a_run().to_json_line().decode().replace('"format":1', '"format":2').strip()
     with pytest.raises(Exception, match="written by a newer keepiton"):
         reader.read([written(tmp_path, "x.jsonl", line)])
 
@@ -582,7 +582,7 @@ def test_a_read_only_folder_is_exit_5_and_names_the_place(
 
 
 def test_state_is_replaced_whole_and_a_damaged_one_is_named(tmp_path: Path) -> None:
-    memory = state.State(vantage="v-1", chain={"v-1": "a" * 64})
+    memory = state.DataFolderState(vantage="v-1", chain={"v-1": "a" * 64})
     state.save(tmp_path, memory)
     assert state.load(tmp_path) == memory
     assert (tmp_path / state.FILE).stat().st_mode & 0o777 == 0o600
@@ -593,8 +593,8 @@ def test_state_is_replaced_whole_and_a_damaged_one_is_named(tmp_path: Path) -> N
 
 def test_a_clock_that_jumps_back_does_not_lock_targets_out(tmp_path: Path) -> None:
     del tmp_path
-    memory = state.State()
-    memory.note_asked(["t"], AT)
+    memory = state.DataFolderState()
+    memory.note_probed(["t"], AT)
     assert memory.too_soon(["t"], AT.replace(minute=1)) == AT.replace(minute=5)
     assert memory.too_soon(["t"], AT.replace(minute=6)) is None
     assert memory.too_soon(["t"], AT.replace(year=2021)) is None
@@ -603,7 +603,7 @@ def test_a_clock_that_jumps_back_does_not_lock_targets_out(tmp_path: Path) -> No
 
 def test_duckdb_fetches_nothing_by_itself() -> None:
     """It would load and install extensions from the network when a query seems to want them."""
-    database = reader.opened()
+    database = reader.connect()
     shown = ("enable_progress_bar",)
     for name in ("autoinstall_known_extensions", "autoload_known_extensions", *shown):
         assert database.execute(f"select current_setting('{name}')").fetchone() == (False,)

@@ -21,13 +21,13 @@ import pytest
 import lab as lab_module
 import loopback
 from conftest import HERE, Command
-from keepiton.base.errors import Mistake
+from keepiton.base.errors import UserError
 from keepiton.commands import schedule_expiry
 from keepiton.commands.schedule import NAMES
 from keepiton.operate.schedule import KINDS, cron, launchd, systemd, windows
 from keepiton.operate.schedule import job as jobs
 from keepiton.operate.schedule.job import DAY, EVERY, HOUR, Job
-from keepiton.storage.state import State
+from keepiton.storage.state import DataFolderState
 
 ODD, PLAIN = "my data 100% $HOME", "programs 100%"
 NOW = datetime(2026, 11, 26, 18, 13, 20, tzinfo=UTC)
@@ -103,7 +103,7 @@ def test_a_thousand_vantages_are_spread_evenly_and_each_begins_within_its_period
 def test_a_period_that_no_calendar_holds_is_refused_with_its_neighbours(
     text: str, said: str
 ) -> None:
-    with pytest.raises(Mistake, match=said):
+    with pytest.raises(UserError, match=said):
         jobs.period(text)
 
 
@@ -209,20 +209,20 @@ def test_a_command_is_the_same_in_every_kind(kind: str, tmp_path: Path) -> None:
     mark = jobs.MARK.search(texts[0])
     assert mark
     assert (mark["every"], mark["until"]) == ("10m", "2027-02-24")
-    data, options = jobs.taken_apart(words)
+    data, options = jobs.parse_words(words)
     assert (data, options) == (None if machine else made.data, made.options)
 
 
 def test_what_no_kind_can_hold_is_refused(tmp_path: Path) -> None:
     made = job(tmp_path)
     for kind in KINDS.values():
-        with pytest.raises(Mistake, match="control characters"):
+        with pytest.raises(UserError, match="control characters"):
             kind.files(replace(made, options=("a\nb",)))
-    with pytest.raises(Mistake, match="plainer"):
+    with pytest.raises(UserError, match="plainer"):
         systemd.of_user(replace(made, python="/opt/$x/python"))
-    with pytest.raises(Mistake, match="would replace"):
+    with pytest.raises(UserError, match="would replace"):
         windows.files(replace(made, data=Path("/a %TEMP% b")))
-    with pytest.raises(Mistake, match="longer than 999"):
+    with pytest.raises(UserError, match="longer than 999"):
         cron.files(replace(made, options=("x" * 999,)))
 
 
@@ -234,7 +234,7 @@ def test_the_machine_s_timer_is_refused_for_what_its_sandbox_hides(
         replace(job(tmp_path), python=place),
         replace(job(tmp_path), python="/usr/bin/env", options=(place,)),
     ):
-        with pytest.raises(Mistake, match="pipx install --global keepiton"):
+        with pytest.raises(UserError, match="pipx install --global keepiton"):
             KINDS["systemd-system"].install(made)
 
 
@@ -338,7 +338,7 @@ def test_what_is_installed_is_found_and_removed_and_another_s_file_is_left_alone
     assert not any(path.exists() for path in places)
     assert one.find() is None
     places[0].write_text("made by hand\n")
-    with pytest.raises(Mistake, match="not written by keepiton"):
+    with pytest.raises(UserError, match="not written by keepiton"):
         one.install(made)
     assert places[0].read_text() == "made by hand\n"
 
@@ -492,7 +492,9 @@ def test_a_run_without_any_stream_goes_its_way(tmp_path: Path) -> None:
     command += ["--data", str(tmp_path / "data"), "--until", "2020-01-01"]
     closed = f"{shlex.join(command)} <&- >&- 2>&-"
     assert subprocess.run(["sh", "-c", closed], check=False).returncode == 0
-    assert State.model_validate_json((tmp_path / "data/state.json").read_text()).ending
+    assert DataFolderState.model_validate_json(
+        (tmp_path / "data/state.json").read_text()
+    ).expiry_announced
 
 
 def test_a_real_run_after_the_last_day_sends_nothing_and_one_before_it_says_so(
@@ -517,14 +519,16 @@ def test_a_real_run_after_the_last_day_sends_nothing_and_one_before_it_says_so(
 UNTIL = date(2027, 2, 24)
 
 
-def end(memory: State, day: date, *, quiet: bool = True) -> bool:
+def end(memory: DataFolderState, day: date, *, quiet: bool = True) -> bool:
     """Ask on a day whether the schedule is over."""
     at = datetime(day.year, day.month, day.day, 23, 59, tzinfo=UTC)
     with click.Context(click.Command("probe")):
-        return schedule_expiry.over(UNTIL, memory, at, quiet=quiet)
+        return schedule_expiry.check_expiry(UNTIL, memory, at, quiet=quiet)
 
 
-def told(memory: State, capsys: pytest.CaptureFixture[str], first: date, days: int) -> list[int]:
+def told(
+    memory: DataFolderState, capsys: pytest.CaptureFixture[str], first: date, days: int
+) -> list[int]:
     """List the days, counted from the last one, on which something is said; asked twice each."""
     said = []
     for day in (first + timedelta(days=n) for n in range(days)):
@@ -534,27 +538,27 @@ def told(memory: State, capsys: pytest.CaptureFixture[str], first: date, days: i
         assert len(lines) <= 1
         assert all("keepiton schedule --install" in line for line in lines)
         said += [(UNTIL - day).days] * len(lines)
-        memory = State.model_validate_json(memory.model_dump_json())
+        memory = DataFolderState.model_validate_json(memory.model_dump_json())
     return said
 
 
 def test_a_schedule_ends_by_itself_and_says_so_before_each_time_once(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    memory = State()
+    memory = DataFolderState()
     assert told(memory, capsys, UNTIL - timedelta(days=90), 100) == [14, 7, 1, -1]
 
 
 def test_a_machine_that_slept_hears_the_nearest_word_only(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    assert told(State(), capsys, UNTIL - timedelta(days=5), 10) == [5, 1, -1]
+    assert told(DataFolderState(), capsys, UNTIL - timedelta(days=5), 10) == [5, 1, -1]
 
 
 def test_a_clock_that_is_years_ahead_for_one_run_ends_nothing_for_good(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    memory = State()
+    memory = DataFolderState()
     for wrong in (date(2031, 1, 1), date(1970, 1, 1), date(2031, 1, 2)):
         assert end(memory, wrong) == (wrong > UNTIL)
     assert len(capsys.readouterr().err.splitlines()) == 1
@@ -564,7 +568,7 @@ def test_a_clock_that_is_years_ahead_for_one_run_ends_nothing_for_good(
 
 
 def test_who_looks_on_hears_of_the_end_each_time(capsys: pytest.CaptureFixture[str]) -> None:
-    memory = State()
+    memory = DataFolderState()
     for _ in range(2):
         assert end(memory, UNTIL + timedelta(days=1), quiet=False)
         assert "This schedule ended with 2027-02-24" in capsys.readouterr().err
@@ -573,7 +577,7 @@ def test_who_looks_on_hears_of_the_end_each_time(capsys: pytest.CaptureFixture[s
 def test_what_was_said_of_an_earlier_schedule_is_forgotten(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    memory = State(ending={"2026-01-01 14": date(2025, 12, 20)})
+    memory = DataFolderState(expiry_announced={"2026-01-01 14": date(2025, 12, 20)})
     end(memory, UNTIL)
     assert "ends today" in capsys.readouterr().err
-    assert list(memory.ending) == ["2027-02-24 1"]
+    assert list(memory.expiry_announced) == ["2027-02-24 1"]

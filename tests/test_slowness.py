@@ -71,7 +71,7 @@ def test_what_was_measured_while_the_loop_was_late_is_marked() -> None:
     async def run(**ports: int) -> Runner:
         targets = [Target(id=name, url=f"http://127.0.0.1:{port}/") for name, port in ports.items()]
         runner = Runner(RUN, [*targets, control(good.port)], "outside", settings(), store)
-        await runner.go()
+        await runner.run_all()
         return runner
 
     with (

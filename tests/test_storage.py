@@ -27,14 +27,14 @@ import lab as lab_module
 from conftest import Command
 from keepiton.archive import export, info, pack, prune
 from keepiton.archive import verify as verifying
-from keepiton.base.errors import Mistake
+from keepiton.base.errors import UserError
 from keepiton.cli import common
 from keepiton.commands import retention
 from keepiton.detect import Policy, detect
 from keepiton.storage import evidence, lock, reader, runs, state
 from keepiton.storage import writer as write
 from keepiton.storage.cache import Cache
-from keepiton.storage.rounds import Rows
+from keepiton.storage.rounds import ReadResult
 from keepiton.storage.rows import ListUsed, Measurement, Run
 from timelines import said
 
@@ -134,22 +134,22 @@ HOSTILE = [
 def bytes_of(folder: Path) -> dict[str, bytes]:
     """Give what every run of a folder holds, as the program reads it."""
     found: dict[str, bytes] = {}
-    for one in runs.held(reader.find([folder])):
-        told = runs.content(one)
+    for one in runs.list_runs(reader.find([folder])):
+        told = runs.read_content(one)
         assert found.setdefault(one.name, told) == told
     return found
 
 
-def packed(data: Path, until: date = LATER) -> list[pack.Packed]:
-    return [pack.pack(target, found) for target, found in pack.due(data, until).items()]
+def packed(data: Path, until: date = LATER) -> list[pack.PackedDay]:
+    return [pack.pack(target, found) for target, found in pack.days_due(data, until).items()]
 
 
-def same(one: Rows, other: Rows) -> None:
+def same(one: ReadResult, other: ReadResult) -> None:
     mine, theirs = one.rounds.columns(), other.rounds.columns()
     for name in mine:
-        if name != "took_ms":
+        if name != "latency_ms":
             assert np.array_equal(mine[name], theirs[name]), name
-    assert np.array_equal(mine["took_ms"], theirs["took_ms"], equal_nan=True)
+    assert np.array_equal(mine["latency_ms"], theirs["latency_ms"], equal_nan=True)
     assert sum(one.bad_lines.values()) == sum(other.bad_lines.values())
     assert one.unsealed == other.unsealed
 
@@ -169,7 +169,7 @@ def test_a_packed_day_gives_every_line_back_and_the_same_rounds(tmp_path: Path) 
     files = reader.find([tmp_path])
     assert len(files) == 3  # and the day that is not old yet, as it was
     assert bytes_of(tmp_path) == before
-    for one in runs.held(files):
+    for one in runs.list_runs(files):
         lines = before[one.name].splitlines(keepends=True)
         if one.path.endswith(".parquet"):
             told = duckdb.execute(
@@ -210,14 +210,14 @@ def test_whatever_bytes_a_run_holds_it_comes_back(
     before = bytes_of(data)
     try:
         rows = reader.read(reader.find([data]))
-    except Mistake:  # of a newer version, it says
+    except UserError:  # of a newer version, it says
         rows = None
     (made,) = packed(data)
     assert (made.runs, made.left) == (len(hostile), ())
     assert bytes_of(data) == before
     if rows:
         same(rows, reader.read(reader.find([data])))
-    kinds = {one.kind for one in verifying.verify(reader.find([data])).found}
+    kinds = {one.kind for one in verifying.verify(reader.find([data])).problems}
     assert not kinds & {"columns", "unreadable", "seal", "missing"}
     shutil.rmtree(data)
 
@@ -315,9 +315,9 @@ def test_late_runs_join_their_day_and_what_differs_or_is_not_whole_stays(tmp_pat
     assert {one.name for one in paths[0].parent.iterdir()} == {
         made.path.name, paths[3].name, cut.name, part.name, own.name,
     }  # fmt: skip
-    assert dict(runs.contents(str(made.path)))[paths[1].name] == late
+    assert dict(runs.iter_contents(str(made.path)))[paths[1].name] == late
     verdict = verifying.verify(reader.find([tmp_path]))
-    assert "copies_differ" in [one.kind for one in verdict.found]
+    assert "copies_differ" in [one.kind for one in verdict.problems]
     for one in (paths[3], cut, part):
         one.unlink()
     assert not verifying.verify(reader.find([tmp_path])).faults
@@ -335,12 +335,12 @@ def test_a_packed_day_is_read_like_any_other(tmp_path: Path) -> None:
     same(plain, reader.read(files))
     cache = Cache(tmp_path)
     same(plain, reader.read(files, cache))
-    assert not reader._kept({"20220227": [str(made.path)]}, cache)[0]  # noqa: SLF001 - other files
+    assert not reader._cached({"20220227": [str(made.path)]}, cache)[0]  # noqa: SLF001 - other files
     same(plain, reader.read(files, cache))
     made.path.write_bytes(b"no Parquet")
     late = reader.read(reader.find([data]), since=DAY + timedelta(days=4))
     assert len(late.rounds) == len(plain.rounds) / 2
-    with pytest.raises(Mistake, match="cannot be read"):
+    with pytest.raises(UserError, match="cannot be read"):
         reader.read(reader.find([data]))
 
 
@@ -350,7 +350,9 @@ def test_a_file_that_is_packed_while_a_report_reads_is_named(tmp_path: Path) -> 
     files = reader.find([tmp_path])
     packed(tmp_path)
     for listed in (files, files[:1]):
-        with pytest.raises(Mistake, match="went away meanwhile, packed or removed; run this again"):
+        with pytest.raises(
+            UserError, match="went away meanwhile, packed or removed; run this again"
+        ):
             reader.read(listed)
 
 
@@ -366,18 +368,18 @@ def test_witnesses_and_seals_are_found_inside_a_packed_day(tmp_path: Path) -> No
     windows = found.windows
     assert windows
     files = reader.find([tmp_path])
-    located, hashed = evidence.locate(windows, files), evidence.seal(windows, files)
-    assert any(one.line for window in located for one in window.witnesses)
+    located, hashed = evidence.find_lines(windows, files), evidence.find_seals(windows, files)
+    assert any(one.line for window in located for one in window.evidence)
     packed(tmp_path)
     files = reader.find([tmp_path])
     assert len(files) == 2
-    assert evidence.locate(windows, files) == located
-    assert set(evidence.seal(windows, files)) == set(hashed)
+    assert evidence.find_lines(windows, files) == located
+    assert set(evidence.find_seals(windows, files)) == set(hashed)
 
 
 def test_only_one_works_in_a_folder_at_a_time(tmp_path: Path, keepiton: Command) -> None:
     chain(tmp_path / "data", 1)
-    with lock.held(tmp_path / "data"):
+    with lock.hold(tmp_path / "data"):
         for words in (["compact"], ["prune", "--keep", "90d", "--yes"]):
             done = keepiton("results", *words)
             assert (done.returncode, "another run is under way" in done.stderr) == (75, True)
@@ -399,10 +401,10 @@ def test_the_oldest_days_go_and_nothing_unsealed_or_of_today(tmp_path: Path) -> 
     paths = a_year(tmp_path)
     today = (DAY + timedelta(days=9)).date()
     size = paths[0].stat().st_size
-    taken = prune.taken(tmp_path)
+    taken = prune.bytes_used(tmp_path)
 
     def days(age: timedelta | None = None, size: int | None = None) -> list[int]:
-        found = prune.too_much(tmp_path, today, age, size)
+        found = prune.days_to_prune(tmp_path, today, age, size)
         return [(one.day - DAY.date()).days for one in found]
 
     assert days(timedelta(days=6)) == [0, 1, 2]
@@ -410,7 +412,7 @@ def test_the_oldest_days_go_and_nothing_unsealed_or_of_today(tmp_path: Path) -> 
     assert days(None, taken - 1) == [0]
     assert days(None, taken - 2 * size) == [0, 1]
     assert days(None, 0) == list(range(9))
-    assert prune.remove(prune.too_much(tmp_path, today, max_size=0)) == 9 * size
+    assert prune.remove(prune.days_to_prune(tmp_path, today, max_size=0)) == 9 * size
     left = sorted(one.name for one in tmp_path.rglob("*") if one.is_file())
     assert left == sorted(
         [paths[9].name, "notes.txt", paths[0].name.replace("T00", "T01") + ".part"]
@@ -447,28 +449,28 @@ def test_an_unattended_folder_is_looked_after_once_a_day(
     now = DAY + timedelta(days=9, hours=1)
     week = timedelta(days=7)
     monkeypatch.setattr(retention, "find_spec", lambda _: None)  # as on Android
-    retention.look_after(tmp_path, now, None, None, week)
+    retention.maintain(tmp_path, now, None, None, week)
     assert not list(tmp_path.rglob("*.parquet"))
     monkeypatch.undo()
-    retention.look_after(tmp_path, now, None, None, week)  # it was done today
+    retention.maintain(tmp_path, now, None, None, week)  # it was done today
     assert not list(tmp_path.rglob("*.parquet"))
     monkeypatch.setattr(retention, "BUDGET_S", -1.0)
-    retention.look_after(tmp_path, now + timedelta(days=1), None, None, week)
+    retention.maintain(tmp_path, now + timedelta(days=1), None, None, week)
     monkeypatch.undo()
-    retention.look_after(tmp_path, now + timedelta(days=1), None, None, week)  # goes on
+    retention.maintain(tmp_path, now + timedelta(days=1), None, None, week)  # goes on
     assert sorted(one.name[:8] for one in tmp_path.rglob("*.parquet")) == [
         "20220227", "20220228", "20220301",
     ]  # fmt: skip
     with pytest.raises(StopIteration):
         next(pack.pack_due(tmp_path, (now + timedelta(days=1) - week).date()))
     # A clock that is years ahead takes no more than a week of what there is.
-    retention.look_after(tmp_path, datetime(2031, 1, 1, tzinfo=UTC), timedelta(days=90), None, None)
+    retention.maintain(tmp_path, datetime(2031, 1, 1, tzinfo=UTC), timedelta(days=90), None, None)
     assert sorted(one.day.day for one in prune.all_days(tmp_path) if one.files) == [6, 7, 8]
-    retention.look_after(tmp_path, now + timedelta(days=3), None, 0, None)
+    retention.maintain(tmp_path, now + timedelta(days=3), None, 0, None)
     assert not list(tmp_path.rglob("*.jsonl"))
     (tmp_path / "tended").unlink()
     (tmp_path / "tended").mkdir()
-    retention.look_after(tmp_path, now, None, None, None)
+    retention.maintain(tmp_path, now, None, None, None)
     assert "old days are not looked after" in capsys.readouterr().err
 
 
@@ -591,12 +593,12 @@ def test_what_is_wrong_is_found_and_named(
 ) -> None:
     paths = chain(tmp_path, 5)
     tip = hashlib.sha256(paths[4].read_bytes()).hexdigest()
-    assert verifying.verify(reader.find([tmp_path]), {"v-test": tip}).found == []
+    assert verifying.verify(reader.find([tmp_path]), {"v-test": tip}).problems == []
     harm(paths)
     if packing:
         packed(tmp_path)
     verdict = verifying.verify(reader.find([tmp_path]), {"v-test": tip})
-    assert {one.kind for one in verdict.found} == wanted, verdict.found
+    assert {one.kind for one in verdict.problems} == wanted, verdict.problems
     assert bool(verdict.begins_after) == (harm is begun_later)
     assert bool(verdict.faults) == bool(wanted & verifying.FAULTS.keys())
 
@@ -611,7 +613,7 @@ def test_columns_that_say_something_else_than_the_lines_are_found(tmp_path: Path
         f" from read_parquet('{made.path}')) to '{other}' (format parquet)"
     )
     other.replace(made.path)
-    found = verifying.verify([str(made.path)]).found
+    found = verifying.verify([str(made.path)]).problems
     assert [(one.detail, one.fault) for one in found if one.kind == "columns"] == [
         ("3 state", True)
     ] * 2
@@ -620,7 +622,7 @@ def test_columns_that_say_something_else_than_the_lines_are_found(tmp_path: Path
 def test_verify_says_so_with_its_exit_status(tmp_path: Path, keepiton: Command) -> None:
     paths = chain(tmp_path / "data", 3, torn=HOSTILE[:1])
     whole = hashlib.sha256(paths[2].read_bytes()).hexdigest()
-    state.save(tmp_path / "data", state.State(chain={"v-test": whole}))
+    state.save(tmp_path / "data", state.DataFolderState(chain={"v-test": whole}))
     done = keepiton("results", "verify")
     assert (done.returncode, done.stderr) == (0, "")
     assert "3 runs; 3 sealed; 1 vantage; 18 measurements; 0 more copies; 0 faults" in done.stdout
@@ -660,7 +662,9 @@ def test_what_is_exported_is_what_was_written(tmp_path: Path, keepiton: Command)
         "keepiton: 6 files written, 0 were there already\n",
     )
     assert {one.name: one.read_bytes() for one in (tmp_path / "out").rglob("*.jsonl")} == before
-    assert all((tmp_path / "out" / runs.home(name)).stat().st_mode & 0o77 == 0 for name in before)
+    assert all(
+        (tmp_path / "out" / runs.home_folder(name)).stat().st_mode & 0o77 == 0 for name in before
+    )
     done = keepiton("findings", str(next(data.rglob("*.parquet"))))
     assert (done.returncode, "results export --format files" in done.stderr) == (2, True)
     words = ("--target", "site-1", "--operator", "op-1", "--until", "2022-02-27T01:30")
@@ -684,8 +688,8 @@ def test_a_cell_of_the_flat_table_is_no_formula(tmp_path: Path) -> None:
     row += b'"state":"ok","answers":["@x"],"server":"+x","duration_ms":-1}\n'
     sealed(tmp_path, torn=[row])
     with (tmp_path / "x.csv").open("w+b") as file:
-        listed = export.chosen(reader.find([tmp_path]), export.Wanted())
-        assert export.table(listed, export.Wanted(targets=("=1+1",)), file, []) == 1
+        listed = export.choose_runs(reader.find([tmp_path]), export.ExportFilter())
+        assert export.table(listed, export.ExportFilter(targets=("=1+1",)), file, []) == 1
         file.seek(0)
         (told,) = csv.DictReader(file.read().decode().splitlines())
     assert (told["target"], told["server"], told["answers"]) == ("'=1+1", "'+x", '["@x"]')
@@ -717,10 +721,10 @@ def test_info_counts_what_is_there_in_every_form(tmp_path: Path, keepiton: Comma
 
 def test_sizes_are_read_as_people_write_them() -> None:
     for text, wanted in (("200M", 2 * 10**8), ("2G", 2 * 10**9), ("1k", 1000), ("123", 123)):
-        assert common.size(text, "--max-size") == wanted
+        assert common.parse_size(text, "--max-size") == wanted
     for text in ("", "M", "-1M", "1.5G", "2GB", "٣M", "9" * 20):
-        with pytest.raises(Mistake, match="--max-size"):
-            common.size(text, "--max-size")
+        with pytest.raises(UserError, match="--max-size"):
+            common.parse_size(text, "--max-size")
 
 
 @pytest.mark.parametrize("how", ["another order", "a run twice", "a run in part", "no bytes"])
@@ -736,6 +740,6 @@ def test_a_strangers_parquet_gives_whole_runs_or_none(tmp_path: Path, how: str) 
     }[how]
     other = tmp_path / "x.parquet"
     duckdb.execute(f"copy ({query}) to '{other}' (format parquet)")
-    with pytest.raises(Mistake, match=r"line \d+ is out of order|not one whole run"):
-        list(runs.contents(str(other)))
+    with pytest.raises(UserError, match=r"line \d+ is out of order|not one whole run"):
+        list(runs.iter_contents(str(other)))
     assert verifying.verify([str(other)]).faults

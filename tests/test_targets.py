@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from conftest import Command
 from keepiton.base.bogons import is_bogon
-from keepiton.base.errors import Mistake
+from keepiton.base.errors import UserError
 from keepiton.base.names import host_name, web_url
 from keepiton.lists import toml
-from keepiton.lists.load import SHIPPED, available, load
+from keepiton.lists.load import SHIPPED_FOLDER, available, load
 from keepiton.lists.types import TargetList
 
 LIST = """\
@@ -34,7 +34,7 @@ def written(folder: Path, text: str, name: str = "list.toml") -> str:
 
 
 def mistakes(folder: Path, text: str, name: str = "list.toml") -> list[str]:
-    with pytest.raises(Mistake) as raised:
+    with pytest.raises(UserError) as raised:
         load([written(folder, text, name)])
     return str(raised.value).splitlines()
 
@@ -83,7 +83,7 @@ def test_broken_toml_names_the_line(tmp_path: Path) -> None:
 def test_mistakes_of_two_files_and_a_missing_one_come_together(tmp_path: Path) -> None:
     one = written(tmp_path, LIST + "nonsense = 1\n", "one.toml")
     two = written(tmp_path, "no spaces allowed\n", "two.txt")
-    with pytest.raises(Mistake) as raised:
+    with pytest.raises(UserError) as raised:
         load([one, two, "nowhere"])
     said = str(raised.value)
     assert "one.toml:8" in said
@@ -125,7 +125,7 @@ def test_every_plain_form_is_read() -> None:
 )
 def test_what_is_no_target_is_refused(line: str) -> None:
     """A bad name must never become a false "does not exist"."""
-    with pytest.raises(Mistake, match="stdin:1: "):
+    with pytest.raises(UserError, match="stdin:1: "):
         load(["-"], lambda _: (line + "\n").encode())
 
 
@@ -147,13 +147,13 @@ def test_duplicates_are_merged_and_said(tmp_path: Path) -> None:
 
 def test_one_id_for_two_things_is_a_mistake(tmp_path: Path) -> None:
     other = LIST.replace("one.example", "two.example")
-    with pytest.raises(Mistake, match="already used in"):
+    with pytest.raises(UserError, match="already used in"):
         load([written(tmp_path, LIST), written(tmp_path, other, "more.toml")])
 
 
 def test_private_addresses_are_refused_unless_allowed() -> None:
     for line in ("192.168.1.1", "http://127.0.0.1/", "[fe80::1]:80", "169.254.169.254"):
-        with pytest.raises(Mistake, match="private or reserved"):
+        with pytest.raises(UserError, match="private or reserved"):
             load(["-"], lambda _, line=line: line.encode())  # type: ignore[misc]
         assert load(["-"], lambda _, line=line: line.encode(), allow_private=True)  # type: ignore[misc]
 
@@ -196,7 +196,7 @@ def test_the_schema_describes_every_shipped_list(keepiton: Command) -> None:
     printed = json.loads(keepiton("targets", "check", "--schema").stdout)
     assert printed == TargetList.model_json_schema()
     for name in available():
-        text = (SHIPPED / f"{name}.toml").read_text(encoding="utf-8")
+        text = (SHIPPED_FOLDER / f"{name}.toml").read_text(encoding="utf-8")
         data = json.loads(json.dumps(tomllib.loads(text), default=str))
         jsonschema.validate(data, printed)
     with pytest.raises(jsonschema.ValidationError):
@@ -209,7 +209,9 @@ def test_shipped_lists_keep_their_provenance_and_levels() -> None:
     assert default.risk == "low"
     assert not default.notes
     for name in available():
-        listed, said = toml.read(name, (SHIPPED / f"{name}.toml").read_text(encoding="utf-8"))
+        listed, said = toml.read(
+            name, (SHIPPED_FOLDER / f"{name}.toml").read_text(encoding="utf-8")
+        )
         assert not said
         assert listed
         for target in listed.target:
@@ -253,13 +255,13 @@ def test_the_default_lists_are_never_those_of_the_current_folder(
 def test_what_is_no_text_or_never_ends_is_a_mistake(tmp_path: Path) -> None:
     binary = tmp_path / "list.txt"
     binary.write_bytes(b"good.example\n\xff\xfe\n")
-    with pytest.raises(Mistake, match=r"list\.txt:2: not UTF-8"):
+    with pytest.raises(UserError, match=r"list\.txt:2: not UTF-8"):
         load([str(binary)])
     endless = tmp_path / "endless.txt"
     endless.symlink_to("/dev/zero")
-    with pytest.raises(Mistake, match=r"endless\.txt: larger than 10 MiB"):
+    with pytest.raises(UserError, match=r"endless\.txt: larger than 10 MiB"):
         load([str(endless)])
-    with pytest.raises(Mistake, match="stdin: larger than 10 MiB"):
+    with pytest.raises(UserError, match="stdin: larger than 10 MiB"):
         load(["-"], lambda size: b"x" * size)
 
 
@@ -280,7 +282,7 @@ def test_no_text_breaks_the_readers(text: str) -> None:
     """Garbage gives mistakes, never a traceback."""
     try:
         load(["-"], lambda _: text.encode())
-    except Mistake as exc:
+    except UserError as exc:
         said = str(exc)
         assert said
     toml.read("x.toml", text)
@@ -319,7 +321,7 @@ def listing(folder: Path, head: str) -> Path:
 def test_a_list_that_is_too_long_is_a_mistake_in_one_line(tmp_path: Path, head: str) -> None:
     path = tmp_path / "list.txt"
     path.write_text(head + "".join(f"https://n{one}.example/\n" for one in range(20_001)))
-    with pytest.raises(Mistake, match=r"list.txt:1: more than 20000 targets; split the file$"):
+    with pytest.raises(UserError, match=r"list.txt:1: more than 20000 targets; split the file$"):
         load([str(path)])
 
 
@@ -332,5 +334,5 @@ def test_long_names_and_urls_are_targets_with_a_short_id(tmp_path: Path) -> None
     assert [len(one.id) for one in (first, *rest)] == [200, 200, 200]
     assert len({one.id for one in rest}) == 2
     path.write_text(f"https://x.example/{'a' * 2000}\n")
-    with pytest.raises(Mistake, match=r"list.txt:1: .*: longer than 2000 characters$"):
+    with pytest.raises(UserError, match=r"list.txt:1: .*: longer than 2000 characters$"):
         load([str(path)])

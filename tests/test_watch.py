@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 import loopback
 from conftest import HERE
-from keepiton.operate.pacer import BURST_EVERY_S, BURST_S, LEAST, Beat, Rhythm
+from keepiton.operate.pacer import BURST_EVERY_S, BURST_S, LEAST, Pacer, Tick
 from keepiton.storage import lock
 from lab import KEEPITON
 
@@ -43,18 +43,18 @@ WORDS = ("--allow-private", "--again", "--no-doh", "--confirm", "0", "--perspect
 
 
 def test_beats_lie_on_the_grid_however_late_each_look_is() -> None:
-    rhythm = Rhythm(300, 1000.0)
+    rhythm = Pacer(300, 1000.0)
     at, looks = 1000.0, []
     for late in (0.0, 1.0, 7.0, 59.0, 0.5):
         looks.append(at + late)
-        at = rhythm.after(Beat(at + late, whole=True), at + late + 20).at
+        at = rhythm.after(Tick(at + late, all_targets=True), at + late + 20).at
     assert [round(one - 1000) for one in looks] == [0, 301, 607, 959, 1200]
 
 
 def test_after_a_sleep_there_is_one_look_at_once_and_then_the_grid_again() -> None:
-    rhythm = Rhythm(300, 0.0)
-    assert rhythm.after(Beat(0.0, whole=True), 7000.0) == Beat(7000.0, whole=True)
-    assert rhythm.after(Beat(7000.0, whole=True), 7020.0) == Beat(7500.0, whole=True)
+    rhythm = Pacer(300, 0.0)
+    assert rhythm.after(Tick(0.0, all_targets=True), 7000.0) == Tick(7000.0, all_targets=True)
+    assert rhythm.after(Tick(7000.0, all_targets=True), 7020.0) == Tick(7500.0, all_targets=True)
 
 
 @given(
@@ -64,17 +64,17 @@ def test_after_a_sleep_there_is_one_look_at_once_and_then_the_grid_again() -> No
 def test_two_whole_looks_are_never_closer_than_jitter_allows(
     every: float, story: list[tuple[float, float, bool]]
 ) -> None:
-    rhythm = Rhythm(every, 0.0, burst=True)
-    due, whole = Beat(0.0, whole=True), [0.0]
+    rhythm = Pacer(every, 0.0, burst=True)
+    due, whole = Tick(0.0, all_targets=True), [0.0]
     for late, took, flips in story:
-        began = Beat(due.at + late, due.whole)
+        began = Tick(due.at + late, due.all_targets)
         if flips:
             rhythm.note({"site": "ok" if len(whole) % 2 else "fail"}, began.at)
         following = rhythm.after(began, began.at + took)
         assert following.at >= began.at + took
-        if following.whole:
+        if following.all_targets:
             whole.append(following.at)
-            if began.whole:
+            if began.all_targets:
                 assert following.at - began.at >= LEAST * every * 0.999
         else:
             assert following.at - began.at >= BURST_EVERY_S
@@ -83,14 +83,14 @@ def test_two_whole_looks_are_never_closer_than_jitter_allows(
 
 def test_what_changed_is_asked_more_often_for_a_while_and_only_with_burst() -> None:
     for burst in (True, False):
-        rhythm = Rhythm(300, 0.0, burst)
+        rhythm = Pacer(300, 0.0, burst)
         assert rhythm.note({"a": "ok", "b": "ok", "c": "skipped"}, 0.0) == set()
-        assert rhythm.after(Beat(0.0, whole=True), 10.0) == Beat(300.0, whole=True)
+        assert rhythm.after(Tick(0.0, all_targets=True), 10.0) == Tick(300.0, all_targets=True)
         assert rhythm.note({"a": "fail", "b": "ok", "c": "inconclusive"}, 310.0) == {"a"}
-        began, seen = Beat(300.0, whole=True), []
+        began, seen = Tick(300.0, all_targets=True), []
         for _ in range(30):
             began = rhythm.after(began, began.at + 5)
-            seen.append((began.at, began.whole))
+            seen.append((began.at, began.all_targets))
         quick = [at for at, whole in seen if not whole]
         assert quick == ([at for at in range(330, 910, 30) if at % 300] if burst else [])
         assert {at for at, whole in seen if whole} >= {600, 900, 1200}
@@ -255,7 +255,7 @@ def test_more_often_than_every_five_minutes_must_be_asked_for(tmp_path: Path) ->
 def test_while_another_run_is_under_way_looks_are_left_out(tmp_path: Path) -> None:
     data = tmp_path / "data"
     with listed(tmp_path):
-        with lock.held(data), watching(tmp_path, *WORDS, "--every", "1s", "-q") as process:
+        with lock.hold(data), watching(tmp_path, *WORDS, "--every", "1s", "-q") as process:
             time.sleep(2.5)
             assert process.poll() is None
             assert runs(tmp_path) == []

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from keepiton.detect import Policy, detect
-from keepiton.detect.types import Detected, Window
+from keepiton.detect.types import Detection, Window
 from keepiton.storage import reader
 from keepiton.storage.cache import Cache
 from timelines import LOOK, MARKS_OF_LINES, START, STEP, Watch, found, plain, rounds, write
@@ -32,12 +32,12 @@ RUNS = st.lists(st.text(".xs", min_size=1, max_size=9) | st.just(" " * 6), max_s
 """Stretches of trouble and silence with calm around them."""
 
 
-def weighed(files: Iterable[str | Path], cache: Cache | None = None) -> Detected:
+def weighed(files: Iterable[str | Path], cache: Cache | None = None) -> Detection:
     """Read files and detect; without witnesses, since those name files."""
     got = reader.read([str(path) for path in files], cache)
     assert got.bad_lines == {}
     whole = detect(got.rounds, Policy(), NOW)
-    return replace(whole, windows=tuple(replace(one, witnesses=()) for one in whole.windows))
+    return replace(whole, windows=tuple(replace(one, evidence=()) for one in whole.windows))
 
 
 def cut(lines: Sequence[str], order: random.Random) -> list[list[str]]:
@@ -142,7 +142,7 @@ def test_windows_of_one_subject_are_ordered_and_disjoint_and_their_edges_too(
 ) -> None:
     findings = found(*both(marks, line=line))
     assert list(findings.windows) == sorted(findings.windows, key=lambda one: one.start)
-    for windows in (findings.windows, findings.own_lines):
+    for windows in (findings.windows, findings.vantage_outages):
         assert len({one.id for one in windows}) == len(windows)
         for mine in by_subject(windows).values():
             for one, after in pairwise(mine):

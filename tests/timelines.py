@@ -20,21 +20,21 @@ from typing import Any
 from keepiton.base.types import Stage
 from keepiton.detect import Policy, detect
 from keepiton.detect.belief import MISSING
-from keepiton.detect.observations import look_at_lines, observe
-from keepiton.detect.types import Detected, Window
+from keepiton.detect.observations import judge_connectivity, observe
+from keepiton.detect.types import Detection, Window
 from keepiton.storage.rounds import (
-    DEAD,
-    NAMED,
+    CONFIRMED,
+    FAILED,
+    LOOKED_UP,
     NO_CLOCK,
-    NO_NAME,
+    ONE_STAGE,
     REACHED,
     RESOLVED,
-    SINGLE,
     TRIED,
-    TWICE,
+    UNRESOLVED,
     Rounds,
 )
-from keepiton.storage.rounds import rounds as of_columns
+from keepiton.storage.rounds import make_rounds as of_columns
 from keepiton.storage.rows import End, Measurement, Run
 
 START = datetime(2022, 2, 27, 8, 2, tzinfo=UTC)
@@ -57,15 +57,15 @@ DEAD_CONTROLS = {
 }
 """What does not answer in the first look and in the others."""
 MARKS_OF_LINES = "".join(DEAD_CONTROLS) + "? "
-ANSWER = REACHED | NAMED | RESOLVED
+ANSWER = REACHED | LOOKED_UP | RESOLVED
 FLAGS = {
     ".": ANSWER,
     "~": ANSWER,
-    "x": DEAD | TWICE | NAMED | RESOLVED,
-    "d": DEAD | TWICE | NAMED | NO_NAME | SINGLE,
-    "s": DEAD | NAMED | RESOLVED,
-    "t": DEAD | NAMED | RESOLVED,
-    "u": NAMED | SINGLE,
+    "x": FAILED | CONFIRMED | LOOKED_UP | RESOLVED,
+    "d": FAILED | CONFIRMED | LOOKED_UP | UNRESOLVED | ONE_STAGE,
+    "s": FAILED | LOOKED_UP | RESOLVED,
+    "t": FAILED | LOOKED_UP | RESOLVED,
+    "u": LOOKED_UP | ONE_STAGE,
 }
 STAGES: tuple[Stage, ...] = ("dns", "tcp", "tls", "http")
 FAILS: dict[str, tuple[Stage, str]] = {
@@ -175,7 +175,16 @@ def rounds(*watches: Watch) -> Rounds:
                 target, operator, role = parts(name)
                 subject = (target, operator, role, "")
                 add(subject, -1, at + LOOK / 2, mark, file, -1 if line == "?" else 0)
-    row_names = ("run", "subject", "look", "at", "first_check", "last_check", "flags", "took_ms")
+    row_names = (
+        "run",
+        "subject",
+        "check_number",
+        "at",
+        "first_check",
+        "last_check",
+        "flags",
+        "latency_ms",
+    )
     columns: dict[str, Any] = _columns((*row_names, "why", "file"), rows)
     run_names = ("id", "vantage", "inside", "mixed", "clock_ms", "country")
     columns |= _columns([f"run_{name}" for name in run_names], runs)
@@ -189,12 +198,12 @@ def _columns(names: Sequence[str], rows: list[tuple[Any, ...]]) -> dict[str, Any
     return dict(zip(names, zip(*rows, strict=True), strict=True)) if rows else {}
 
 
-def found(*watches: Watch, policy: Policy = USUAL, after: int | None = None) -> Detected:
+def found(*watches: Watch, policy: Policy = USUAL, after: int | None = None) -> Detection:
     """Detect in timelines; ``now`` is the beginning of a run, 1000 unless given."""
     return detect(rounds(*watches), policy, START + (1000 if after is None else after) * STEP)
 
 
-def only(findings: Detected) -> Window:
+def only(findings: Detection) -> Window:
     """Return the one window."""
     (window,) = findings.windows
     return window
@@ -228,7 +237,7 @@ def lines_of(watch: Watch, number: int, line: str, asked: dict[str, str]) -> lis
         planned_at=at,
         started_at=at,
     )
-    out = [head.encoded()]
+    out = [head.to_json_line()]
     told: list[dict[str, Any]] = []
     for look, group, name, mark in watch.controls(line):
         row: dict[str, Any] = {"target": name, "control": group, "role": "control", "check": look}
@@ -238,7 +247,7 @@ def lines_of(watch: Watch, number: int, line: str, asked: dict[str, str]) -> lis
         row = {"target": target, "operator": operator or None, "role": role}
         row |= {"check": None if line == "?" else 0}
         told += _chain(row, at + LOOK / 2, mark)
-    out += [Measurement(run=run, **row).encoded() for row in told]
+    out += [Measurement(run=run, **row).to_json_line() for row in told]
     clock = None if watch.clock is None else round(watch.clock / timedelta(milliseconds=1))
     out.append(
         End(
@@ -250,7 +259,7 @@ def lines_of(watch: Watch, number: int, line: str, asked: dict[str, str]) -> lis
             line="mixed" if line == "v" else "up",
             clock_offset_ms=clock,
             sha256="0" * 64,
-        ).encoded()
+        ).to_json_line()
     )
     return [one.decode().rstrip("\n") for one in out]
 
@@ -286,7 +295,7 @@ def write(folder: Path, *watches: Watch) -> list[Path]:
 
 def said(kept: Rounds) -> dict[tuple[str, str], bool | None]:
     """Return what each run says of each target: reached, not reached, None: it cannot know."""
-    seen = observe(kept, look_at_lines(kept), USUAL)
+    seen = observe(kept, judge_connectivity(kept), USUAL)
     return {
         (str(kept.run_id[run]), str(kept.target[subject])): None if symbol == MISSING else not bad
         for run, subject, symbol, bad in zip(
@@ -313,11 +322,13 @@ def plain(kept: Rounds) -> list[dict[str, Any]]:
                 "operator": str(kept.operator[subject]),
                 "role": str(kept.role[subject]),
                 "control": str(kept.control[subject]),
-                "look": int(kept.look[n]),
+                "check_number": int(kept.check_number[n]),
                 "checks": (int(kept.first_check[n]), int(kept.last_check[n])),
                 "at": int(kept.at[n]),
                 "flags": int(kept.flags[n]),
-                "took_ms": None if kept.took_ms[n] != kept.took_ms[n] else float(kept.took_ms[n]),
+                "latency_ms": None
+                if kept.latency_ms[n] != kept.latency_ms[n]
+                else float(kept.latency_ms[n]),
                 "why": str(kept.whys[kept.why[n]]) if kept.why[n] >= 0 else "",
                 "file": str(kept.files[kept.file[n]]) if kept.file[n] >= 0 else "",
             }

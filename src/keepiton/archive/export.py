@@ -14,14 +14,14 @@ from heapq import merge
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from keepiton.base.errors import Mistake
+from keepiton.base.errors import UserError
 from keepiton.base.types import clean, utc
 from keepiton.storage.lines import MAX_LINE
 from keepiton.storage.reader import COLUMNS
-from keepiton.storage.reader import opened as database_of
+from keepiton.storage.reader import connect as database_of
 from keepiton.storage.rows import Measurement
-from keepiton.storage.runs import Held, content, contents, held, home
-from keepiton.storage.writer import private_folder
+from keepiton.storage.runs import StoredRun, home_folder, iter_contents, list_runs, read_content
+from keepiton.storage.writer import make_private_folder
 
 BESIDE = ("file", "vantage", "perspective", "country")
 """What a row of a flat table tells of its run."""
@@ -29,7 +29,7 @@ HEADER = (*BESIDE, *(one for one in Measurement.model_fields if one != "type"))
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class ExportFilter:
     """Which rows are asked for; without anything, all."""
 
     since: datetime | None = None
@@ -37,7 +37,7 @@ class Wanted:
     targets: tuple[str, ...] = ()
     operators: tuple[str, ...] = ()
 
-    def fits(self, row: dict[str, Any]) -> bool:
+    def matches(self, row: dict[str, Any]) -> bool:
         """Whether a measurement is asked for."""
         at = str(row.get("at"))
         return (
@@ -48,14 +48,16 @@ class Wanted:
         )
 
 
-def chosen(files: Sequence[str], wanted: Wanted, *, sealed: bool = False) -> list[Held]:
+def choose_runs(
+    files: Sequence[str], wanted: ExportFilter, *, sealed: bool = False
+) -> list[StoredRun]:
     """List each run once, its whole copy where there is one, in the order of their names.
 
     Left out are runs that cannot hold what is asked for: they begin after ``until``, or a day
-    before ``since``. Raises Mistake.
+    before ``since``. Raises UserError.
     """
-    best: dict[str, Held] = {}
-    for one in held(files):
+    best: dict[str, StoredRun] = {}
+    for one in list_runs(files):
         old = best.get(one.name)
         if (one.sealed or not sealed) and (not old or _worth(one) > _worth(old)):
             best[one.name] = one
@@ -63,17 +65,18 @@ def chosen(files: Sequence[str], wanted: Wanted, *, sealed: bool = False) -> lis
     return [
         best[name]
         for name in sorted(best)
-        if began(name) >= first and (not wanted.until or began(name) < wanted.until.timestamp())
+        if run_began(name) >= first
+        and (not wanted.until or run_began(name) < wanted.until.timestamp())
     ]
 
 
-def _worth(one: Held) -> tuple[bool, bool, int]:
+def _worth(one: StoredRun) -> tuple[bool, bool, int]:
     """Rank copies: only what is whole is packed by the day, and of others more is better."""
     inside = one.path.endswith(".parquet")
     return one.sealed, inside, 0 if inside else Path(one.path).stat().st_size
 
 
-def began(name: str) -> float:
+def run_began(name: str) -> float:
     """Return when a run of that name began, in seconds; 0 where there is no such time."""
     try:
         return datetime.strptime(name[:16] + "+0000", "%Y%m%dT%H%M%SZ%z").timestamp()
@@ -81,9 +84,9 @@ def began(name: str) -> float:
         return 0.0
 
 
-def runs(listed: Sequence[Held]) -> Iterator[tuple[str, bytes]]:
+def runs(listed: Sequence[StoredRun]) -> Iterator[tuple[str, bytes]]:
     """Yield runs and their bytes in order; of each file that is read, one run is held."""
-    by_day: dict[str, list[Held]] = defaultdict(list)
+    by_day: dict[str, list[StoredRun]] = defaultdict(list)
     for one in listed:
         by_day[one.name[:8]].append(one)
     for theirs in by_day.values():
@@ -91,12 +94,12 @@ def runs(listed: Sequence[Held]) -> Iterator[tuple[str, bytes]]:
         for one in theirs:
             if one.path.endswith(".parquet"):
                 packed[one.path].append(one.name)
-        plain = ((one.name, content(one)) for one in theirs if one.path not in packed)
-        yield from merge(plain, *(contents(path, names) for path, names in packed.items()))
+        plain = ((one.name, read_content(one)) for one in theirs if one.path not in packed)
+        yield from merge(plain, *(iter_contents(path, names) for path, names in packed.items()))
 
 
 def rows(
-    listed: Sequence[Held], wanted: Wanted, bad: list[str]
+    listed: Sequence[StoredRun], wanted: ExportFilter, bad: list[str]
 ) -> Iterator[tuple[str, bytes, dict[str, Any]]]:
     """Yield the lines asked for: name of the run's file, bytes, and what they say.
 
@@ -105,7 +108,7 @@ def rows(
     """
     for name, told in runs(listed):
         head: list[tuple[str, bytes, dict[str, Any]]] = []
-        found = wanted == Wanted()
+        found = wanted == ExportFilter()
         for raw in told.split(b"\n"):
             if not raw.strip():
                 continue
@@ -118,7 +121,7 @@ def rows(
                 continue
             one = (name, raw + b"\n", row)
             if row.get("type") == "measurement":
-                if not wanted.fits(row):
+                if not wanted.matches(row):
                     continue
                 found = True
             elif not found:
@@ -129,7 +132,7 @@ def rows(
             yield one
 
 
-def jsonl(listed: Sequence[Held], wanted: Wanted, out: BinaryIO, bad: list[str]) -> int:
+def jsonl(listed: Sequence[StoredRun], wanted: ExportFilter, out: BinaryIO, bad: list[str]) -> int:
     """Write lines as the runs wrote them; return how many."""
     count = 0
     for _, raw, _ in rows(listed, wanted, bad):
@@ -138,7 +141,7 @@ def jsonl(listed: Sequence[Held], wanted: Wanted, out: BinaryIO, bad: list[str])
     return count
 
 
-def table(listed: Sequence[Held], wanted: Wanted, out: BinaryIO, bad: list[str]) -> int:
+def table(listed: Sequence[StoredRun], wanted: ExportFilter, out: BinaryIO, bad: list[str]) -> int:
     """Write a flat CSV, a row a measurement, lists and objects as JSON; return how many."""
     text = io.TextIOWrapper(out, encoding="utf-8", errors="replace", newline="")
     writer = csv.writer(text, lineterminator="\r\n")
@@ -168,8 +171,8 @@ def _cell(value: object) -> str:
     return "'" + text if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
 
 
-def parquet(listed: Sequence[Held], wanted: Wanted, to: Path) -> int:
-    """Write the columns that a report reads, and ``file``; return the rows. Raises Mistake."""
+def parquet(listed: Sequence[StoredRun], wanted: ExportFilter, to: Path) -> int:
+    """Write the columns that a report reads, and ``file``; return the rows. Raises UserError."""
     import duckdb  # noqa: PLC0415 - heavy
 
     names = ", ".join(f'"{name}"' for name in COLUMNS)
@@ -213,24 +216,24 @@ def parquet(listed: Sequence[Held], wanted: Wanted, to: Path) -> int:
                 given,
             ).fetchone()
     except duckdb.Error as exc:
-        raise Mistake(f"not exported: {clean(str(exc), 300)}") from None
+        raise UserError(f"not exported: {clean(str(exc), 300)}") from None
     return int(told[0]) if told else 0
 
 
-def files(listed: Sequence[Held], folder: Path) -> tuple[int, int]:
+def files(listed: Sequence[StoredRun], folder: Path) -> tuple[int, int]:
     """Write each run's file below a folder, to the byte; return how many, and how many were there.
 
-    Raises OSError, and Mistake where another file of that name lies there.
+    Raises OSError, and UserError where another file of that name lies there.
     """
     written = there = 0
     for name, told in runs(listed):
-        path = folder / home(name)
+        path = folder / home_folder(name)
         if path.exists():
             if path.read_bytes() != told:
-                raise Mistake(f"{path}: there already, and different; choose another folder")
+                raise UserError(f"{path}: there already, and different; choose another folder")
             there += 1
             continue
-        private_folder(path.parent, folder)
+        make_private_folder(path.parent, folder)
         new = path.with_name(f".{name}.{secrets.token_hex(4)}")
         try:
             descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

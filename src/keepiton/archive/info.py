@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from keepiton.archive.pack import day_of
-from keepiton.storage.reader import opened as database_of
-from keepiton.storage.runs import FILE, held, opened
+from keepiton.storage.reader import connect as database_of
+from keepiton.storage.runs import FILE, list_runs, open_file
 from keepiton.storage.writer import PART
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ FORMS = {".jsonl": "plain", PART: "plain", ".gz": "packed", ".zst": "packed", ".
 
 
 @dataclass(slots=True)
-class Form:
+class FormSize:
     """What lies there in one form."""
 
     files: int = 0
@@ -43,7 +43,7 @@ class Form:
 
 
 @dataclass(slots=True)
-class Info:
+class FolderInfo:
     """What a data folder holds."""
 
     runs: int = 0
@@ -54,7 +54,7 @@ class Info:
     """Name of the oldest run's file."""
     last: str = ""
     days: int = 0
-    forms: dict[str, Form] = field(default_factory=dict)
+    forms: dict[str, FormSize] = field(default_factory=dict)
     a_day: float = 0.0
     """Measurements, lately."""
     bytes: int = 0
@@ -69,10 +69,10 @@ class Info:
         return round(each * self.a_day * 365) if each and self.a_day else None
 
 
-def info(files: Sequence[str], data: Path) -> Info:
+def info(files: Sequence[str], data: Path) -> FolderInfo:
     """Look through files as ``read.find`` lists them; of sealed ones no more than the end."""
-    made = Info(free=shutil.disk_usage(data).free)
-    forms: dict[str, Form] = defaultdict(Form)
+    made = FolderInfo(free=shutil.disk_usage(data).free)
+    forms: dict[str, FormSize] = defaultdict(FormSize)
     counted: dict[str, int] = {}
     sealed = set[str]()
     unknown = []
@@ -91,7 +91,7 @@ def info(files: Sequence[str], data: Path) -> Info:
                     counts = _in_parquet(base, path)
                     sealed |= counts.keys()
                 else:
-                    one = next(held([path]), None)
+                    one = next(list_runs([path]), None)
                     counts = {one.name: _in_lines(path)} if one else {}
                     sealed |= counts.keys() if one and one.sealed else set()
             except (OSError, EOFError, ValueError, zlib.error):
@@ -134,7 +134,7 @@ def _in_parquet(database: "duckdb.DuckDBPyConnection", path: str) -> dict[str, i
 
 def _in_lines(path: str) -> int:
     """Return what a file's end line counts, or count its lines where it has none."""
-    with opened(path) as file:
+    with open_file(path) as file:
         if path.endswith(".jsonl"):
             file.seek(max(0, os.fstat(file.fileno()).st_size - TAIL))
             last = file.read(TAIL).rstrip(b"\n").rpartition(b"\n")[2]

@@ -20,12 +20,12 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Literal
 
-from keepiton.base.errors import Mistake
+from keepiton.base.errors import UserError
 from keepiton.base.types import clean
 from keepiton.storage import runs
 from keepiton.storage.lines import MAX_LINE
-from keepiton.storage.seal import Head, look
-from keepiton.storage.writer import PART, private_folder
+from keepiton.storage.seal import Head, inspect
+from keepiton.storage.writer import PART, make_private_folder
 
 BEGINS = b'{"type":"run"'
 """What every run begins with; a file that does not hold it, packed or plain, holds no run."""
@@ -43,7 +43,7 @@ SHOWN = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class RunCopy:
     """One copy of a run, somewhere."""
 
     head: Head
@@ -52,7 +52,7 @@ class Seen:
     path: str
     """Where it lies, for people to read."""
     load: Callable[[], bytes]
-    """Gives its bytes again. Raises Mistake where they are not as they were."""
+    """Gives its bytes again. Raises UserError where they are not as they were."""
     here: bool = False
     """It lies in the data folder, under its own name."""
 
@@ -65,13 +65,13 @@ Kind = Literal["new", "completed", "cut", "there"]
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class MergeStep:
     """What is to be done for one run."""
 
     kind: Kind
     """New: whole, and not there before. Completed: there, but cut. Cut: what there is of it is
     more than before, and not all. There: nothing is to be done."""
-    best: Seen
+    best: RunCopy
     target: str
     """Path below the data folder."""
     drop: tuple[Path, ...] = ()
@@ -79,10 +79,10 @@ class Step:
 
 
 @dataclass(slots=True)
-class Plan:
+class MergePlan:
     """What a merge will do, or did."""
 
-    steps: list[Step] = field(default_factory=list)
+    steps: list[MergeStep] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     """Runs that could not be taken, each in a sentence that names the files."""
     notes: list[str] = field(default_factory=list)
@@ -94,7 +94,7 @@ class Plan:
 
 
 def files(places: Sequence[Path]) -> list[Path]:
-    """List every file in folders and among files, whatever its name. Raises Mistake."""
+    """List every file in folders and among files, whatever its name. Raises UserError."""
     found: dict[Path, None] = {}
     for place in places:
         if place.is_dir():
@@ -105,25 +105,25 @@ def files(places: Sequence[Path]) -> list[Path]:
         elif place.is_file():
             found[place] = None
         else:
-            raise Mistake(f"{clean(str(place))}: no such file or folder")
+            raise UserError(f"{clean(str(place))}: no such file or folder")
     return list(found)
 
 
 def _refused(exc: OSError) -> None:
-    raise Mistake(f"{clean(str(exc.filename))}: cannot be read: {exc.strerror}")
+    raise UserError(f"{clean(str(exc.filename))}: cannot be read: {exc.strerror}")
 
 
-def scan(paths: Iterable[Path], plan: Plan) -> Iterator[Seen]:
+def scan(paths: Iterable[Path], plan: MergePlan) -> Iterator[RunCopy]:
     """Find the copies of runs in files; what cannot be used is noted in the plan."""
     for path in paths:
         any_run = False
         try:
             for content in _inside(path):
-                head = look(content)
+                head = inspect(content)
                 if head is not None:
                     any_run = True
-                    yield seen(head, content, str(path), _loader(path, head, content))
-        except Mistake as exc:
+                    yield read_copy(head, content, str(path), _loader(path, head, content))
+        except UserError as exc:
             plan.problems.append(str(exc))
             continue
         except OSError as exc:
@@ -133,9 +133,9 @@ def scan(paths: Iterable[Path], plan: Plan) -> Iterator[Seen]:
             plan.notes.append(f"{clean(str(path))}: holds no run, or not its first line; left")
 
 
-def seen(head: Head, content: bytes, path: str, load: Callable[[], bytes]) -> Seen:
+def read_copy(head: Head, content: bytes, path: str, load: Callable[[], bytes]) -> RunCopy:
     """Describe a copy without keeping its bytes."""
-    return Seen(head, len(content), hashlib.sha256(content).hexdigest(), path, load)
+    return RunCopy(head, len(content), hashlib.sha256(content).hexdigest(), path, load)
 
 
 def _loader(path: Path, head: Head, content: bytes) -> Callable[[], bytes]:
@@ -145,24 +145,24 @@ def _loader(path: Path, head: Head, content: bytes) -> Callable[[], bytes]:
         for one in _inside(path, head.name):
             if hashlib.sha256(one).digest() == wanted:
                 return one
-        raise Mistake(f"{clean(str(path))}: changed meanwhile; merge again")
+        raise UserError(f"{clean(str(path))}: changed meanwhile; merge again")
 
     return load
 
 
 def _inside(path: Path, name: str = "") -> Iterator[bytes]:
-    """Yield the runs in a file by what it is, not by what it is called. Raises Mistake, OSError."""
+    """Yield the runs in a file by what it is, not by what it is called. Raises UserError, OSError."""
     with path.open("rb") as file:
         first = file.read(len(BEGINS))
         if first.startswith(PARQUET):
-            if next(runs.held([str(path)]), None):
-                packed = runs.contents(str(path), [name] if name else ())
+            if next(runs.list_runs([str(path)]), None):
+                packed = runs.iter_contents(str(path), [name] if name else ())
                 yield from (content for _, content in packed)
             return
         if first.startswith(ZSTD):
             if path.suffix != ".zst" or not runs.zstandard():
-                raise Mistake(f"{clean(str(path))}: left; unpack it first: zstd -d FILE")
-            yield from _split(runs.content(runs.Held(path.name, str(path), sealed=True)))
+                raise UserError(f"{clean(str(path))}: left; unpack it first: zstd -d FILE")
+            yield from _split(runs.read_content(runs.StoredRun(path.name, str(path), sealed=True)))
             return
         if not first.startswith((GZIP, BEGINS)):
             return
@@ -171,7 +171,7 @@ def _inside(path: Path, name: str = "") -> Iterator[bytes]:
     if content.startswith(GZIP):
         content = unpacked(content)
     if len(content) > runs.MAX_RUN:
-        raise Mistake(f"{clean(str(path))}: more than {runs.MAX_RUN >> 20} MiB; left")
+        raise UserError(f"{clean(str(path))}: more than {runs.MAX_RUN >> 20} MiB; left")
     if content.startswith(BEGINS):  # several may have been put into one file
         yield from _split(content)
 
@@ -200,7 +200,7 @@ def unpacked(content: bytes) -> bytes:
     return bytes(found)
 
 
-class Here:
+class LocalRuns:
     """The runs of one data folder, by the places they belong to."""
 
     def __init__(self, data: Path, under_way: str | None) -> None:
@@ -209,17 +209,17 @@ class Here:
         self.open = under_way
         self._packed: dict[str, dict[Path, set[str]]] = {}
         self._listed: dict[Path, dict[str, list[str]]] = {}
-        self._told: dict[str, dict[str, Seen]] = {}
+        self._told: dict[str, dict[str, RunCopy]] = {}
 
-    def _files(self, place: str) -> Iterator[runs.Held]:
+    def _files(self, place: str) -> Iterator[runs.StoredRun]:
         name = place.rpartition("/")[2]
         for ending in ("", ".gz", ".zst", PART):
             path = self.data / (place + ending)
             if path.is_file() and (ending != ".zst" or runs.zstandard()):
-                yield runs.Held(name, str(path), sealed=ending != PART)
+                yield runs.StoredRun(name, str(path), sealed=ending != PART)
         for path, names in self._days(place).items():
             if name in names:
-                yield runs.Held(name, str(path), sealed=True)
+                yield runs.StoredRun(name, str(path), sealed=True)
 
     def _days(self, place: str) -> dict[Path, set[str]]:
         """Find the Parquet files of a run's day, with the runs in them."""
@@ -227,32 +227,32 @@ class Here:
         if day not in self._packed:
             levels = list((self.data / place).parents)[:4]
             self._packed[day] = {
-                path: {one.name for one in runs.held([str(path)])}
+                path: {one.name for one in runs.list_runs([str(path)])}
                 for level in levels
                 for path in sorted(level.glob(f"{day}*.parquet"))
             }
         return self._packed[day]
 
-    def copies(self, place: str) -> list[Seen]:
-        """Read the copies of one run that are here. Raises Mistake."""
+    def copies(self, place: str) -> list[RunCopy]:
+        """Read the copies of one run that are here. Raises UserError."""
         return [
             self._of_day(one) if one.path.endswith(".parquet") else _copy(one, _bytes(one))
             for one in self._files(place)
         ]
 
-    def _of_day(self, one: runs.Held) -> Seen:
+    def _of_day(self, one: runs.StoredRun) -> RunCopy:
         """Describe a run in a Parquet file, which is read once for all its runs."""
         if one.path not in self._told:
             self._told[one.path] = {
-                name: _copy(runs.Held(name, one.path, sealed=True), content)
-                for name, content in runs.contents(one.path)
+                name: _copy(runs.StoredRun(name, one.path, sealed=True), content)
+                for name, content in runs.iter_contents(one.path)
             }
         return self._told[one.path][one.name]
 
-    def head(self, one: runs.Held) -> Head | None:
+    def head(self, one: runs.StoredRun) -> Head | None:
         """Read what a run that is here says of itself; whether its seal fits may not be looked at.
 
-        Raises Mistake.
+        Raises UserError.
         """
         return self._of_day(one).head if one.path.endswith(".parquet") else _ends(one)
 
@@ -264,8 +264,8 @@ class Here:
             for one in self._files(place)
         )
 
-    def near(self, head: Head) -> Iterator[runs.Held]:
-        """List the vantage's runs of that day and the days beside it. Raises Mistake."""
+    def near(self, head: Head) -> Iterator[runs.StoredRun]:
+        """List the vantage's runs of that day and the days beside it. Raises UserError."""
         for days in (-1, 0, 1):
             day = head.started_at + timedelta(days=days)
             folder = self.data / f"results/{day:%Y/%m/%d}"
@@ -275,53 +275,55 @@ class Here:
                     if named := runs.FILE.match(path.name):
                         theirs[named["vantage"]].append(str(path))
                 self._listed[folder] = theirs
-            yield from runs.held(self._listed[folder].get(head.vantage, []))
+            yield from runs.list_runs(self._listed[folder].get(head.vantage, []))
             for path, names in self._days(f"results/{day:%Y/%m/%d/%Y%m%d}").items():
                 for name in sorted(names):
-                    if (one := runs.Held(name, str(path), sealed=True)).vantage == head.vantage:
+                    if (
+                        one := runs.StoredRun(name, str(path), sealed=True)
+                    ).vantage == head.vantage:
                         yield one
 
 
-def _copy(one: runs.Held, content: bytes) -> Seen:
-    head = look(content)
+def _copy(one: runs.StoredRun, content: bytes) -> RunCopy:
+    head = inspect(content)
     if head is None or head.name != one.name:  # empty, or another's under this name
         began = datetime.min.replace(tzinfo=UTC)
-        head = Head(runs.home(one.name), one.vantage, began, "broken")
-    return replace(seen(head, content, one.path, partial(_bytes, one)), here=True)
+        head = Head(runs.home_folder(one.name), one.vantage, began, "broken")
+    return replace(read_copy(head, content, one.path, partial(_bytes, one)), here=True)
 
 
-def _bytes(one: runs.Held) -> bytes:
-    """Read a run that is here, of a packed file as far as it goes. Raises Mistake."""
+def _bytes(one: runs.StoredRun) -> bytes:
+    """Read a run that is here, of a packed file as far as it goes. Raises UserError."""
     if not one.path.endswith(".gz"):
-        return runs.content(one)
+        return runs.read_content(one)
     try:
         return unpacked(Path(one.path).read_bytes())
     except OSError as exc:
-        raise Mistake(f"{clean(one.path)}: cannot be read: {exc.strerror}") from None
+        raise UserError(f"{clean(one.path)}: cannot be read: {exc.strerror}") from None
 
 
-def plan(copies: Iterable[Seen], here: Here, into: Plan) -> Plan:
+def plan(copies: Iterable[RunCopy], here: LocalRuns, into: MergePlan) -> MergePlan:
     """Decide for each run which copy is the best, and what is to be done with it."""
-    groups: dict[str, list[Seen]] = defaultdict(list)
+    groups: dict[str, list[RunCopy]] = defaultdict(list)
     for one in copies:
-        groups[one.head.place].append(one)
+        groups[one.head.path].append(one)
     for place in sorted(groups):
         if place == here.open:
             into.notes.append(f"{place}: under way here; left")
             continue
         try:
             _settle(place, groups[place], here, into)
-        except Mistake as exc:
+        except UserError as exc:
             into.problems.append(str(exc))
     return into
 
 
-def _settle(place: str, copies: list[Seen], here: Here, into: Plan) -> None:
+def _settle(place: str, copies: list[RunCopy], here: LocalRuns, into: MergePlan) -> None:
     there = here.copies(place)
-    every = {(one.sha256, one.head.state): one for one in reversed([*there, *copies])}.values()
-    whole = [one for one in every if one.head.state == "whole"]
-    cut = sorted((one for one in every if one.head.state == "cut"), key=lambda one: one.size)
-    broken = [one for one in every if one.head.state == "broken"]
+    every = {(one.sha256, one.head.integrity): one for one in reversed([*there, *copies])}.values()
+    whole = [one for one in every if one.head.integrity == "whole"]
+    cut = sorted((one for one in every if one.head.integrity == "cut"), key=lambda one: one.size)
+    broken = [one for one in every if one.head.integrity == "broken"]
     if len(whole) > 1:
         into.problems.append(
             f"{_named(whole)}: one run, two contents, both sealed; one is forged."
@@ -352,32 +354,32 @@ def _settle(place: str, copies: list[Seen], here: Here, into: Plan) -> None:
         return
     if broken:
         into.notes.append(f"{_named(broken)}: changed since it was sealed; {best} is not")
-    old = [one for one in there if one.head.state == "cut"]
+    old = [one for one in there if one.head.integrity == "cut"]
     target = place if whole else place + PART
     drop = tuple(Path(one.path) for one in old if one.path != str(here.data / target))
     kind: Kind = "completed" if whole and old else "new" if whole else "cut"
     if best.here:
         kind, drop = "there", drop if whole else ()
-    into.steps.append(Step(kind, best, target, drop))
+    into.steps.append(MergeStep(kind, best, target, drop))
 
 
-def _named(copies: Iterable[Seen]) -> str:
+def _named(copies: Iterable[RunCopy]) -> str:
     return " and ".join(sorted({str(one) for one in copies}))
 
 
-def carry_out(made: Plan, data: Path) -> None:
+def carry_out(made: MergePlan, data: Path) -> None:
     """Do what was planned. Raises OSError; what was done before stays."""
-    tidy(data)
+    remove_stale(data)
 
-    def do(step: Step) -> Path | None:
+    def do(step: MergeStep) -> Path | None:
         folder = None
         if step.kind != "there":
             try:
                 content = step.best.load()
-            except Mistake as exc:
+            except UserError as exc:
                 made.problems.append(str(exc))
                 return None
-            folder = put(data, step.target, content, over=step.kind != "new")
+            folder = place_file(data, step.target, content, over=step.kind != "new")
         for path in step.drop:
             path.unlink(missing_ok=True)
         return folder
@@ -388,13 +390,13 @@ def carry_out(made: Plan, data: Path) -> None:
         sync(folder)
 
 
-def put(data: Path, target: str, content: bytes, *, over: bool = False) -> Path:
+def place_file(data: Path, target: str, content: bytes, *, over: bool = False) -> Path:
     """Write a file whole or not at all, for its owner only; return its folder. Raises OSError.
 
     Unless told to go over it, a file that is there is left as it is.
     """
     path = data / target
-    private_folder(path.parent, data)
+    make_private_folder(path.parent, data)
     new = data / "results" / f".{secrets.token_hex(8)}.tmp"
     descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
@@ -419,7 +421,7 @@ def sync(folder: Path) -> None:
             os.close(descriptor)
 
 
-def tidy(data: Path) -> None:
+def remove_stale(data: Path) -> None:
     """Remove what somebody who was killed left half written."""
     for path in (data / "results").glob(".*.tmp"):
         with suppress(OSError):
@@ -436,7 +438,7 @@ class _Run:
     load: Callable[[], bytes]
 
 
-def shared_names(copies: Iterable[Seen], here: Here) -> list[str]:
+def shared_names(copies: Iterable[RunCopy], here: LocalRuns) -> list[str]:
     """Find vantage names that two machines use; say so, with files and what to do.
 
     Their chains fork (two runs name the same one before them), or their runs overlap and the later
@@ -445,15 +447,17 @@ def shared_names(copies: Iterable[Seen], here: Here) -> list[str]:
     found: dict[str, dict[str, _Run]] = defaultdict(dict)
     days: dict[tuple[str, str], Head] = {}
     for one in copies:
-        if one.head.state != "broken":
-            found[one.head.vantage].setdefault(one.head.place, _Run(one.head, one.path, one.load))
+        if one.head.integrity != "broken":
+            found[one.head.vantage].setdefault(one.head.path, _Run(one.head, one.path, one.load))
             days[one.head.vantage, one.head.name[:8]] = one.head
     for head in days.values():
-        with suppress(Mistake):  # a file that cannot be read is told of elsewhere
+        with suppress(UserError):  # a file that cannot be read is told of elsewhere
             for held in here.near(head):
-                if runs.home(held.name) not in found[head.vantage] and (told := here.head(held)):
+                if runs.home_folder(held.name) not in found[head.vantage] and (
+                    told := here.head(held)
+                ):
                     run = _Run(told, held.path, partial(_bytes, held))
-                    found[head.vantage][told.place] = run
+                    found[head.vantage][told.path] = run
     return [
         f"vantage {vantage}: {'; '.join(pairs[:SHOWN])}"
         f"{f'; and {len(pairs) - SHOWN} more such pairs' if len(pairs) > SHOWN else ''}."
@@ -466,7 +470,7 @@ def shared_names(copies: Iterable[Seen], here: Here) -> list[str]:
 
 def _pairs(theirs: list[_Run]) -> list[str]:
     """Say which runs of one vantage cannot be of one machine."""
-    theirs.sort(key=lambda one: (one.head.started_at, one.head.place))
+    theirs.sort(key=lambda one: (one.head.started_at, one.head.path))
     told: dict[tuple[str, str], str] = {}
     before: dict[str, _Run] = {}
     for one in theirs:
@@ -483,21 +487,21 @@ def _pairs(theirs: list[_Run]) -> list[str]:
 
 def _follows(one: _Run, first: _Run) -> bool:
     """Whether a run names another as the one before it: then a clock was set back."""
-    with suppress(Mistake, OSError):
+    with suppress(UserError, OSError):
         return one.head.previous == hashlib.sha256(first.load()).hexdigest()
     return False
 
 
-def _ends(one: runs.Held) -> Head | None:
+def _ends(one: runs.StoredRun) -> Head | None:
     """Read the first and the last line of a run; whether its seal fits is not looked at."""
     try:
         if not one.path.endswith((".jsonl", PART)):
-            return look(_bytes(one))
+            return inspect(_bytes(one))
         with Path(one.path).open("rb") as file:
             first = file.readline(MAX_LINE)
             size = file.seek(0, os.SEEK_END)
             file.seek(max(len(first), size - TAIL))
             last = file.read(TAIL)
-    except (Mistake, OSError):
+    except (UserError, OSError):
         return None
-    return look(first + last[last.rfind(b"\n", 0, -1) + 1 :])
+    return inspect(first + last[last.rfind(b"\n", 0, -1) + 1 :])

@@ -17,11 +17,11 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from keepiton.base.errors import Mistake
+from keepiton.base.errors import UserError
 from keepiton.base.types import clean
 from keepiton.storage.lines import MAX_LINE
-from keepiton.storage.reader import COLUMNS, OFFLINE
-from keepiton.storage.runs import FILE, RAW, Held, content, contents, held
+from keepiton.storage.reader import COLUMNS, DUCKDB_CONFIG
+from keepiton.storage.runs import FILE, RAW, StoredRun, iter_contents, list_runs, read_content
 from keepiton.storage.writer import PART
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ _FOLDERS = re.compile(r"(\d{4})/(\d{2})/(\d{2})")
 
 
 @dataclass(frozen=True, slots=True)
-class Packed:
+class PackedDay:
     """What became of one day of a vantage."""
 
     path: Path
@@ -62,30 +62,30 @@ def days(data: Path) -> Iterator[tuple[date, Path]]:
                 yield date(*map(int, found.groups())), path
 
 
-def due(data: Path, until: date) -> dict[Path, list[Held]]:
+def days_due(data: Path, until: date) -> dict[Path, list[StoredRun]]:
     """Find what is to be packed of days before ``until``: by the file to make, the runs for it."""
-    found: dict[Path, list[Held]] = defaultdict(list)
+    found: dict[Path, list[StoredRun]] = defaultdict(list)
     for day, folder in days(data):
         if day >= until:
             break
         # Whatever is not named after this day is somebody's own and stays.
         paths = [str(one) for one in sorted(folder.glob(f"{day:%Y%m%d}T*.jsonl*"))]
-        for one in held(paths):
+        for one in list_runs(paths):
             if one.sealed:
                 found[folder / f"{day:%Y%m%d}-{one.vantage}.parquet"].append(one)
     return dict(found)
 
 
-def pack_due(data: Path, until: date) -> Iterator[Packed]:
+def pack_due(data: Path, until: date) -> Iterator[PackedDay]:
     """Pack one file's runs after another; what hinders one is no hindrance to the next."""
-    for target, found in due(data, until).items():
+    for target, found in days_due(data, until).items():
         try:
             yield pack(target, found)
         except OSError as exc:
-            yield Packed(target, 0, 0, 0, (f"{exc.filename or target}: {exc.strerror}",))
+            yield PackedDay(target, 0, 0, 0, (f"{exc.filename or target}: {exc.strerror}",))
 
 
-def pack(target: Path, found: Sequence[Held]) -> Packed:
+def pack(target: Path, found: Sequence[StoredRun]) -> PackedDay:
     """Pack runs into a day's file, together with what that holds; remove them.
 
     The caller holds the folder's lock. A run that is not sealed, cannot be read or differs from
@@ -97,14 +97,14 @@ def pack(target: Path, found: Sequence[Held]) -> Packed:
         old.unlink()
     there = target.exists()
     try:
-        known = {name: _hash(told) for name, told in contents(str(target))} if there else {}
-    except Mistake as exc:  # not of our making, or damaged
-        return Packed(target, 0, 0, 0, (str(exc),))
-    fresh, same, left = dict[Held, int](), list[Held](), list[str]()
+        known = {name: _hash(told) for name, told in iter_contents(str(target))} if there else {}
+    except UserError as exc:  # not of our making, or damaged
+        return PackedDay(target, 0, 0, 0, (str(exc),))
+    fresh, same, left = dict[StoredRun, int](), list[StoredRun](), list[str]()
     for one in sorted(found, key=lambda one: (one.name, one.path)):
         try:
-            told = content(one)
-        except Mistake as exc:
+            told = read_content(one)
+        except UserError as exc:
             left.append(str(exc))
             continue
         if one.name in known:
@@ -112,7 +112,7 @@ def pack(target: Path, found: Sequence[Held]) -> Packed:
                 same.append(one)
             else:
                 left.append(f"{one.path}: differs from the copy in {target.name}")
-        elif not ended(told):
+        elif not has_end(told):
             left.append(f"{one.path}: has no end line, so it is not whole")
         elif max(map(len, _lines(told))) >= MAX_LINE:
             left.append(f"{one.path}: has a line of more than {MAX_LINE >> 20} MiB")
@@ -127,10 +127,10 @@ def pack(target: Path, found: Sequence[Held]) -> Packed:
     for one in going:
         Path(one.path).unlink()
     after = target.stat().st_size - size if known else 0
-    return Packed(target, len(fresh), before, after, tuple(left))
+    return PackedDay(target, len(fresh), before, after, tuple(left))
 
 
-def ended(told: bytes) -> bool:
+def has_end(told: bytes) -> bool:
     """Whether a run's last line is an end line, and whole."""
     last = told[told.rfind(b"\n", 0, -1) + 1 :]
     try:
@@ -165,13 +165,15 @@ def _hash(told: bytes) -> str:
     return sha256(told).hexdigest()
 
 
-def _write(target: Path, fresh: dict[Held, int], known: dict[str, str], *, there: bool) -> None:
+def _write(
+    target: Path, fresh: dict[StoredRun, int], known: dict[str, str], *, there: bool
+) -> None:
     """Write the day's file anew, compare all that it holds, and put it in its place."""
     import duckdb  # noqa: PLC0415 - heavy
 
     made: list[Path] = []
     try:
-        with closing(duckdb.connect(config=OFFLINE | {"temp_directory": ""})) as database:
+        with closing(duckdb.connect(config=DUCKDB_CONFIG | {"temp_directory": ""})) as database:
             database.execute("set preserve_insertion_order = true")
             database.execute("set threads = 1")  # a quarter less memory, and no slower
             database.execute("set enable_progress_bar = false")
@@ -202,8 +204,8 @@ def _write(target: Path, fresh: dict[Held, int], known: dict[str, str], *, there
             one.unlink(missing_ok=True)
 
 
-def _batches(fresh: dict[Held, int]) -> Iterator[list[Held]]:
-    batch, size = list[Held](), 0
+def _batches(fresh: dict[StoredRun, int]) -> Iterator[list[StoredRun]]:
+    batch, size = list[StoredRun](), 0
     for one, more in fresh.items():
         if batch and size + more > BATCH:
             yield batch
@@ -219,7 +221,7 @@ def _new(target: Path) -> Path:
     return path
 
 
-def _piece(database: "duckdb.DuckDBPyConnection", batch: Sequence[Held], to: Path) -> None:
+def _piece(database: "duckdb.DuckDBPyConnection", batch: Sequence[StoredRun], to: Path) -> None:
     """Write some runs: the columns as a report would read them, beside the bytes of each line."""
     import numpy as np  # noqa: PLC0415 - heavy
 
@@ -233,7 +235,7 @@ def _piece(database: "duckdb.DuckDBPyConnection", batch: Sequence[Held], to: Pat
         {"files": paths},
     )
     counted = dict(database.execute("select path, count(*) from read group by path").fetchall())
-    pieces = {one.path: split(content(one), counted[one.path]) for one in batch}
+    pieces = {one.path: split(read_content(one), counted[one.path]) for one in batch}
     raw = np.empty(sum(map(len, pieces.values())), dtype=object)
     raw[:] = [piece for one in pieces.values() for piece in one]
     rest = {
@@ -265,13 +267,13 @@ def _copy(
         os.fsync(file.fileno())
 
 
-def _compare(path: Path, fresh: dict[Held, int], known: dict[str, str]) -> None:
+def _compare(path: Path, fresh: dict[StoredRun, int], known: dict[str, str]) -> None:
     """Read back what was written, beside the originals. Raises OSError where a byte differs."""
     originals = {one.name: one for one in fresh}
     left = set(known)
-    for name, told in contents(str(path)):
+    for name, told in iter_contents(str(path)):
         original = originals.get(name)
-        if _hash(told) != known.get(name) or (original and content(original) != told):
+        if _hash(told) != known.get(name) or (original and read_content(original) != told):
             raise OSError(None, f"{name} does not read back as it was written", str(path))
         left.discard(name)
     if left:

@@ -14,7 +14,7 @@ _OURS = re.compile(rf"(?:{FILE.pattern}(?:\.gz|\.zst)?|{DAY.pattern.replace('?P<
 
 
 @dataclass(frozen=True, slots=True)
-class Day:
+class StoredDay:
     """One day's files that may go."""
 
     day: date
@@ -22,7 +22,7 @@ class Day:
     size: int
 
 
-def all_days(data: Path) -> list[Day]:
+def all_days(data: Path) -> list[StoredDay]:
     """List the days of a data folder, oldest first, each with its files of our making."""
     found = []
     for day, folder in days(data):
@@ -34,24 +34,24 @@ def all_days(data: Path) -> list[Day]:
             and one.is_file()
             and not one.is_symlink()
         )
-        found.append(Day(day, files, sum(one.stat().st_size for one in files)))
+        found.append(StoredDay(day, files, sum(one.stat().st_size for one in files)))
     return found
 
 
-def taken(data: Path) -> int:
+def bytes_used(data: Path) -> int:
     """Return the bytes of all files below ``results``, whoever made them."""
     return sum(one.stat().st_size for one in (data / "results").rglob("*") if one.is_file())
 
 
-def too_much(
+def days_to_prune(
     data: Path, today: date, keep: timedelta | None = None, max_size: int | None = None
-) -> list[Day]:
+) -> list[StoredDay]:
     """Choose the days to remove, oldest first: those over since ``keep``, and until it fits.
 
     Today and what lies ahead of it stay, whatever it takes. A day without files of ours is none.
     """
     found = [one for one in all_days(data) if one.files and one.day < today]
-    size = taken(data) if max_size is not None else 0
+    size = bytes_used(data) if max_size is not None else 0
     chosen = []
     for one in found:
         # A day is as old as its last instant.
@@ -63,7 +63,7 @@ def too_much(
     return chosen
 
 
-def remove(chosen: Sequence[Day]) -> int:
+def remove(chosen: Sequence[StoredDay]) -> int:
     """Remove days and the folders that are empty then; return the bytes. Raises OSError.
 
     The caller holds the folder's lock.

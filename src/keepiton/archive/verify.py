@@ -13,12 +13,20 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from keepiton.base.errors import Mistake
-from keepiton.base.language import noted
+from keepiton.base.errors import UserError
+from keepiton.base.language import gettext_noop
 from keepiton.base.types import clean
-from keepiton.storage.reader import COLUMNS, opened
+from keepiton.storage.reader import COLUMNS, connect
 from keepiton.storage.rows import Measurement
-from keepiton.storage.runs import RAW, ROWS, Held, content, contents, held, zstandard
+from keepiton.storage.runs import (
+    RAW,
+    ROWS,
+    StoredRun,
+    iter_contents,
+    list_runs,
+    read_content,
+    zstandard,
+)
 
 if TYPE_CHECKING:
     import duckdb
@@ -43,40 +51,40 @@ Kind = Literal[
 ]
 FAULTS: dict[Kind, tuple[str, str]] = {
     "unreadable": (
-        noted("cannot be read: {detail}"),
-        noted("take it from another copy, and remove this one"),
+        gettext_noop("cannot be read: {detail}"),
+        gettext_noop("take it from another copy, and remove this one"),
     ),
     "seal": (
-        noted("its lines are not those that were sealed"),
-        noted("it was changed since; take it from another copy, or do not rely on it"),
+        gettext_noop("its lines are not those that were sealed"),
+        gettext_noop("it was changed since; take it from another copy, or do not rely on it"),
     ),
     "unsealed_name": (
-        noted("has no end line, though its name says that it is whole"),
-        noted("copying was cut off? take it from where it came"),
+        gettext_noop("has no end line, though its name says that it is whole"),
+        gettext_noop("copying was cut off? take it from where it came"),
     ),
     "counts": (
-        noted("its end line counts other measurements than it holds: {detail}"),
-        noted("it was changed and sealed again; take it from another copy"),
+        gettext_noop("its end line counts other measurements than it holds: {detail}"),
+        gettext_noop("it was changed and sealed again; take it from another copy"),
     ),
     "name": (
-        noted("is named otherwise than its first line says: {detail}"),
-        noted("give it back its name"),
+        gettext_noop("is named otherwise than its first line says: {detail}"),
+        gettext_noop("give it back its name"),
     ),
     "missing": (
-        noted("the run before it is not here, though earlier ones of this vantage are"),
-        noted("look for it after {detail}, where this folder came from or in another copy"),
+        gettext_noop("the run before it is not here, though earlier ones of this vantage are"),
+        gettext_noop("look for it after {detail}, where this folder came from or in another copy"),
     ),
     "newest_missing": (
-        noted("the newest run that state.json knows of is not here"),
-        noted("look for it in another copy; nothing here tells what it held"),
+        gettext_noop("the newest run that state.json knows of is not here"),
+        gettext_noop("look for it in another copy; nothing here tells what it held"),
     ),
     "copies_differ": (
-        noted("differs from its copy in {detail}"),
-        noted("keep the one whose seal holds"),
+        gettext_noop("differs from its copy in {detail}"),
+        gettext_noop("keep the one whose seal holds"),
     ),
     "columns": (
-        noted("its columns, which reports read, are not what its lines say: line {detail}"),
-        noted(
+        gettext_noop("its columns, which reports read, are not what its lines say: line {detail}"),
+        gettext_noop(
             "take the runs out with: keepiton results export --format files; then remove this file"
         ),
     ),
@@ -84,28 +92,30 @@ FAULTS: dict[Kind, tuple[str, str]] = {
 """What is wrong: exit 5."""
 NOTES: dict[Kind, tuple[str, str]] = {
     "left_open": (
-        noted("unsealed: under way, or cut off"),
-        noted("the next run in that folder seals it"),
+        gettext_noop("unsealed: under way, or cut off"),
+        gettext_noop("the next run in that folder seals it"),
     ),
     "lines": (
-        noted("lines that cannot be read: {detail}"),
-        noted("nothing to do: cut off while they were written, and readers leave them out"),
+        gettext_noop("lines that cannot be read: {detail}"),
+        gettext_noop("nothing to do: cut off while they were written, and readers leave them out"),
     ),
     "truncated_copy": (
-        noted("is the beginning of its copy in {detail}"),
-        noted("nothing to do: readers take the whole one"),
+        gettext_noop("is the beginning of its copy in {detail}"),
+        gettext_noop("nothing to do: readers take the whole one"),
     ),
     "new_chain": (
-        noted("begins a chain of its own, though earlier runs of this vantage are here"),
-        noted("state.json was lost before it, or two machines have one name: give each its own"),
+        gettext_noop("begins a chain of its own, though earlier runs of this vantage are here"),
+        gettext_noop(
+            "state.json was lost before it, or two machines have one name: give each its own"
+        ),
     ),
     "newer_format": (
-        noted("written by a newer keepiton; only its seal is checked"),
-        noted("update this keepiton"),
+        gettext_noop("written by a newer keepiton; only its seal is checked"),
+        gettext_noop("update this keepiton"),
     ),
     "not_looked_at": (
-        noted("is not looked at: {detail}"),
-        noted("nothing to do, if it is meant to be there"),
+        gettext_noop("is not looked at: {detail}"),
+        gettext_noop("nothing to do, if it is meant to be there"),
     ),
 }
 """What is worth knowing, and no fault."""
@@ -113,7 +123,7 @@ _AT = list(COLUMNS).index("at")
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class Problem:
     """One thing that was found, with where."""
 
     file: str
@@ -128,7 +138,7 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class CheckedRun:
     """What is kept of a run that was looked at."""
 
     name: str
@@ -142,11 +152,11 @@ class Seen:
     @property
     def place(self) -> str:
         """Name its place for people."""
-        return place(self.name, self.path)
+        return problem_path(self.name, self.path)
 
 
 @dataclass(slots=True)
-class Verdict:
+class VerifyResult:
     """What came of it."""
 
     runs: int = 0
@@ -159,15 +169,15 @@ class Verdict:
     vantages: int = 0
     begins_after: dict[str, str] = field(default_factory=dict)
     """By vantage: SHA-256 of a run before the first one here, which is elsewhere or was pruned."""
-    found: list[Found] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
 
     @property
     def faults(self) -> int:
         """How many faults there are."""
-        return sum(one.fault for one in self.found)
+        return sum(one.fault for one in self.problems)
 
 
-def place(name: str, path: str) -> str:
+def problem_path(name: str, path: str) -> str:
     """Name the place of a run: its file, or the file that holds it with its name."""
     return clean(f"{path}: {name}" if path.endswith(".parquet") else path, 4096)
 
@@ -176,14 +186,14 @@ def verify(
     files: Sequence[str],
     tips: dict[str, str] | None = None,
     step: Callable[[int], None] = lambda _: None,
-) -> Verdict:
+) -> VerifyResult:
     """Check files as ``read.find`` lists them, and the chain of every vantage in them.
 
     ``tips`` are the newest seals that a data folder remembers, by vantage. ``step`` is told how
     many runs were looked at.
     """
-    verdict = Verdict()
-    seen: dict[str, list[Seen]] = defaultdict(list)
+    verdict = VerifyResult()
+    seen: dict[str, list[CheckedRun]] = defaultdict(list)
     for number, one in enumerate(_each(files, verdict), 1):
         seen[one.name].append(one)
         step(number)
@@ -191,7 +201,7 @@ def verify(
     verdict.runs = len(first)
     verdict.copies = sum(map(len, seen.values())) - len(first)
     verdict.sealed = sum(one.sealed and one.ended for one in first.values())
-    chains: dict[str, list[Seen]] = defaultdict(list)
+    chains: dict[str, list[CheckedRun]] = defaultdict(list)
     for name in sorted(first):
         chains[first[name].name[17:-19]].append(first[name])
     verdict.vantages = len(chains)
@@ -199,28 +209,28 @@ def verify(
         digests = {one.digest for copy in chain for one in seen[copy.name]}
         _chain(vantage, chain, digests, verdict)
         if tips and vantage in tips and tips[vantage] not in digests:
-            verdict.found.append(Found(chain[-1].place, "newest_missing"))
-    verdict.found.sort(key=lambda one: (not one.fault, one.file, one.kind))
+            verdict.problems.append(Problem(chain[-1].place, "newest_missing"))
+    verdict.problems.sort(key=lambda one: (not one.fault, one.file, one.kind))
     return verdict
 
 
-def _each(files: Sequence[str], verdict: Verdict) -> Iterator[Seen]:
+def _each(files: Sequence[str], verdict: VerifyResult) -> Iterator[CheckedRun]:
     """Look at one run after another, and say of each what is wrong with it alone."""
     for path in files:
         try:
-            inside = list(held([path]))
+            inside = list(list_runs([path]))
             if not inside:
-                verdict.found.append(Found(clean(path, 4096), "not_looked_at", _why_not(path)))
+                verdict.problems.append(Problem(clean(path, 4096), "not_looked_at", _why_not(path)))
             elif path.endswith(".parquet"):
                 names = {one.name: one for one in inside}
-                for name, told in contents(path):
-                    yield _look(names.pop(name), told, verdict)
+                for name, told in iter_contents(path):
+                    yield _check_run(names.pop(name), told, verdict)
                 _columns(path, verdict)
             else:
-                yield _look(inside[0], content(inside[0]), verdict)
-        except Mistake as exc:
+                yield _check_run(inside[0], read_content(inside[0]), verdict)
+        except UserError as exc:
             detail = str(exc).removeprefix(clean(path) + ": ").removeprefix("cannot be read: ")
-            verdict.found.append(Found(clean(path, 4096), "unreadable", detail))
+            verdict.problems.append(Problem(clean(path, 4096), "unreadable", detail))
 
 
 def _why_not(path: str) -> str:
@@ -232,11 +242,11 @@ def _why_not(path: str) -> str:
     return "not the name of a result file"
 
 
-def _look(one: Held, told: bytes, verdict: Verdict) -> Seen:
+def _check_run(one: StoredRun, told: bytes, verdict: VerifyResult) -> CheckedRun:
     """Check one run by itself."""
 
     def fault(kind: Kind, detail: str = "") -> None:
-        verdict.found.append(Found(place(one.name, one.path), kind, clean(detail)))
+        verdict.problems.append(Problem(problem_path(one.name, one.path), kind, clean(detail)))
 
     lines = told.split(b"\n")
     torn = bool(lines.pop())
@@ -271,7 +281,7 @@ def _look(one: Held, told: bytes, verdict: Verdict) -> Seen:
     verdict.measurements += states.total()
     verdict.bytes += len(told)
     previous = end.get("previous") if ended else None
-    return Seen(
+    return CheckedRun(
         one.name,
         one.path,
         one.sealed,
@@ -324,7 +334,7 @@ def _misnamed(name: str, run: dict[str, Any], rows: Sequence[dict[str, Any]]) ->
     return f"lines of run {other}" if other is not None else ""
 
 
-def _copies(copies: Sequence[Seen], verdict: Verdict) -> Seen:
+def _copies(copies: Sequence[CheckedRun], verdict: VerifyResult) -> CheckedRun:
     """Compare the copies of a run; return the best of them."""
     best = max(copies, key=lambda one: (one.sealed and one.ended, one.size, one.path))
     for one in copies:
@@ -332,39 +342,41 @@ def _copies(copies: Sequence[Seen], verdict: Verdict) -> Seen:
             continue
         kind: Kind = "copies_differ"
         if not one.ended and one.size < best.size:
-            told = content(Held(one.name, one.path, one.sealed))
-            if content(Held(best.name, best.path, best.sealed)).startswith(told):
+            told = read_content(StoredRun(one.name, one.path, one.sealed))
+            if read_content(StoredRun(best.name, best.path, best.sealed)).startswith(told):
                 kind = "truncated_copy"
-                verdict.found[:] = [
+                verdict.problems[:] = [
                     old
-                    for old in verdict.found
+                    for old in verdict.problems
                     if old.file != one.place or old.kind not in ("unsealed_name", "lines")
                 ]
-        verdict.found.append(Found(one.place, kind, best.place))
+        verdict.problems.append(Problem(one.place, kind, best.place))
     return best
 
 
-def _chain(vantage: str, chain: Sequence[Seen], digests: set[str], verdict: Verdict) -> None:
+def _chain(
+    vantage: str, chain: Sequence[CheckedRun], digests: set[str], verdict: VerifyResult
+) -> None:
     """Follow one vantage's links from the oldest run here to the newest."""
     for number, one in enumerate(chain):
         if not one.ended or one.previous in digests:
             continue
         if one.previous is None:
             if number:
-                verdict.found.append(Found(one.place, "new_chain"))
+                verdict.problems.append(Problem(one.place, "new_chain"))
         elif not number:
             verdict.begins_after[vantage] = one.previous
         else:
-            verdict.found.append(Found(one.place, "missing", clean(chain[number - 1].name)))
+            verdict.problems.append(Problem(one.place, "missing", clean(chain[number - 1].name)))
 
 
-def _columns(path: str, verdict: Verdict) -> None:
+def _columns(path: str, verdict: VerifyResult) -> None:
     """Compare a Parquet file's columns with its lines; say the first of each run that differs."""
     import duckdb  # noqa: PLC0415 - plain files need none of it
 
     listed = ", ".join(f'"{name}"' for name in (*RAW, *COLUMNS))
     said: set[str] = set()
-    with closing(opened()) as database, closing(opened()) as other:
+    with closing(connect()) as database, closing(connect()) as other:
         try:
             told = database.execute(
                 f"select {listed} from read_parquet($path)",  # noqa: S608 - literal names
@@ -376,10 +388,10 @@ def _columns(path: str, verdict: Verdict) -> None:
                         continue
                     if (wrong := _differs(other, raw, columns)) is not None:
                         said.add(name)
-                        found = Found(place(name, path), "columns", f"{number} {wrong}")
-                        verdict.found.append(found)
+                        found = Problem(problem_path(name, path), "columns", f"{number} {wrong}")
+                        verdict.problems.append(found)
         except duckdb.Error as exc:
-            raise Mistake(f"{clean(path)}: cannot be read: {clean(str(exc), 300)}") from None
+            raise UserError(f"{clean(path)}: cannot be read: {clean(str(exc), 300)}") from None
 
 
 def _plainly(row: dict[str, Any], columns: list[Any]) -> bool:

@@ -6,7 +6,7 @@ from the stored rows, so that a verdict can always be redrawn from facts.
 
 from dataclasses import dataclass
 
-from keepiton.base.types import Line, Perspective
+from keepiton.base.types import Connectivity, Perspective
 
 DEAD_SHARE = 2 / 3
 """Share of failing controls from which a group counts as dead: one provider's own outage, or one
@@ -22,7 +22,7 @@ providers do not change their fixed pages at once."""
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
+class ControlTally:
     """How the controls of one look fared."""
 
     foreign: int = 0
@@ -41,7 +41,7 @@ def _dead(total: int, ok: int) -> bool:
     return total > 0 and (total - ok) >= DEAD_SHARE * total
 
 
-def verdict(tally: Tally, perspective: Perspective) -> Line:
+def verdict(tally: ControlTally, perspective: Perspective) -> Connectivity:
     """Judge the own line.
 
     ``down``: this vantage was offline, so its failures say nothing. ``portal``: most foreign
@@ -63,6 +63,6 @@ def verdict(tally: Tally, perspective: Perspective) -> Line:
     return "up"
 
 
-def masks(line: Line, stage: str | None) -> bool:
+def masks(line: Connectivity, stage: str | None) -> bool:
     """Whether a failure at this stage, on such a line, is no evidence about its target."""
     return line in ("down", "portal", "mixed", "unknown") or (line == "resolver" and stage == "dns")

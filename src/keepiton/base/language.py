@@ -11,7 +11,7 @@ from datetime import datetime, timedelta, tzinfo
 from importlib import resources
 from importlib.resources.abc import Traversable
 
-from keepiton.base.errors import Mistake
+from keepiton.base.errors import UserError
 
 LOCALES = {"en": "en_GB", "ru": "ru_RU", "be": "be_BY"}
 """Every language, and the locale whose dates and numbers it takes."""
@@ -19,7 +19,7 @@ DOMAIN = "keepiton"
 DAY_MIN, HOUR_MIN = 1440, 60
 
 
-def noted(message: str) -> str:
+def gettext_noop(message: str) -> str:
     """Mark a text that is translated where it is shown, not where it stands."""
     return message
 
@@ -31,12 +31,12 @@ class Language:
     code: str
     catalogue: gettext.NullTranslations
 
-    def say(self, message: str, **values: object) -> str:
+    def gettext(self, message: str, **values: object) -> str:
         """Translate a text; what stands in braces is filled in afterwards, so it is never code."""
         translated = self.catalogue.gettext(message) if message else ""
         return translated.format(**values) if values else translated
 
-    def many(self, one: str, several: str, n: int, **values: object) -> str:
+    def ngettext(self, one: str, several: str, n: int, **values: object) -> str:
         """Translate a text in the form that a number asks for; ``{n}`` is the number."""
         translated = self.catalogue.ngettext(one, several, n)
         return translated.format(n=self.number(n), **values)
@@ -70,7 +70,7 @@ class Language:
         local = at.astimezone(zone)
         return f"{self.day(local)}, {local:%H:%M}"
 
-    def length(self, span: timedelta) -> str:
+    def duration(self, span: timedelta) -> str:
         """Write a length of time, to the minute, or the hour from two days on."""
         minutes = round(span.total_seconds() / 60)
         if minutes >= 2 * DAY_MIN:
@@ -88,9 +88,9 @@ class Language:
 
 
 def load(code: str) -> Language:
-    """Find a language. Raises Mistake for one that is not there."""
+    """Find a language. Raises UserError for one that is not there."""
     if code not in LOCALES:
-        raise Mistake(f"--lang {code}: no such language; known: {', '.join(LOCALES)}")
+        raise UserError(f"--lang {code}: no such language; known: {', '.join(LOCALES)}")
     if code == "en":
         return ENGLISH
     with folder().joinpath(code, "LC_MESSAGES", f"{DOMAIN}.mo").open("rb") as file:

@@ -13,12 +13,20 @@ from pydantic import (
 )
 
 Stage = Literal["dns", "tcp", "tls", "http"]
-State = Literal["ok", "fail", "inconclusive", "skipped"]
+RowState = Literal["ok", "fail", "inconclusive", "skipped"]
 Perspective = Literal["inside", "outside"]
 Risk = Literal["low", "medium", "high"]
-Line = Literal["up", "border", "resolver", "portal", "down", "mixed", "unknown"]
-Aside = Literal["compare", "authority", "neutral", "quic", "throughput"]
-LINES: tuple[Line, ...] = ("up", "border", "resolver", "portal", "down", "mixed", "unknown")
+Connectivity = Literal["up", "border", "resolver", "portal", "down", "mixed", "unknown"]
+SideMeasurement = Literal["compare", "authority", "neutral", "quic", "throughput"]
+CONNECTIVITIES: tuple[Connectivity, ...] = (
+    "up",
+    "border",
+    "resolver",
+    "portal",
+    "down",
+    "mixed",
+    "unknown",
+)
 RISKS: tuple[Risk, ...] = ("low", "medium", "high")
 
 _UNPRINTABLE = re.compile(

@@ -12,7 +12,7 @@ from importlib import import_module
 import click
 
 from keepiton import __version__
-from keepiton.base.errors import Mistake
+from keepiton.base.errors import UserError
 from keepiton.cli import i18n
 
 COMMANDS = {
@@ -61,7 +61,7 @@ class Commands(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write them into the help."""
-        told = ctx.obj.say if ctx.obj else str
+        told = ctx.obj.gettext if ctx.obj else str
         with formatter.section(gettext("Commands")):
             formatter.write_dl([(name, told(short)) for name, short in self.shorts.items()])
 
@@ -106,14 +106,14 @@ def main() -> None:
     """Run the command line; a mistake of the user's becomes a message and exit 2."""
     _open_streams()
     try:
-        language = i18n.speak(sys.argv[1:])
+        language = i18n.activate(sys.argv[1:])
         if language.code != "en":
             i18n.translate(keepiton, language)
         keepiton.main(prog_name="keepiton", standalone_mode=False, obj=language)
-    except Mistake as exc:
+    except UserError as exc:
         from keepiton.cli import common  # noqa: PLC0415
 
-        sys.exit(common.complain(str(exc), 2))
+        sys.exit(common.print_error(str(exc), 2))
     except click.exceptions.Exit as exc:
         sys.exit(exc.exit_code)
     except click.Abort:
@@ -128,6 +128,6 @@ def main() -> None:
         from keepiton.cli import common  # noqa: PLC0415
 
         said = ": ".join(filter(None, ["out of memory", str(exc)]))
-        sys.exit(common.complain(f"{said}; what was written stays", common.NOT_WRITTEN))
+        sys.exit(common.print_error(f"{said}; what was written stays", common.NOT_WRITTEN))
     except BrokenPipeError:  # the reader of our output went away, as with head
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

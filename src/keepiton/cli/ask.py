@@ -6,28 +6,32 @@ from typing import TYPE_CHECKING
 
 import click
 
-from keepiton.base.errors import Mistake
+from keepiton.base.errors import UserError
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from keepiton.base.types import Perspective
-    from keepiton.lists.load import Loaded
-    from keepiton.storage.state import State
+    from keepiton.lists.load import LoadedLists
+    from keepiton.storage.state import DataFolderState
 
 
-def tell_once(memory: "State", data: Path, *, quiet: bool) -> None:
+def show_first_run_text(memory: "DataFolderState", data: Path, *, quiet: bool) -> None:
     """Say what a person must know, once (SAFETY S3)."""
     from keepiton.cli.consent import first_run  # noqa: PLC0415
     from keepiton.storage.state import CONSENT  # noqa: PLC0415
 
-    if memory.told < CONSENT and not quiet:
+    if memory.first_run_shown < CONSENT and not quiet:
         click.echo(first_run(data), err=True)
-        memory.told = CONSENT
+        memory.first_run_shown = CONSENT
 
 
-def who(
-    memory: "State", vantage: str | None, perspective: "Perspective | None", *, quiet: bool
+def vantage_and_perspective(
+    memory: "DataFolderState",
+    vantage: str | None,
+    perspective: "Perspective | None",
+    *,
+    quiet: bool,
 ) -> "tuple[str, Perspective]":
     """Settle who looks and from where: asked once on a terminal, else a safe default, said once."""
     from pydantic import TypeAdapter, ValidationError  # noqa: PLC0415
@@ -57,7 +61,7 @@ def who(
     try:
         TypeAdapter(Token).validate_python(name)
     except ValidationError:
-        raise Mistake(
+        raise UserError(
             f"--vantage {name}: write lower-case letters, digits and hyphens, 32 at most"
         ) from None
     memory.vantage = memory.vantage or name
@@ -65,8 +69,10 @@ def who(
     return name, known
 
 
-def accept(memory: "State", loaded: "Loaded", accept_risk: str | None, now: "datetime") -> None:
-    """Ask before a list above the lowest risk, or take what was accepted before. Raises Mistake."""
+def require_accepted_risk(
+    memory: "DataFolderState", loaded: "LoadedLists", accept_risk: str | None, now: "datetime"
+) -> None:
+    """Ask before a list above the lowest risk, or take what was accepted before. Raises UserError."""
     from keepiton.base.types import RISKS, Risk  # noqa: PLC0415
     from keepiton.storage.state import CONSENT, Acceptance  # noqa: PLC0415
 
@@ -82,22 +88,22 @@ def accept(memory: "State", loaded: "Loaded", accept_risk: str | None, now: "dat
     level: Risk = loaded.risk
     if accept_risk:
         if not covers(accept_risk):
-            raise Mistake(f"--accept-risk {accept_risk}: these lists have risk {loaded.risk}")
+            raise UserError(f"--accept-risk {accept_risk}: these lists have risk {loaded.risk}")
     elif not (sys.stdin.isatty() and click.confirm("Probe these?", default=False, err=True)):
-        raise Mistake(
+        raise UserError(
             f"lists of risk {loaded.risk} are not accepted; read the lines above, and if you are"
             f" sure add --accept-risk {loaded.risk} (recorded with the date)"
         )
     memory.accepted[level] = Acceptance(at=now, consent=CONSENT)
 
 
-def not_too_soon(memory: "State", loaded: "Loaded", now: "datetime") -> None:
-    """Keep to five minutes between two looks at a target (SAFETY S11). Raises Mistake."""
+def refuse_too_soon(memory: "DataFolderState", loaded: "LoadedLists", now: "datetime") -> None:
+    """Keep to five minutes between two looks at a target (SAFETY S11). Raises UserError."""
     from keepiton.base.types import utc  # noqa: PLC0415
 
     at = memory.too_soon([one.id for one in loaded.targets], now)
     if at:
-        raise Mistake(
+        raise UserError(
             "these targets were probed less than 5 minutes ago; wait until"
             f" {utc(at)}, or add --again to do it all the same"
         )

@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
-from keepiton.base.errors import Mistake
+from keepiton.base.errors import UserError
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta, tzinfo
 
     from keepiton.base.language import Language
     from keepiton.detect import Policy
-    from keepiton.storage.rounds import Rows
+    from keepiton.storage.rounds import ReadResult
 
-OWN_LINE_DOWN = 4
+VANTAGE_OFFLINE = 4
 NOT_WRITTEN = 5
 NO_DATA = 6
-FAIL_ON = 3
+DISRUPTION_FOUND = 3
 LOCKED = 75
 
 CONFIG = "keepiton.toml"
@@ -37,22 +37,22 @@ UTF_8 = b"\xef\xbb\xbf"
 """By this mark alone a spreadsheet takes a file for UTF-8."""
 
 
-def complain(text: str, code: int) -> int:
+def print_error(text: str, code: int) -> int:
     """Say on stderr what is wrong; hand the exit code back."""
     for line in text.splitlines():
         click.echo(f"keepiton: {line}", err=True)
     return code
 
 
-def folder() -> Path:
-    """Return the default data folder. Raises Mistake where no home is known."""
+def data_folder() -> Path:
+    """Return the default data folder. Raises UserError where no home is known."""
     import platformdirs  # noqa: PLC0415 - only where no folder is given
 
     with suppress(RuntimeError):
         path = platformdirs.user_data_path("keepiton")
         if path.is_absolute():
             return path
-    raise Mistake("no home folder is known; name the data folder with --data or KEEPITON_DATA")
+    raise UserError("no home folder is known; name the data folder with --data or KEEPITON_DATA")
 
 
 def user_config() -> Path:
@@ -81,22 +81,22 @@ def configured() -> bool:
 
 
 def toml(path: Path) -> tuple[dict[tuple[str, ...], int], dict[str, Any]]:
-    """Read a TOML file; return the line of every key as well. Raises Mistake."""
+    """Read a TOML file; return the line of every key as well. Raises UserError."""
     import tomllib  # noqa: PLC0415
 
     try:
         with path.open("rb") as file:
             content = file.read(MOST_TOML + 1)
         if len(content) > MOST_TOML:
-            raise Mistake(f"{path}: larger than {MOST_TOML} bytes; not a file of settings")
+            raise UserError(f"{path}: larger than {MOST_TOML} bytes; not a file of settings")
         text = content.decode("utf-8-sig")
         return _lines(text), tomllib.loads(text)
     except OSError as exc:
-        raise Mistake(f"{path}: cannot be used: {exc.strerror}") from None
+        raise UserError(f"{path}: cannot be used: {exc.strerror}") from None
     except ValueError as exc:
-        raise Mistake(f"{path}: cannot be used: {exc}") from None
+        raise UserError(f"{path}: cannot be used: {exc}") from None
     except RecursionError:
-        raise Mistake(f"{path}: cannot be used: lists or tables too deep") from None
+        raise UserError(f"{path}: cannot be used: lists or tables too deep") from None
 
 
 def _lines(text: str) -> dict[tuple[str, ...], int]:
@@ -128,7 +128,7 @@ def line_of(lines: dict[tuple[str, ...], int], *key: str) -> int:
     return lines.get(key, 1)
 
 
-def meant(name: str, known: Sequence[str], near: Sequence[str] = ()) -> str:
+def did_you_mean(name: str, known: Sequence[str], near: Sequence[str] = ()) -> str:
     """Say which of the known names, or of some near ones, was meant."""
     import difflib  # noqa: PLC0415
 
@@ -201,14 +201,14 @@ def language_option(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def language(code: str | None) -> "Language":
-    """Find the language asked for here, or the one that help is shown in. Raises Mistake."""
+    """Find the language asked for here, or the one that help is shown in. Raises UserError."""
     from keepiton.base.language import ENGLISH, load  # noqa: PLC0415
 
     return load(code) if code else click.get_current_context().obj or ENGLISH
 
 
 def zone(name: str | None, country: str | None) -> "tzinfo":
-    """Find a time zone, or without a name that of a country's events. Raises Mistake."""
+    """Find a time zone, or without a name that of a country's events. Raises UserError."""
     from datetime import UTC  # noqa: PLC0415
     from zoneinfo import ZoneInfo  # noqa: PLC0415
 
@@ -221,114 +221,120 @@ def zone(name: str | None, country: str | None) -> "tzinfo":
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError):
-        raise Mistake(f"--tz {name}: no such zone; write one such as Europe/Minsk or UTC") from None
+        raise UserError(
+            f"--tz {name}: no such zone; write one such as Europe/Minsk or UTC"
+        ) from None
 
 
-def format_of(form: str | None, output: Path | None, endings: dict[str, str]) -> str:
-    """Return the format asked for, or that of the output's ending; else table. Raises Mistake."""
+def choose_format(form: str | None, output: Path | None, endings: dict[str, str]) -> str:
+    """Return the format asked for, or that of the output's ending; else table. Raises UserError."""
     if form or output is None or not output.suffix:
         return form or "table"
     found = endings.get(output.suffix.lower())
     if not found:
-        raise Mistake(
+        raise UserError(
             f"--output {output}: no format is known by that ending; known: {' '.join(endings)};"
             " or name it with --format"
         )
     return found
 
 
-def age(text: str, flag: str) -> "timedelta":
-    """Read a length of time: 30s, 90m, 24h or 7d. Raises Mistake."""
+def parse_age(text: str, flag: str) -> "timedelta":
+    """Read a length of time: 30s, 90m, 24h or 7d. Raises UserError."""
     from datetime import timedelta  # noqa: PLC0415
 
     unit = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}.get(text[-1:])
     if not (unit and text[:-1].isdecimal() and 0 < int(text[:-1]) < 10**6):
-        raise Mistake(f"{flag} {text}: not a length of time; write 5m, 24h or 7d")
+        raise UserError(f"{flag} {text}: not a length of time; write 5m, 24h or 7d")
     return timedelta(**{unit: int(text[:-1])})
 
 
-def size(text: str, flag: str) -> int:
-    """Read a number of bytes: 500M, 2G, or without a unit; K is 1000. Raises Mistake."""
+def parse_size(text: str, flag: str) -> int:
+    """Read a number of bytes: 500M, 2G, or without a unit; K is 1000. Raises UserError."""
     unit = {"K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}.get(text[-1:].upper(), 1)
     number = text[:-1] if unit > 1 else text
     if not (number.isascii() and number.isdecimal() and len(number) < MOST_DIGITS):
-        raise Mistake(f"{flag} {text}: not a size; write 500M or 2G")
+        raise UserError(f"{flag} {text}: not a size; write 500M or 2G")
     return int(number) * unit
 
 
-def instant(text: str | None, tz: "tzinfo", now: "datetime", flag: str) -> "datetime | None":
-    """Read a time: ISO 8601, or an age such as 90m, 24h or 7d. Raises Mistake."""
+def parse_instant(text: str | None, tz: "tzinfo", now: "datetime", flag: str) -> "datetime | None":
+    """Read a time: ISO 8601, or an age such as 90m, 24h or 7d. Raises UserError."""
     from datetime import datetime  # noqa: PLC0415
 
     if text is None:
         return None
     if text[-1:] in "mhd":
-        return now - age(text, flag)
+        return now - parse_age(text, flag)
     try:
         at = datetime.fromisoformat(text)
         return at if at.tzinfo else at.replace(tzinfo=tz)
     except ValueError:
-        raise Mistake(
+        raise UserError(
             f"{flag} {text}: not a time; write 2022-02-27T08:00, 2022-02-27 or an age such as 24h"
         ) from None
 
 
-def span(
+def parse_span(
     since: str | None, until: str | None, tz: "tzinfo", now: "datetime"
 ) -> "tuple[datetime | None, datetime | None]":
-    """Read the range that was asked for. Raises Mistake."""
-    first = instant(since, tz, now, "--since")
-    last = instant(until, tz, now, "--until")
+    """Read the range that was asked for. Raises UserError."""
+    first = parse_instant(since, tz, now, "--since")
+    last = parse_instant(until, tz, now, "--until")
     if first and last and last <= first:
-        raise Mistake(f"--until {until}: not after --since {since}; the range is empty")
+        raise UserError(f"--until {until}: not after --since {since}; the range is empty")
     return first, last
 
 
 def require_readers() -> None:
-    """Raise Mistake where duckdb or numpy is missing, before either is imported."""
+    """Raise UserError where duckdb or numpy is missing, before either is imported."""
     from keepiton.storage.reader import require  # noqa: PLC0415
 
     require()
 
 
-def found(places: tuple[Path, ...], data: Path | None, engine: str | None = None) -> list[str]:
-    """List the result files that are meant. Raises Mistake; exits 6 where there are none."""
+def find_results(
+    places: tuple[Path, ...], data: Path | None, engine: str | None = None
+) -> list[str]:
+    """List the result files that are meant. Raises UserError; exits 6 where there are none."""
     from keepiton.storage.reader import find  # noqa: PLC0415
 
     if engine and places:
-        raise Mistake("--engine reads what its URL names; leave out one of it and FILE|DIR")
+        raise UserError("--engine reads what its URL names; leave out one of it and FILE|DIR")
     if engine:
         return []
     given = [path for place in places for path in _expand(place)]
     if not given:
-        given = [(data or folder()) / "results"]
+        given = [(data or data_folder()) / "results"]
         if not given[0].is_dir():
-            sys.exit(complain(f"no results in {given[0]}; begin with: keepiton probe", NO_DATA))
+            sys.exit(print_error(f"no results in {given[0]}; begin with: keepiton probe", NO_DATA))
     files = find(given)
     if not files:
-        sys.exit(complain(f"no result files in {', '.join(map(str, given))}", NO_DATA))
+        sys.exit(print_error(f"no result files in {', '.join(map(str, given))}", NO_DATA))
     return files
 
 
-def rows(
+def read_results(
     files: Sequence[str],
     data: Path | None,
     since: "datetime | None" = None,
     engine: str | None = None,
-) -> "Rows":
-    """Read result files, with what is kept of them from before. Raises Mistake; exits 6."""
+) -> "ReadResult":
+    """Read result files, with what is kept of them from before. Raises UserError; exits 6."""
     from keepiton.storage.cache import Cache  # noqa: PLC0415
     from keepiton.storage.reader import from_engine, read  # noqa: PLC0415
 
-    made = from_engine(engine, since) if engine else read(files, Cache(data or folder()), since)
+    made = (
+        from_engine(engine, since) if engine else read(files, Cache(data or data_folder()), since)
+    )
     if not len(made.rounds):
         none = "no data in the asked range" if since else "no measurements"
-        sys.exit(complain(f"{none} in {len(files)} result file(s)", NO_DATA))
+        sys.exit(print_error(f"{none} in {len(files)} result file(s)", NO_DATA))
     return made
 
 
 def policy_from(path: Path | None) -> "Policy":
-    """Read thresholds from a TOML file over the usual ones. Raises Mistake."""
+    """Read thresholds from a TOML file over the usual ones. Raises UserError."""
     from dataclasses import fields, replace  # noqa: PLC0415
 
     from keepiton.detect import Policy  # noqa: PLC0415
@@ -342,13 +348,13 @@ def policy_from(path: Path | None) -> "Policy":
     for name, value in given.items():
         place = f"{path}:{line_of(lines, name)}: {name}"
         if name not in names:
-            mistakes.append(f"{place}: no such threshold; {meant(name, names)}")
+            mistakes.append(f"{place}: no such threshold; {did_you_mean(name, names)}")
         elif isinstance(value, bool) or not isinstance(value, int | float):
             mistakes.append(f"{place}: write a number, such as {getattr(usual, name)}")
         elif (wrong := Policy.wrong(name, value)) is not None:
             mistakes.append(f"{place}: {wrong}")
     if mistakes:
-        raise Mistake("\n".join(mistakes))
+        raise UserError("\n".join(mistakes))
     return replace(usual, **{name: type(getattr(usual, name))(one) for name, one in given.items()})
 
 
@@ -361,7 +367,7 @@ def _expand(place: Path) -> list[Path]:
     return [Path(one) for one in sorted(glob.glob(str(place), recursive=True))] or [place]  # noqa: PTH207
 
 
-def deliver(made: str | bytes, output: Path | None, form: str = "") -> None:
+def write_output(made: str | bytes, output: Path | None, form: str = "") -> None:
     """Print what was made, or write it to a file for its owner only; whole or not at all.
 
     A file that is there already keeps its mode, so that others may be let read it.
@@ -378,16 +384,16 @@ def deliver(made: str | bytes, output: Path | None, form: str = "") -> None:
             return
         _replace(output.resolve(), content)
     except OSError as exc:
-        sys.exit(complain(f"{output}: not written: {exc.strerror}", NOT_WRITTEN))
+        sys.exit(print_error(f"{output}: not written: {exc.strerror}", NOT_WRITTEN))
 
 
 def _replace(path: Path, content: bytes) -> None:
-    with replacing(path) as file:
+    with replace_file(path) as file:
         file.write(content)
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[BinaryIO]:
+def replace_file(path: Path) -> Iterator[BinaryIO]:
     """Give a file to write, with its path as ``name``; it takes its place when all is written.
 
     Raises OSError.

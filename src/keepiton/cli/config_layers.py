@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 
-from keepiton.base.errors import Mistake
+from keepiton.base.errors import UserError
 from keepiton.cli import common
 
 MOST_MISTAKES = 50
@@ -96,7 +96,7 @@ def _name(option: click.Option) -> str:
 
 
 def defaults(group: click.Group, invoked: str | None) -> dict[str, Any]:
-    """Return what is configured, as click takes it: by commands, then parameters. Raises Mistake.
+    """Return what is configured, as click takes it: by commands, then parameters. Raises UserError.
 
     Of the environment, only what the invoked command reads: the others are not loaded for it.
     """
@@ -110,12 +110,12 @@ def defaults(group: click.Group, invoked: str | None) -> dict[str, Any]:
 
 
 def settings(group: click.Group, invoked: str | None = None) -> Settings:
-    """Read every file, and the environment of the invoked command or of all. Raises Mistake.
+    """Read every file, and the environment of the invoked command or of all. Raises UserError.
 
     The nearest wins: the environment, the project's file, the user's, the system's; in a file, the
     table of the command over those around it. Every mistake of all of them is told at once.
     """
-    files = there()
+    files = present_files()
     known = keys(group, None if files else invoked)
     found: Settings = {}
     mistakes = []
@@ -125,11 +125,11 @@ def settings(group: click.Group, invoked: str | None = None) -> Settings:
         mistakes += wrong
     given, wrong = _environment([key for key in known if invoked in (None, key.command[0])])
     if mistakes + wrong:
-        raise Mistake("\n".join(mistakes + wrong))
+        raise UserError("\n".join(mistakes + wrong))
     return found | given
 
 
-def there() -> dict[str, Path]:
+def present_files() -> dict[str, Path]:
     """Return the files that there are, by layer: the nearest last.
 
     A folder that may not be entered counts as one without a file: a service often may not look
@@ -155,7 +155,7 @@ def _file(path: Path, known: Sequence[Key], *, own: bool) -> tuple[Settings, lis
         return {}, [f"{path}: not a file; remove it, or write settings into one of this name"]
     try:
         lines, data = common.toml(path)
-    except Mistake as exc:
+    except UserError as exc:
         return {}, [str(exc)]
     tables = {key.command[:depth] for key in known for depth in range(1, len(key.command) + 1)}
     found: Settings = {}
@@ -224,8 +224,8 @@ def _unknown(
     names = sorted({one.name for one in known if one.command[: len(where)] == where})
     below = sorted(one[-1] for one in tables if one[:-1] == where)
     if isinstance(value, dict):
-        return f"unknown table; {common.meant(name, below or names, names)}"
-    return f"unknown key; {common.meant(name, names, below)}"
+        return f"unknown table; {common.did_you_mean(name, below or names, names)}"
+    return f"unknown key; {common.did_you_mean(name, names, below)}"
 
 
 def _environment(known: Sequence[Key]) -> tuple[Settings, list[str]]:
@@ -246,7 +246,7 @@ def _environment(known: Sequence[Key]) -> tuple[Settings, list[str]]:
     return found, list(dict.fromkeys(mistakes))
 
 
-def strangers(known: Sequence[Key]) -> list[str]:
+def unknown_variables(known: Sequence[Key]) -> list[str]:
     """Name the variables that look like ours and set nothing, each with the one that is meant."""
     ours = {key.variable for key in known}
     better = {variable(*key.command, key.name): key.variable for key in known}
@@ -259,7 +259,7 @@ def strangers(known: Sequence[Key]) -> list[str]:
 
 
 def _nearest(name: str, known: Sequence[str]) -> str:
-    said = common.meant(name, known)
+    said = common.did_you_mean(name, known)
     return said if said.startswith("did") else "see: keepiton config show --all --format json"
 
 
@@ -267,7 +267,7 @@ def _listed(option: click.Option) -> bool:
     return option.multiple or option.nargs != 1
 
 
-def right(option: click.Option) -> str:
+def valid_values(option: click.Option) -> str:
     """Say what an option takes."""
     kind = option.type
     one = "text"
@@ -289,7 +289,7 @@ def right(option: click.Option) -> str:
 def _wrong(option: click.Option, value: object) -> str | None:
     """Say what is wrong with a value of a file, and what would be right."""
     if _listed(option) != isinstance(value, list):
-        return f"cannot be {_shown(value)}; write {right(option)}"
+        return f"cannot be {_shown(value)}; write {valid_values(option)}"
     kind = option.type
     types: tuple[type, ...] = (str,)
     if isinstance(kind, click.types.BoolParamType):
@@ -301,7 +301,7 @@ def _wrong(option: click.Option, value: object) -> str | None:
     for one in value if isinstance(value, list) else [value]:
         fits = isinstance(one, types) and (bool in types or not isinstance(one, bool))
         if not fits or (isinstance(one, int) and abs(one) > MOST_NUMBER):
-            return f"cannot be {_shown(one)}; write {right(option)}"
+            return f"cannot be {_shown(one)}; write {valid_values(option)}"
     return _refused(option, value)
 
 
@@ -313,11 +313,15 @@ def _refused(option: click.Option, value: object) -> str | None:
             made = option.type(one, None, context)
         except click.BadParameter as exc:
             if isinstance(option.type, SIMPLE | click.Choice):
-                return f"cannot be {_shown(one)}; write {right(option)}"
+                return f"cannot be {_shown(one)}; write {valid_values(option)}"
             said = printable(exc.message[:MOST_SAID]).rstrip(".")
-            return f"{said}; write {right(option)}" if isinstance(option.type, click.Path) else said
+            return (
+                f"{said}; write {valid_values(option)}"
+                if isinstance(option.type, click.Path)
+                else said
+            )
         if isinstance(made, float) and not math.isfinite(made):
-            return f"cannot be {_shown(one)}; write {right(option)}"
+            return f"cannot be {_shown(one)}; write {valid_values(option)}"
     return None
 
 

@@ -2,7 +2,7 @@
 
 import click
 
-from keepiton.base.errors import Mistake
+from keepiton.base.errors import UserError
 
 
 @click.command()
@@ -23,5 +23,5 @@ def explain(code: tuple[str, ...]) -> None:
     if not found:
         close = words.near(asked)
         hint = f"did you mean: {'; '.join(close)}?" if close else "none is spelt like it"
-        raise Mistake(f"{asked[:60]!a}: no such code; {hint}\nall codes: keepiton explain")
+        raise UserError(f"{asked[:60]!a}: no such code; {hint}\nall codes: keepiton explain")
     click.echo("\n".join(words.text(kind, name) for kind, name in found), nl=False)

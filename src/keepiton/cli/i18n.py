@@ -7,17 +7,29 @@ from collections.abc import Iterator, Sequence
 
 import click
 
-from keepiton.base.language import DOMAIN, LOCALES, Language, folder, load, noted, of_system
+from keepiton.base.language import DOMAIN, LOCALES, Language, folder, gettext_noop, load, of_system
 
 CLICK = (
-    *(noted("Usage:"), noted("Options"), noted("Commands"), noted("Show this message and exit.")),
-    *(noted("Show the version and exit."), noted("default: {default}"), noted("Error: {message}")),
-    *(noted("Try '{command} {option}' for help."), noted("No such command {name!r}.")),
+    *(
+        gettext_noop("Usage:"),
+        gettext_noop("Options"),
+        gettext_noop("Commands"),
+        gettext_noop("Show this message and exit."),
+    ),
+    *(
+        gettext_noop("Show the version and exit."),
+        gettext_noop("default: {default}"),
+        gettext_noop("Error: {message}"),
+    ),
+    *(
+        gettext_noop("Try '{command} {option}' for help."),
+        gettext_noop("No such command {name!r}."),
+    ),
 )
 """Texts of click's own that people meet; it looks them up in the same catalogue."""
 
 
-def asked(words: Sequence[str], environment: dict[str, str]) -> str:
+def requested_language(words: Sequence[str], environment: dict[str, str]) -> str:
     """Return the language that a command line, else the environment, asks for."""
     for number, word in enumerate(words):
         if word == "--lang" and number + 1 < len(words):
@@ -27,9 +39,9 @@ def asked(words: Sequence[str], environment: dict[str, str]) -> str:
     return environment.get("KEEPITON_LANG") or of_system(environment)
 
 
-def speak(words: Sequence[str]) -> Language:
+def activate(words: Sequence[str]) -> Language:
     """Let click speak the language asked for; one that is not known is left to the option."""
-    code = asked(words, dict(os.environ))
+    code = requested_language(words, dict(os.environ))
     language = load(code if code in LOCALES else "en")
     if language.code != "en":
         os.environ["LANGUAGE"] = language.code  # where gettext itself looks
@@ -50,10 +62,10 @@ def texts(command: click.Command) -> Iterator[str]:
 def translate(command: click.Command, language: Language) -> None:
     """Make a command speak a language, with all that is loaded below it."""
     if command.help:
-        command.help = language.say(inspect.cleandoc(command.help))
+        command.help = language.gettext(inspect.cleandoc(command.help))
     for one in command.params:
         if isinstance(one, click.Option) and one.help:
-            one.help = language.say(one.help)
+            one.help = language.gettext(one.help)
     if isinstance(command, click.Group):
         for below in command.commands.values():
             translate(below, language)

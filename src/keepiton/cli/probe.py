@@ -10,7 +10,7 @@ from keepiton.cli import common, probe_options, summary
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from keepiton.lists.load import Loaded
+    from keepiton.lists.load import LoadedLists
     from keepiton.probe.context import Settings
 
 
@@ -29,7 +29,11 @@ if TYPE_CHECKING:
 )
 @click.option("--dry-run", is_flag=True, help="Print what would be sent, and send nothing.")
 def probe(
-    jitter: float, until: "datetime | None", *, dry_run: bool, **asked: Unpack[probe_options.Asked]
+    jitter: float,
+    until: "datetime | None",
+    *,
+    dry_run: bool,
+    **asked: Unpack[probe_options.ProbeOptions],
 ) -> None:
     """Look once at every target of the lists, and write one result file.
 
@@ -47,15 +51,15 @@ def probe(
         perspective = asked["perspective"] or memory.perspective or "outside"
         _show_plan(ready.loaded, ready.settings, perspective)
         return
-    bar = summary.bar(ready.words, quiet=asked["quiet"])
-    looked = probe_options.look(
+    bar = summary.bar(ready.lang, quiet=asked["quiet"])
+    looked = probe_options.perform_run(
         ready, planned_at, bar, jitter_s=jitter, until=until.date() if until else None
     )
     _conclude(looked, ready)
     sys.exit(looked.code)
 
 
-def _show_plan(loaded: "Loaded", settings: "Settings", perspective: str) -> None:
+def _show_plan(loaded: "LoadedLists", settings: "Settings", perspective: str) -> None:
     """Print what would be contacted."""
     fitting = [one for one in loaded.targets if one.perspective in ("any", perspective)]
     names = ", ".join(one.label for one in settings.resolvers)
@@ -83,13 +87,13 @@ def _show_plan(loaded: "Loaded", settings: "Settings", perspective: str) -> None
         click.echo(f"Risk: {why}")
 
 
-def _conclude(looked: probe_options.Looked, ready: probe_options.Prepared) -> None:
+def _conclude(looked: probe_options.RunOutcome, ready: probe_options.RunRequest) -> None:
     """Print the summary where someone reads it."""
-    done, quiet = looked.done, ready.asked["quiet"]
+    done, quiet = looked.result, ready.options["quiet"]
     if done is None or quiet:
         return
-    if sys.stderr.isatty() or ready.asked["verbose"]:
-        for line in summary.lines(done, looked.perspective, ready.words):
+    if sys.stderr.isatty() or ready.options["verbose"]:
+        for line in summary.lines(done, looked.perspective, ready.lang):
             click.echo(line, err=True)
-    elif looked.code == common.OWN_LINE_DOWN:
-        click.echo("keepiton: " + summary.own_line(done.progress, ready.words), err=True)
+    elif looked.code == common.VANTAGE_OFFLINE:
+        click.echo("keepiton: " + summary.offline_text(done.progress, ready.lang), err=True)

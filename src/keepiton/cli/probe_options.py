@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 import click
 
-from keepiton.base.errors import Mistake
-from keepiton.base.language import noted
+from keepiton.base.errors import UserError
+from keepiton.base.language import gettext_noop
 from keepiton.cli import ask, common
 from keepiton.commands import alarm_options, retention, schedule_expiry
 
@@ -19,22 +19,22 @@ if TYPE_CHECKING:
 
     from keepiton.base.language import Language
     from keepiton.base.types import Perspective
-    from keepiton.lists.load import Loaded
+    from keepiton.lists.load import LoadedLists
     from keepiton.probe.context import Settings
-    from keepiton.probe.run import Done, UserAgent
+    from keepiton.probe.run import RunResult, UserAgent
     from keepiton.probe.runner import Progress
 
 
 COMPARED = "https://9.9.9.9/dns-query"
 """Quad9 by address: its certificate holds it, so no other resolver is needed to reach this one."""
 STOPPED = (130, 143)
-SCARCE = noted(
+LITTLE_DISK = gettext_noop(
     "Note: little of the disk is free; only what says whether a target answers is measured"
     " (--min-free)"
 )
 
 
-class Asked(TypedDict):
+class ProbeOptions(TypedDict):
     """The options by their names."""
 
     lists: tuple[str, ...]
@@ -201,34 +201,34 @@ def options(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
+class RunRequest:
     """What was asked for, read and found right; nothing has been sent or written."""
 
-    asked: Asked
+    options: ProbeOptions
     data: Path
-    words: "Language"
-    loaded: "Loaded"
+    lang: "Language"
+    loaded: "LoadedLists"
     settings: "Settings"
-    kept: "tuple[timedelta | None, int | None, timedelta | None, int]"
+    retention: "tuple[timedelta | None, int | None, timedelta | None, int]"
     """As :func:`keeping.read` gives it."""
-    alarms: alarm_options.Alarms | None
+    alarms: alarm_options.AlarmRun | None
 
 
 @dataclass(frozen=True, slots=True)
-class Looked:
+class RunOutcome:
     """What became of one run; without ``done`` there was none, and why has been said."""
 
     code: int
-    done: "Done | None" = None
+    result: "RunResult | None" = None
     perspective: "Perspective" = "outside"
 
 
-def prepare(asked: Asked, stdin: Callable[[int], bytes]) -> Prepared:
-    """Read lists and settings. Raises Mistake."""
+def prepare(asked: ProbeOptions, stdin: Callable[[int], bytes]) -> RunRequest:
+    """Read lists and settings. Raises UserError."""
     from keepiton.lists.load import load  # noqa: PLC0415
 
     if not (asked["contact"].isascii() and asked["contact"].isprintable()):
-        raise Mistake("--contact: write plain ASCII, such as https://example.org/probes")
+        raise UserError("--contact: write plain ASCII, such as https://example.org/probes")
     words = common.language(asked["lang"])
     loaded = load(
         asked["lists"],
@@ -236,7 +236,7 @@ def prepare(asked: Asked, stdin: Callable[[int], bytes]) -> Prepared:
         allow_private=asked["allow_private"],
         do_not_probe=asked["do_not_probe"],
     )
-    data = asked["data"] or common.folder()
+    data = asked["data"] or common.data_folder()
     kept = retention.read(
         asked["keep"], asked["max_size"], asked["compact_after"], asked["min_free"]
     )
@@ -247,101 +247,103 @@ def prepare(asked: Asked, stdin: Callable[[int], bytes]) -> Prepared:
         asked["alarm_from"],
         asked["ping_url_file"],
     )
-    return Prepared(asked, data, words, loaded, _settings(asked, loaded), kept, alarms)
+    return RunRequest(asked, data, words, loaded, _settings(asked, loaded), kept, alarms)
 
 
-def look(
-    ready: Prepared,
+def perform_run(
+    ready: RunRequest,
     planned_at: "datetime",
     bar: AbstractContextManager[Callable[["Progress"], None]],
     *,
     jitter_s: float = 0.0,
     until: "date | None" = None,
-) -> Looked:
-    """Do one run under the folder's lock, and what belongs to it. Raises Mistake."""
+) -> RunOutcome:
+    """Do one run under the folder's lock, and what belongs to it. Raises UserError."""
     import random  # noqa: PLC0415
     import time  # noqa: PLC0415
     from datetime import UTC, datetime  # noqa: PLC0415
 
-    from keepiton.probe.run import Plan, once  # noqa: PLC0415
+    from keepiton.probe.run import RunPlan, run_once  # noqa: PLC0415
     from keepiton.storage import lock, state  # noqa: PLC0415
 
-    asked, data, loaded, words = ready.asked, ready.data, ready.loaded, ready.words
+    asked, data, loaded, words = ready.options, ready.data, ready.loaded, ready.lang
     quiet, verbose = asked["quiet"], asked["verbose"]
     told = verbose or (sys.stderr.isatty() and not quiet)
     try:
-        with lock.held(data):
+        with lock.hold(data):
             memory = state.load(data)
             try:
-                if until and schedule_expiry.over(until, memory, planned_at, quiet=quiet):
-                    return Looked(0)
-                ask.tell_once(memory, data, quiet=quiet)
+                if until and schedule_expiry.check_expiry(until, memory, planned_at, quiet=quiet):
+                    return RunOutcome(0)
+                ask.show_first_run_text(memory, data, quiet=quiet)
                 for note in loaded.notes if told else ():
                     click.echo(f"Note: {note}", err=True)
-                who = ask.who(memory, asked["vantage"], asked["perspective"], quiet=quiet)
-                ask.accept(memory, loaded, asked["accept_risk"], planned_at)
+                who = ask.vantage_and_perspective(
+                    memory, asked["vantage"], asked["perspective"], quiet=quiet
+                )
+                ask.require_accepted_risk(memory, loaded, asked["accept_risk"], planned_at)
                 names = [one.id for one in loaded.targets]
                 if until and not asked["again"] and memory.too_soon(names, planned_at):
-                    return Looked(common.LOCKED)  # made up for after sleep just now
+                    return RunOutcome(common.LOCKED)  # made up for after sleep just now
                 if not asked["again"]:
-                    ask.not_too_soon(memory, loaded, planned_at)
+                    ask.refuse_too_soon(memory, loaded, planned_at)
             finally:  # what was said and settled holds, even when the run is refused
                 state.save(data, memory)
             if jitter_s:
                 time.sleep(random.uniform(0, jitter_s))  # noqa: S311 - to spread runs, not to hide
-            settings, (keep, max_size, compact_after, min_free) = ready.settings, ready.kept
+            settings, (keep, max_size, compact_after, min_free) = ready.settings, ready.retention
             try:
                 room = retention.room(data, min_free)
             except OSError:
-                retention.look_after(data, datetime.now(UTC), keep, max_size, compact_after)
+                retention.maintain(data, datetime.now(UTC), keep, max_size, compact_after)
                 room = retention.room(data, min_free)  # with what old days have left
             if room == "scarce":
-                settings = settings.sparsely()
+                settings = settings.reduced()
                 if told:
-                    click.echo(words.say(SCARCE), err=True)
+                    click.echo(words.gettext(LITTLE_DISK), err=True)
             alarm_options.begin(ready.alarms)
-            plan = Plan(
+            plan = RunPlan(
                 data, loaded, *who, settings, planned_at, asked["contact"], asked["user_agent"]
             )
             with bar as step:
-                done = once(plan, memory, step)
+                done = run_once(plan, memory, step)
             code, now = _code(done), datetime.now(UTC)
             verdict = done.progress.verdict
             alarm_options.after(ready.alarms, data, verdict, code, words, now, verbose=verbose)
             if code not in STOPPED:  # who ends a run does not want to wait
-                retention.look_after(data, now, keep, max_size, compact_after)
+                retention.maintain(data, now, keep, max_size, compact_after)
     except lock.Locked as exc:
-        return Looked(common.complain(str(exc), common.LOCKED) if told else common.LOCKED)
+        return RunOutcome(common.print_error(str(exc), common.LOCKED) if told else common.LOCKED)
     except OSError as exc:
         where = exc.filename or data
         text = f"results not written: {where}: {exc.strerror}; what was written stays readable"
-        code = common.complain(text, common.NOT_WRITTEN)
+        code = common.print_error(text, common.NOT_WRITTEN)
         alarm_options.after(
             ready.alarms, data, None, code, words, datetime.now(UTC), verbose=verbose
         )
-        return Looked(code)
-    return Looked(code, done, who[1])
+        return RunOutcome(code)
+    return RunOutcome(code, done, who[1])
 
 
-def _code(done: "Done") -> int:
-    from keepiton.cli.summary import OFFLINE  # noqa: PLC0415
+def _code(done: "RunResult") -> int:
+    from keepiton.cli.summary import OFFLINE_VERDICTS  # noqa: PLC0415
 
-    offline = common.OWN_LINE_DOWN if done.progress.verdict in OFFLINE else 0
+    offline = common.VANTAGE_OFFLINE if done.progress.verdict in OFFLINE_VERDICTS else 0
     return {"interrupted": 130, "terminated": 143}.get(done.progress.reason, offline)
 
 
-def _settings(asked: Asked, loaded: "Loaded") -> "Settings":
+def _settings(asked: ProbeOptions, loaded: "LoadedLists") -> "Settings":
     from keepiton.probe import certificate, dns, http  # noqa: PLC0415
     from keepiton.probe import quic as quic_stage  # noqa: PLC0415
     from keepiton.probe.context import Settings  # noqa: PLC0415
 
     roots, doh = asked["roots"], None if asked["no_doh"] else asked["doh"]
     if asked["quic"] and not quic_stage.available():
-        raise Mistake("--quic: aioquic is not installed; pip install 'keepiton[quic]'")
+        raise UserError("--quic: aioquic is not installed; pip install 'keepiton[quic]'")
     try:
         certificate.bundle(roots)
     except (OSError, ValueError):
-        raise Mistake(f"--roots {roots}: no certificates in PEM found there") from None
+        raise UserError(f"--roots {roots}: no certificates in PEM found there") from None
     chosen = tuple(
         dns.system_resolver() if text == "system" else dns.parse_resolver(text, number, roots)
         for number, text in enumerate(asked["resolvers"] or ("system",), 1)

@@ -110,29 +110,29 @@ def report(
     # What a person wrote is looked at before anything is read.
     now = datetime.now(UTC)
     words = common.language(lang)
-    form = common.format_of(form, output, ENDINGS)
+    form = common.choose_format(form, output, ENDINGS)
     common.zone(tz, None)
-    step = common.age(rounded, "--round") if rounded else None
+    step = common.parse_age(rounded, "--round") if rounded else None
     listed, event = _events(event_files, event_id)
     around = _around(event)
-    first = common.span(since, until, UTC, now)[0] or around[0]
+    first = common.parse_span(since, until, UTC, now)[0] or around[0]
     common.require_readers()
     from keepiton import compare as others  # noqa: PLC0415
     from keepiton.report.build import build  # noqa: PLC0415
     from keepiton.report.coarsen import coarsen  # noqa: PLC0415
     from keepiton.report.defang import defang as defanged  # noqa: PLC0415
     from keepiton.report.formats import RENDERERS  # noqa: PLC0415
-    from keepiton.storage.evidence import locate, seal  # noqa: PLC0415
+    from keepiton.storage.evidence import find_lines, find_seals  # noqa: PLC0415
 
     thresholds = common.policy_from(policy)
     series = tuple(one for path in compare for one in others.read(path))
-    files = common.found(places, data, engine)
+    files = common.find_results(places, data, engine)
     recent = first and first - timedelta(days=LOOK_BACK_DAYS)
     while True:
-        found = common.rows(files, data, recent, engine)
+        found = common.read_results(files, data, recent, engine)
         country = found.rounds.country
         zone = common.zone(tz, country)
-        asked = common.span(since, until, zone, now)
+        asked = common.parse_span(since, until, zone, now)
         made = build(
             found,
             zone,
@@ -151,27 +151,27 @@ def report(
         )
         if found.complete or (
             made
-            and not made.findings.never_answered
+            and not made.detection.never_answered
             and all(one.start_earliest for one in made.windows)
         ):
             break
         recent = None  # what began before, or last answered before, needs all of it
     if not made:
-        sys.exit(common.complain("no data in the asked range", common.NO_DATA))
-    made = replace(made, windows=locate(made.windows, files))
+        sys.exit(common.print_error("no data in the asked range", common.NO_DATA))
+    made = replace(made, windows=find_lines(made.windows, files))
     if form in SEALING:
-        made = replace(made, sealed=seal(made.windows, files))
+        made = replace(made, sealed=find_seals(made.windows, files))
     if defang:
         made = defanged(made)
     if step:
         made = coarsen(made, step)
-    common.deliver(RENDERERS[form](made), output, form)
+    common.write_output(RENDERERS[form](made), output, form)
     if fail_on and made.windows:
-        sys.exit(common.FAIL_ON)
+        sys.exit(common.DISRUPTION_FOUND)
 
 
 def _events(files: tuple[Path, ...], name: str | None) -> "tuple[list[EventList], Event | None]":
-    """Read the shipped events and a person's own; find the one that was named. Raises Mistake."""
+    """Read the shipped events and a person's own; find the one that was named. Raises UserError."""
     from keepiton.lists import events  # noqa: PLC0415
 
     listed = [*map(events.read, files), *events.shipped()]

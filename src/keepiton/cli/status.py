@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from keepiton.base.errors import Mistake
+from keepiton.base.errors import UserError
 from keepiton.cli import common
 
 if TYPE_CHECKING:
@@ -67,16 +67,16 @@ def status(
     One row an operator (or the group of a target without one). Reads this machine's results, or
     any files and folders named.
     """
-    form = common.format_of(form, output, ENDINGS)
+    form = common.choose_format(form, output, ENDINGS)
     if watch and (form != "table" or output):
-        raise Mistake("--watch shows the table on the terminal; leave out --format and --output")
+        raise UserError("--watch shows the table on the terminal; leave out --format and --output")
     words = common.language(lang)
     common.zone(tz, None)
     common.require_readers()
     thresholds = common.policy_from(policy)
 
     def text() -> str:
-        return written(
+        return render_status(
             words,
             data,
             places=places,
@@ -91,10 +91,10 @@ def status(
 
     if watch:
         _refresh(text)
-    common.deliver(text(), output, form)
+    common.write_output(text(), output, form)
 
 
-def written(
+def render_status(
     words: "Language",
     data: Path | None,
     *,
@@ -108,7 +108,7 @@ def written(
     form: str = "table",
     defang: bool = False,
 ) -> str:
-    """Read results and write what they say of now. Raises Mistake; exits 6 without any."""
+    """Read results and write what they say of now. Raises UserError; exits 6 without any."""
     import shutil  # noqa: PLC0415
     from datetime import UTC, datetime  # noqa: PLC0415
 
@@ -117,7 +117,7 @@ def written(
     from keepiton.report.defang import defang as defanged  # noqa: PLC0415
     from keepiton.report.formats import STATUS  # noqa: PLC0415
 
-    found = common.rows(common.found(places, data, engine), data, since, engine)
+    found = common.read_results(common.find_results(places, data, engine), data, since, engine)
     report = build(
         found,
         common.zone(tz, found.rounds.country),
@@ -128,8 +128,8 @@ def written(
         by=by,
         words=words,
     )
-    if not report or not report.findings.statuses:
-        sys.exit(common.complain("no measurements of such targets", common.NO_DATA))
+    if not report or not report.detection.statuses:
+        sys.exit(common.print_error("no measurements of such targets", common.NO_DATA))
     width = shutil.get_terminal_size((100, 24)).columns
     return STATUS[form](defanged(report) if defang else report, by, width)
 

@@ -6,22 +6,22 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from keepiton.base.language import Language, noted
+from keepiton.base.language import Language, gettext_noop
 
 if TYPE_CHECKING:
-    from keepiton.base.types import Line, State
-    from keepiton.probe.run import Done
+    from keepiton.base.types import Connectivity, RowState
+    from keepiton.probe.run import RunResult
     from keepiton.probe.runner import Progress
-    from keepiton.storage.rows import Reason
+    from keepiton.storage.rows import EndReason
 
-STATES: "dict[State, str]" = {
-    "ok": noted("answered"),
-    "fail": noted("failed"),
-    "inconclusive": noted("inconclusive"),
-    "skipped": noted("skipped"),
+STATES: "dict[RowState, str]" = {
+    "ok": gettext_noop("answered"),
+    "fail": gettext_noop("failed"),
+    "inconclusive": gettext_noop("inconclusive"),
+    "skipped": gettext_noop("skipped"),
 }
 SHOWN_FAILURES = 20
-OFFLINE = frozenset({"down", "portal", "mixed"})
+OFFLINE_VERDICTS = frozenset({"down", "portal", "mixed"})
 SHOWN_OFFSET_MS = 2000
 
 
@@ -37,57 +37,60 @@ def bar(words: Language, *, quiet: bool) -> "Iterator[Callable[[Progress], None]
 
     columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"))
     with Bar(*columns, console=Console(stderr=True), transient=True) as shown:
-        task = shown.add_task(words.say("looking at the own line"), total=None)
+        task = shown.add_task(words.gettext("looking at the own line"), total=None)
 
         def step(progress: "Progress") -> None:
-            counts = Counter(one.state for one in progress.done)
+            counts = Counter(one.state for one in progress.results)
             said = ", ".join(
-                f"{count} {words.say(STATES[state])}" for state, count in sorted(counts.items())
+                f"{count} {words.gettext(STATES[state])}" for state, count in sorted(counts.items())
             )
-            done = len(progress.done)
+            done = len(progress.results)
             if done == progress.planned:
-                said += "; " + words.say("last questions")
+                said += "; " + words.gettext("last questions")
             shown.update(task, total=progress.planned, completed=done, description=said)
 
         yield step
 
 
-LINES: "dict[Line, str]" = {
-    "up": noted("this machine's own line is up"),
-    "down": noted("this machine's own line is down: results are inconclusive"),
-    "portal": noted("a captive portal answers for others: results are inconclusive"),
-    "mixed": noted(
+CONNECTIVITY_TEXTS: "dict[Connectivity, str]" = {
+    "up": gettext_noop("this machine's own line is up"),
+    "down": gettext_noop("this machine's own line is down: results are inconclusive"),
+    "portal": gettext_noop("a captive portal answers for others: results are inconclusive"),
+    "mixed": gettext_noop(
         "this machine's way out changed meanwhile (a VPN, another network): results are"
         " inconclusive"
     ),
-    "border": noted(
+    "border": gettext_noop(
         "foreign controls are dead and domestic ones alive: abroad is not reached from here"
     ),
-    "resolver": noted(
+    "resolver": gettext_noop(
         "this machine's resolver does not answer: failures to resolve are inconclusive"
     ),
-    "unknown": noted("this machine's own line was not judged: failures are inconclusive"),
+    "unknown": gettext_noop("this machine's own line was not judged: failures are inconclusive"),
 }
-REASONS: "dict[Reason, str]" = {
-    "finished": noted("finished"),
-    "deadline": noted("the deadline came"),
-    "byte_cap": noted("the limit of bytes came"),
-    "interrupted": noted("interrupted"),
-    "terminated": noted("terminated"),
-    "recovered": noted("recovered"),
+REASONS: "dict[EndReason, str]" = {
+    "finished": gettext_noop("finished"),
+    "deadline": gettext_noop("the deadline came"),
+    "byte_cap": gettext_noop("the limit of bytes came"),
+    "interrupted": gettext_noop("interrupted"),
+    "terminated": gettext_noop("terminated"),
+    "recovered": gettext_noop("recovered"),
 }
-FROM = {"inside": noted("from inside"), "outside": noted("from outside")}
+FROM = {"inside": gettext_noop("from inside"), "outside": gettext_noop("from outside")}
 
 
-def own_line(progress: "Progress", words: Language) -> str:
+def offline_text(progress: "Progress", words: Language) -> str:
     """Say in plain words what the controls said of this machine's own line."""
-    _ = words.say
+    _ = words.gettext
     controls = progress.controls
     count = _("{ok} of {n} foreign controls answered", ok=controls.foreign_ok, n=controls.foreign)
     if controls.domestic:
         count += ", " + _("{ok} of {n} domestic", ok=controls.domestic_ok, n=controls.domestic)
-    said = _(LINES[progress.verdict])
-    if progress.verdict in ("down", "portal") and not set(progress.lines) <= OFFLINE:
+    said = _(CONNECTIVITY_TEXTS[progress.verdict])
+    if (
+        progress.verdict in ("down", "portal")
+        and not set(progress.connectivities) <= OFFLINE_VERDICTS
+    ):
         said = _(
             "this machine's own line was down for a part: failures of that part are inconclusive"
         )
@@ -97,26 +100,26 @@ def own_line(progress: "Progress", words: Language) -> str:
     return said
 
 
-def lines(done: "Done", perspective: str, words: Language) -> "Iterator[str]":
+def lines(done: "RunResult", perspective: str, words: Language) -> "Iterator[str]":
     """Write what a person wants to know after a run."""
     from datetime import UTC  # noqa: PLC0415
 
     from keepiton.base.types import clean  # noqa: PLC0415
     from keepiton.report.table import columns  # noqa: PLC0415
 
-    _ = words.say
+    _ = words.gettext
     progress = done.progress
-    counts = Counter(one.state for one in progress.done)
-    yield words.many(
+    counts = Counter(one.state for one in progress.results)
+    yield words.ngettext(
         "Probed {n} target {side}, {first} to {last} UTC ({reason}).",
         "Probed {n} targets {side}, {first} to {last} UTC ({reason}).",
-        len(progress.done),
+        len(progress.results),
         side=_(FROM[perspective]),
         first=f"{words.day(done.started_at)} {done.started_at.astimezone(UTC):%H:%M:%S}",
         last=f"{done.ended_at.astimezone(UTC):%H:%M:%S}",
         reason=_(REASONS[progress.reason]),
     )
-    said = own_line(progress, words)
+    said = offline_text(progress, words)
     yield said[0].upper() + said[1:] + "."
     yield _(
         "Targets: {ok} answered, {fail} failed, {unsure} inconclusive, {skipped} skipped.",
@@ -126,7 +129,7 @@ def lines(done: "Done", perspective: str, words: Language) -> "Iterator[str]":
         skipped=counts["skipped"],
     )
     failed = sorted(
-        (one for one in progress.done if one.state == "fail"),
+        (one for one in progress.results if one.state == "fail"),
         key=lambda one: (one.target.operator or "~", one.target.id),
     )
     if failed:
@@ -138,7 +141,7 @@ def lines(done: "Done", perspective: str, words: Language) -> "Iterator[str]":
         yield columns([_("failed"), _("operator"), _("at what stage"), _("how")], rows).rstrip()
         more = len(failed) - SHOWN_FAILURES
         if more > 0:
-            yield words.many("and {n} more", "and {n} more", more)
+            yield words.ngettext("and {n} more", "and {n} more", more)
         yield ""
     yield _(
         "Received {kilobytes} kB.", kilobytes=words.number(round(progress.bytes_received / 1000))

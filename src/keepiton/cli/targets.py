@@ -23,13 +23,15 @@ def _list_options(function: click.decorators.FC) -> click.decorators.FC:
 def list_(lists: tuple[str, ...], *, allow_private: bool, every: bool) -> None:
     """Show the targets of lists (by default those that are probed by default)."""
     from keepiton.lists import toml  # noqa: PLC0415
-    from keepiton.lists.load import SHIPPED, available, load  # noqa: PLC0415
+    from keepiton.lists.load import SHIPPED_FOLDER, available, load  # noqa: PLC0415
     from keepiton.report.table import columns  # noqa: PLC0415
 
     if every:
         rows = []
         for name in available():
-            listed, _ = toml.read(name, (SHIPPED / f"{name}.toml").read_text(encoding="utf-8"))
+            listed, _ = toml.read(
+                name, (SHIPPED_FOLDER / f"{name}.toml").read_text(encoding="utf-8")
+            )
             if listed:
                 use = "default" if listed.default or name == "controls" else "on request"
                 rows.append(

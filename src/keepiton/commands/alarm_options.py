@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from keepiton.base.errors import Mistake
+from keepiton.base.errors import UserError
 from keepiton.cli import common, summary
 
 if TYPE_CHECKING:
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from keepiton.base.language import Language
-    from keepiton.base.types import Line
+    from keepiton.base.types import Connectivity
     from keepiton.operate.alarms.deliver import Channel
     from keepiton.operate.alarms.ping import Address
 
-QUIET = summary.OFFLINE | {"unknown"}
+SILENT_VERDICTS = summary.OFFLINE_VERDICTS | {"unknown"}
 """Own lines of which a run says nothing of others."""
 ENDED_EARLY = (130, 143)
 LOOK_BACK_DAYS = 11
@@ -63,7 +63,7 @@ OPTIONS = (
 
 
 @dataclass(slots=True)
-class Alarms:
+class AlarmRun:
     """What was asked for, read and found right; its secrets are never shown."""
 
     floor: float
@@ -85,8 +85,8 @@ def prepare(
     notify_file: Path | None,
     alarm_from: str,
     ping_url_file: Path | None,
-) -> Alarms | None:
-    """Read what alarms need; None where none were asked for. Raises Mistake; sends nothing."""
+) -> AlarmRun | None:
+    """Read what alarms need; None where none were asked for. Raises UserError; sends nothing."""
     if not (on_change or notify_file or ping_url_file):
         return None
     channels = _channels(on_change, notify_file)
@@ -98,10 +98,10 @@ def prepare(
     from keepiton.operate.alarms.changes import FLOORS  # noqa: PLC0415
 
     ping = _ping(ping_url_file) if ping_url_file else None
-    return Alarms(FLOORS[alarm_from], channels, ping)
+    return AlarmRun(FLOORS[alarm_from], channels, ping)
 
 
-def begin(alarms: Alarms | None) -> None:
+def begin(alarms: AlarmRun | None) -> None:
     """Say that a run begins, without waiting for it to be heard."""
     if alarms and alarms.ping:
         from keepiton.operate.alarms import ping  # noqa: PLC0415
@@ -110,9 +110,9 @@ def begin(alarms: Alarms | None) -> None:
 
 
 def after(
-    alarms: Alarms | None,
+    alarms: AlarmRun | None,
     data: Path,
-    verdict: "Line | None",
+    verdict: "Connectivity | None",
     code: int,
     words: "Language",
     now: "datetime",
@@ -129,22 +129,24 @@ def after(
     if alarms.ping:
         from keepiton.operate.alarms import ping  # noqa: PLC0415
 
-        why = ping.end(alarms.ping, ping.suffix(code, common.OWN_LINE_DOWN), alarms.begun)
+        why = ping.end(alarms.ping, ping.suffix(code, common.VANTAGE_OFFLINE), alarms.begun)
         alarms.begun = None
         if why and verbose:
-            common.complain(f"--ping-url-file: not heard: {why}", 0)
-    if not alarms.channels or verdict is None or verdict in QUIET or code in ENDED_EARLY:
+            common.print_error(f"--ping-url-file: not heard: {why}", 0)
+    if not alarms.channels or verdict is None or verdict in SILENT_VERDICTS or code in ENDED_EARLY:
         return
     try:
         _tell(alarms, data, words, now, verbose=verbose)
-    except Mistake as exc:
-        common.complain(f"no alarm could be raised: {exc}", 0)
+    except UserError as exc:
+        common.print_error(f"no alarm could be raised: {exc}", 0)
     except OSError as exc:
-        common.complain(f"no alarm could be raised: {exc.filename}: {exc.strerror}", 0)
+        common.print_error(f"no alarm could be raised: {exc.filename}: {exc.strerror}", 0)
 
 
-def _tell(alarms: Alarms, data: Path, words: "Language", now: "datetime", *, verbose: bool) -> None:
-    """Detect, compare with what was announced, and send. Raises Mistake, OSError."""
+def _tell(
+    alarms: AlarmRun, data: Path, words: "Language", now: "datetime", *, verbose: bool
+) -> None:
+    """Detect, compare with what was announced, and send. Raises UserError, OSError."""
     from datetime import timedelta  # noqa: PLC0415
 
     from keepiton.detect import Policy, detect  # noqa: PLC0415
@@ -161,16 +163,16 @@ def _tell(alarms: Alarms, data: Path, words: "Language", now: "datetime", *, ver
         return
     found = detect(rounds, Policy(), now)
     zone = common.zone(None, rounds.country)
-    report = Report(found, found.windows, (), (), Policy(), zone, now, words=words)
+    report = Report(found, found.windows, (), (), Policy(), zone, now, lang=words)
     remembered = memory.load(data)
-    remembered.told, changes = compare(remembered.told, found, now, alarms.floor)
+    remembered.announced, changes = compare(remembered.announced, found, now, alarms.floor)
     deliver.pending(remembered, changes, alarms.channels)
 
     def save() -> None:
         memory.save(data, remembered)
 
     def say(text: str) -> None:
-        common.complain(text, 0)
+        common.print_error(text, 0)
 
     save()  # what is to be said is noted before any of it is
     deliver.deliver(
@@ -188,9 +190,9 @@ def _require(on_change: str | None) -> None:
 
     try:
         require()
-    except Mistake:
+    except UserError:
         flag = "--on-change" if on_change else "--notify-file"
-        raise Mistake(
+        raise UserError(
             f"{flag}: needs duckdb and numpy, which are not installed here (there are none for"
             " Android); leave it out, and look at the results on another machine"
         ) from None
@@ -207,17 +209,17 @@ def _channels(on_change: str | None, notify_file: Path | None) -> "tuple[Channel
     from keepiton.operate.alarms.deliver import unknown  # noqa: PLC0415
 
     if not find_spec("apprise"):
-        raise Mistake("--notify-file: Apprise is not installed; pip install 'keepiton[notify]'")
+        raise UserError("--notify-file: Apprise is not installed; pip install 'keepiton[notify]'")
     lines = {
         number: line.strip()
         for number, line in enumerate(_private(notify_file).splitlines(), 1)
         if line.strip() and not line.lstrip().startswith("#")
     }
     if not lines or len(lines) > MOST_URLS:
-        raise Mistake(f"{notify_file}: write one Apprise URL a line, 1 to {MOST_URLS} of them")
+        raise UserError(f"{notify_file}: write one Apprise URL a line, 1 to {MOST_URLS} of them")
     wrong = unknown(list(lines.values()))
     if wrong is not None:
-        raise Mistake(
+        raise UserError(
             f"{notify_file}:{list(lines)[wrong]}: not a URL of a service that Apprise knows;"
             " write one such as ntfys://ntfy.sh/TOPIC"
         )
@@ -232,25 +234,25 @@ def _ping(path: Path) -> "Address":
     try:
         return parse(lines[0].strip() if lines else "")
     except ValueError as exc:
-        raise Mistake(f"{path}:1: {exc}") from None
+        raise UserError(f"{path}:1: {exc}") from None
 
 
 def _private(path: Path) -> str:
-    """Read a file of secrets. Raises Mistake when others may read it."""
+    """Read a file of secrets. Raises UserError when others may read it."""
     import stat  # noqa: PLC0415
 
     try:
         with path.open("rb") as file:
             mode = os.fstat(file.fileno()).st_mode
             if not stat.S_ISREG(mode):
-                raise Mistake(f"{path}: not a plain file; write the URL into one")
+                raise UserError(f"{path}: not a plain file; write the URL into one")
             if os.name == "posix" and mode & OTHERS_MAY:
-                raise Mistake(f"{path}: holds secrets and is open to others; chmod 600 {path}")
+                raise UserError(f"{path}: holds secrets and is open to others; chmod 600 {path}")
             content = file.read(MOST_FILE_BYTES + 1)
         if len(content) > MOST_FILE_BYTES:
-            raise Mistake(f"{path}: longer than {MOST_FILE_BYTES} bytes; is it the right file?")
+            raise UserError(f"{path}: longer than {MOST_FILE_BYTES} bytes; is it the right file?")
         return content.decode("utf-8-sig")
     except OSError as exc:
-        raise Mistake(f"{path}: cannot be read ({exc.strerror})") from None
+        raise UserError(f"{path}: cannot be read ({exc.strerror})") from None
     except UnicodeDecodeError:
-        raise Mistake(f"{path}: not text in UTF-8") from None
+        raise UserError(f"{path}: not text in UTF-8") from None

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from keepiton.base.errors import Mistake
+from keepiton.base.errors import UserError
 from keepiton.cli import common
 
 if TYPE_CHECKING:
@@ -60,14 +60,16 @@ def show(
     if not below:
         names = sorted({" ".join(key.command) for key in known})
         asked = " ".join(command)
-        raise Mistake(f"config show {asked}: no such command; {common.meant(asked, names)}")
+        raise UserError(
+            f"config show {asked}: no such command; {common.did_you_mean(asked, names)}"
+        )
     rows = _rows(below, config_layers.settings(root), every=every)
     if form == "json":
         click.echo(_json(rows))
     else:
         head = _head() if origin else []
         click.echo("\n".join([*head, *_toml(rows, known, origin=origin)]))
-    for line in config_layers.strangers(known):
+    for line in config_layers.unknown_variables(known):
         click.echo(f"keepiton: {line}", err=True)
 
 
@@ -100,7 +102,7 @@ def _files() -> list[tuple[str, str, bool]]:
     """List the files that are looked for: layer, path, whether it is read."""
     from keepiton.cli import config_layers  # noqa: PLC0415
 
-    there = config_layers.there()
+    there = config_layers.present_files()
     return [
         (layer, str(path), there.get(layer) == path)
         for layer, path in common.config_files().items()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from keepiton.base.errors import Mistake
+from keepiton.base.errors import UserError
 from keepiton.cli import common
 from keepiton.cli.probe import probe
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from keepiton.base.language import Language
-    from keepiton.cli.probe_options import Asked, Prepared
-    from keepiton.operate.doctor.types import Heard, Look, Told
-    from keepiton.storage.state import State
+    from keepiton.cli.probe_options import ProbeOptions, RunRequest
+    from keepiton.operate.doctor.types import CheckResult, CheckText, NetworkCheck
+    from keepiton.storage.state import DataFolderState
 
 TAKEN = frozenset(
     {"lists", "data", "lang", "perspective", "resolvers", "roots", "do_not_probe", "allow_private"}
@@ -58,37 +58,37 @@ def doctor(
     """
     from datetime import UTC, datetime  # noqa: PLC0415
 
-    from keepiton.operate.doctor import look_over, render  # noqa: PLC0415
-    from keepiton.operate.doctor.types import Place  # noqa: PLC0415
+    from keepiton.operate.doctor import render, run_checks  # noqa: PLC0415
+    from keepiton.operate.doctor.types import CheckContext  # noqa: PLC0415
 
     now = datetime.now(UTC)
     words = common.language(given["lang"])
     asked = _as_probe(context, given)
-    data = asked["data"] or common.folder()
+    data = asked["data"] or common.data_folder()
     memory = _memory(data)
     heard, unheard = (None, None) if offline else _listen(asked, data, memory, now, words)
-    place = Place(
+    place = CheckContext(
         data,
         chosen=asked["data"] is not None,
         config=tuple(common.config_files().values()),
         environment=os.environ,
         now=now,
         memory=memory,
-        floor=common.size(asked["min_free"], "--min-free"),
+        floor=common.parse_size(asked["min_free"], "--min-free"),
         roots=asked["roots"],
         network=heard,
         **({"unheard": unheard} if unheard else {}),
     )
-    looks = look_over(place)
+    looks = run_checks(place)
     code = _code(looks)
     if form == "json":
-        click.echo(render.in_json(looks, now, code), nl=False)
+        click.echo(render.to_json(looks, now, code), nl=False)
     else:
         _show(looks, words)
     sys.exit(code)
 
 
-def _as_probe(context: click.Context, given: dict[str, Any]) -> "Asked":
+def _as_probe(context: click.Context, given: dict[str, Any]) -> "ProbeOptions":
     """Return every option as ``probe`` would have it here, under what was given to this command."""
     from click.core import ParameterSource  # noqa: PLC0415
 
@@ -104,47 +104,55 @@ def _as_probe(context: click.Context, given: dict[str, Any]) -> "Asked":
         for name, value in given.items()
         if context.get_parameter_source(name) is not ParameterSource.DEFAULT
     }
-    return cast("Asked", made | said)
+    return cast("ProbeOptions", made | said)
 
 
-def _memory(data: Path) -> "State | None":
+def _memory(data: Path) -> "DataFolderState | None":
     """Read the folder's memory; None where it is damaged."""
     from keepiton.storage import state  # noqa: PLC0415
 
     try:
         return state.load(data)
-    except Mistake:
+    except UserError:
         return None
 
 
 def _listen(
-    asked: "Asked", data: Path, memory: "State | None", now: "datetime", words: "Language"
-) -> "tuple[Heard | None, Told | None]":
-    """Ask the network, or say why not. Raises Mistake."""
+    asked: "ProbeOptions",
+    data: Path,
+    memory: "DataFolderState | None",
+    now: "datetime",
+    words: "Language",
+) -> "tuple[NetworkCheck | None, CheckText | None]":
+    """Ask the network, or say why not. Raises UserError."""
     import asyncio  # noqa: PLC0415
 
-    from keepiton.base.language import noted  # noqa: PLC0415
+    from keepiton.base.language import gettext_noop  # noqa: PLC0415
     from keepiton.cli import probe_options  # noqa: PLC0415
     from keepiton.cli.consent import first_run  # noqa: PLC0415
-    from keepiton.operate.doctor.network import listen  # noqa: PLC0415
-    from keepiton.operate.doctor.types import told  # noqa: PLC0415
+    from keepiton.operate.doctor.network import measure  # noqa: PLC0415
+    from keepiton.operate.doctor.types import check_text  # noqa: PLC0415
     from keepiton.probe import certificate  # noqa: PLC0415
-    from keepiton.probe.run import Plan  # noqa: PLC0415
+    from keepiton.probe.run import RunPlan  # noqa: PLC0415
     from keepiton.storage import state  # noqa: PLC0415
 
     try:
         certificate.bundle(asked["roots"])
     except (OSError, ValueError):
-        return None, told(noted("The network was not asked: see trust anchors."))
+        return None, check_text(gettext_noop("The network was not asked: see trust anchors."))
     ready = probe_options.prepare(asked, _stdin)
-    memory = memory or state.State()
+    memory = memory or state.DataFolderState()
     if not _accepted(memory, ready):
-        text = noted("The lists' risk ({risk}) is not accepted yet: begin with keepiton probe")
-        return None, told(text, risk=ready.loaded.risk)
-    if memory.told < state.CONSENT:  # again each time, until a run has said it: nothing is noted
+        text = gettext_noop(
+            "The lists' risk ({risk}) is not accepted yet: begin with keepiton probe"
+        )
+        return None, check_text(text, risk=ready.loaded.risk)
+    if (
+        memory.first_run_shown < state.CONSENT
+    ):  # again each time, until a run has said it: nothing is noted
         click.echo(first_run(data), err=True)
     perspective = asked["perspective"] or memory.perspective
-    plan = Plan(
+    plan = RunPlan(
         data,
         ready.loaded,
         memory.vantage or "doctor",
@@ -158,12 +166,12 @@ def _listen(
         else asked["user_agent"],
     )
     if sys.stderr and sys.stderr.isatty():
-        click.echo(words.say("Asking the controls; a few seconds."), err=True)
+        click.echo(words.gettext("Asking the controls; a few seconds."), err=True)
     try:
-        return asyncio.run(listen(plan)), None
+        return asyncio.run(measure(plan)), None
     except Exception as exc:  # noqa: BLE001 - the other checks are still worth having
-        text = noted("The network could not be asked ({kind}).")
-        return None, told(text, kind=type(exc).__name__)
+        text = gettext_noop("The network could not be asked ({kind}).")
+        return None, check_text(text, kind=type(exc).__name__)
 
 
 def _stdin(most: int) -> bytes:
@@ -171,7 +179,7 @@ def _stdin(most: int) -> bytes:
     return sys.stdin.buffer.read(most)
 
 
-def _accepted(memory: "State", ready: "Prepared") -> bool:
+def _accepted(memory: "DataFolderState", ready: "RunRequest") -> bool:
     """Whether a run of these lists would begin without a question (SAFETY S3)."""
     from keepiton.base.types import RISKS  # noqa: PLC0415
     from keepiton.storage.state import CONSENT  # noqa: PLC0415
@@ -183,15 +191,15 @@ def _accepted(memory: "State", ready: "Prepared") -> bool:
     )
 
 
-def _code(looks: "list[Look]") -> int:
+def _code(looks: "list[CheckResult]") -> int:
     """Return the exit code: results that cannot be written come before a line that is down."""
     bad = {one.name for one in looks if one.state == "trouble"}
     if bad & {"write access", "disk"}:
         return common.NOT_WRITTEN
-    return common.OWN_LINE_DOWN if "own line" in bad else 0
+    return common.VANTAGE_OFFLINE if "own line" in bad else 0
 
 
-def _show(looks: "list[Look]", words: "Language") -> None:
+def _show(looks: "list[CheckResult]", words: "Language") -> None:
     """Print the table, in colour where there is a terminal that may have it."""
     import shutil  # noqa: PLC0415
 

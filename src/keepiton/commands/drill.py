@@ -6,17 +6,17 @@ from pathlib import Path
 
 import click
 
-from keepiton.base.errors import Mistake
-from keepiton.base.language import noted
+from keepiton.base.errors import UserError
+from keepiton.base.language import gettext_noop
 from keepiton.cli import common
 
 SCENARIOS = ("all", "calm", "slow", "dns", "border", "wifi")
 """As in the story, which is not loaded for ``--help``."""
-KEPT = noted(
+KEPT = gettext_noop(
     "Everything is in {folder}: the target list (drill.toml), a result file a run (results), this"
     " report (report.txt, report.html). Look closer:"
 )
-REMOVED = noted(
+REMOVED = gettext_noop(
     "The files of this drill were in {folder} and are removed now. Keep them next time:"
 )
 AGAIN = ["keepiton drill --output drill"]
@@ -68,14 +68,14 @@ def drill(
         try:
             kept.mkdir(mode=0o700, parents=True, exist_ok=True)
             if any(kept.iterdir()):
-                raise Mistake(f"--output {kept}: not empty; name a new folder")
+                raise UserError(f"--output {kept}: not empty; name a new folder")
             chapters = story.SCENARIOS[scenario]
-            story.play(chapters, kept, datetime.now(UTC), words, click.echo, fast=fast)
+            story.run_story(chapters, kept, datetime.now(UTC), words, click.echo, fast=fast)
         except BrokenPipeError:  # of stdout: nobody reads the story any more
             raise
         except OSError as exc:
             text = f"{exc.filename or kept}: not written: {exc.strerror}"
-            sys.exit(common.complain(text, common.NOT_WRITTEN))
+            sys.exit(common.print_error(text, common.NOT_WRITTEN))
         policy = kept / story.THRESHOLDS
         tell = partial(context.invoke, report, data=kept, policy=policy, tz="UTC", lang=lang)
         tell(form="table")
@@ -84,6 +84,6 @@ def drill(
             tell(form="table", output=kept / "report.txt")
             tell(form="html", output=kept / "report.html")
             told, more = KEPT, NEXT
-        click.echo("\n" + textwrap.fill(words.say(told, folder=kept), story.WIDTH))
+        click.echo("\n" + textwrap.fill(words.gettext(told, folder=kept), story.WIDTH))
         for line in more:
             click.echo("  " + line.format(folder=shlex.quote(str(kept))))

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from keepiton.base.errors import Mistake
+from keepiton.base.errors import UserError
 from keepiton.cli import common
 
 if TYPE_CHECKING:
-    from keepiton.findings.judge import Numbered, Reference
+    from keepiton.findings.judge import NumberedRow, Reference
     from keepiton.findings.types import Finding
     from keepiton.storage.rows import End, Run
 
@@ -67,22 +67,22 @@ def findings(
     """
     common.require_readers()
     from keepiton.findings import render  # noqa: PLC0415
-    from keepiton.findings.judge import Known, legs, vouched  # noqa: PLC0415
-    from keepiton.findings.judge import findings as judge  # noqa: PLC0415
+    from keepiton.findings.judge import KnownAddresses, confirmed_addresses, hops  # noqa: PLC0415
+    from keepiton.findings.judge import judge_run as judge  # noqa: PLC0415
     from keepiton.lists.networks import origin  # noqa: PLC0415
-    from keepiton.storage.reader import PLAIN, find  # noqa: PLC0415
+    from keepiton.storage.reader import PLAIN_EXTENSIONS, find  # noqa: PLC0415
 
     reference: Reference = {}
     told: list[tuple[str, str]] = []
-    for name in find(references, PLAIN):
+    for name in find(references, PLAIN_EXTENSIONS):
         _, rows, _ = _whole(Path(name))
-        reference |= legs(rows)
-        told += vouched(rows, reference=True)
-    given = list(places) or [(data or common.folder()) / "results"]
+        reference |= hops(rows)
+        told += confirmed_addresses(rows, reference=True)
+    given = list(places) or [(data or common.data_folder()) / "results"]
     if not places and not given[0].is_dir():
         text = f"no results in {given[0]}; begin with: keepiton probe"
-        sys.exit(common.complain(text, common.NO_DATA))
-    files = sorted(map(Path, find(given, PLAIN)), key=lambda one: one.name)
+        sys.exit(common.print_error(text, common.NO_DATA))
+    files = sorted(map(Path, find(given, PLAIN_EXTENSIONS)), key=lambda one: one.name)
     if not places:
         files = files[-LATELY - 1 :]
     made: list[tuple[str, Finding]] = []
@@ -90,14 +90,14 @@ def findings(
     for path in files:
         run, rows, end = _whole(path)
         if run is None:
-            raise Mistake(f"{path}: no run line; not a result file of keepiton")
-        lately.append(list(vouched(rows)))
+            raise UserError(f"{path}: no run line; not a result file of keepiton")
+        lately.append(list(confirmed_addresses(rows)))
         if not places and path is not files[-1]:
             continue
         addresses: dict[str, set[str]] = defaultdict(set)
         for name, address in chain(told, *lately):
             addresses[name].add(address)
-        found = judge(run, rows, end, reference, Known(addresses, origin))
+        found = judge(run, rows, end, reference, KnownAddresses(addresses, origin))
         made += [(path.name, one) for one in found]
     if only_targets:
         made = [(file, one) for file, one in made if one.target in only_targets]
@@ -105,22 +105,22 @@ def findings(
         text = "no measurements of such targets"
         if not files and find(given):
             text = "only packed results there; take them out with: keepiton results export --help"
-        sys.exit(common.complain(text, common.NO_DATA))
+        sys.exit(common.print_error(text, common.NO_DATA))
     if form == "json":
         text = render.json(made, defang=defang)
     else:
         text = render.table(made, show_all=show_all, defang=defang)
-    common.deliver(text, output)
+    common.write_output(text, output)
 
 
-def _whole(path: Path) -> "tuple[Run | None, list[Numbered], End | None]":
-    """Read one result file. Raises Mistake of one that is packed."""
-    from keepiton.findings.judge import Numbered  # noqa: PLC0415
+def _whole(path: Path) -> "tuple[Run | None, list[NumberedRow], End | None]":
+    """Read one result file. Raises UserError of one that is packed."""
+    from keepiton.findings.judge import NumberedRow  # noqa: PLC0415
     from keepiton.storage.lines import lines  # noqa: PLC0415
     from keepiton.storage.rows import End, Run  # noqa: PLC0415
 
     if path.suffix in (".parquet", ".gz", ".zst"):
-        raise Mistake(
+        raise UserError(
             f"{path}: packed, and findings reads plain files; take them out of it with: keepiton"
             f" results export --format files --output FOLDER {path}"
         )
@@ -131,5 +131,5 @@ def _whole(path: Path) -> "tuple[Run | None, list[Numbered], End | None]":
         elif isinstance(one, End):
             end = one
         elif one:
-            rows.append(Numbered(number, one))
+            rows.append(NumberedRow(number, one))
     return run, rows, end

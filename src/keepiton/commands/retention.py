@@ -16,7 +16,7 @@ from keepiton.cli import common
 if TYPE_CHECKING:
     from datetime import date, datetime, timedelta
 
-STAMP = "tended"
+STAMP_FILE = "tended"
 """File of the data folder that holds the last day on which all was looked after."""
 COMPACT_AFTER = "7d"
 MIN_FREE = "200M"
@@ -78,12 +78,12 @@ def options(function: Callable[..., Any]) -> Callable[..., Any]:
 def read(
     keep: str | None, max_size: str | None, compact_after: str, min_free: str
 ) -> "tuple[timedelta | None, int | None, timedelta | None, int]":
-    """Read what the options say, in this order. Raises Mistake."""
+    """Read what the options say, in this order. Raises UserError."""
     return (
-        common.age(keep, "--keep") if keep else None,
-        common.size(max_size, "--max-size") if max_size else None,
-        None if compact_after == OFF else common.age(compact_after, "--compact-after"),
-        common.size(min_free, "--min-free"),
+        common.parse_age(keep, "--keep") if keep else None,
+        common.parse_size(max_size, "--max-size") if max_size else None,
+        None if compact_after == OFF else common.parse_age(compact_after, "--compact-after"),
+        common.parse_size(min_free, "--min-free"),
     )
 
 
@@ -114,26 +114,26 @@ def locked(data: Path) -> Iterator[None]:
     from keepiton.storage import lock  # noqa: PLC0415
 
     try:
-        with lock.held(data):
+        with lock.hold(data):
             yield
     except lock.Locked as exc:
-        sys.exit(common.complain(str(exc), common.LOCKED))
+        sys.exit(common.print_error(str(exc), common.LOCKED))
     except OSError as exc:
         where = exc.filename or data
         text = f"{where}: {exc.strerror}; nothing is lost by it"
-        sys.exit(common.complain(text, common.NOT_WRITTEN))
+        sys.exit(common.print_error(text, common.NOT_WRITTEN))
 
 
 def with_results(data: Path | None) -> Path:
     """Return the data folder; exits 6 where it holds no results."""
-    data = data or common.folder()
+    data = data or common.data_folder()
     if not (data / "results").is_dir():
         text = f"no results in {data / 'results'}; begin with: keepiton probe"
-        sys.exit(common.complain(text, common.NO_DATA))
+        sys.exit(common.print_error(text, common.NO_DATA))
     return data
 
 
-def look_after(
+def maintain(
     data: Path,
     now: "datetime",
     keep: "timedelta | None",
@@ -146,7 +146,7 @@ def look_after(
     where duckdb is not installed, and goes on with the next run when it takes long.
     """
     today = now.date()
-    stamp = data / STAMP
+    stamp = data / STAMP_FILE
     with suppress(OSError, ValueError):
         if stamp.read_text(encoding="utf-8") == today.isoformat():
             return
@@ -158,7 +158,7 @@ def look_after(
             stamp.write_text(today.isoformat(), encoding="utf-8")
     except Exception as exc:  # noqa: BLE001 - a run that is sealed must not fail of this
         why = str(exc) or type(exc).__name__  # such as MemoryError
-        common.complain(f"old days are not looked after: {why}", common.NOT_WRITTEN)
+        common.print_error(f"old days are not looked after: {why}", common.NOT_WRITTEN)
 
 
 def _compact(data: Path, until: "date") -> bool:
@@ -172,16 +172,16 @@ def _compact(data: Path, until: "date") -> bool:
     until_s = time.monotonic() + BUDGET_S
     for done in pack_due(data, until):
         for line in done.left:
-            common.complain(f"not packed: {line}", common.NOT_WRITTEN)
+            common.print_error(f"not packed: {line}", common.NOT_WRITTEN)
         if time.monotonic() > until_s:
             return False
     return True
 
 
 def _prune(data: Path, today: "date", keep: "timedelta | None", max_size: int | None) -> None:
-    from keepiton.archive.prune import remove, too_much  # noqa: PLC0415
+    from keepiton.archive.prune import days_to_prune, remove  # noqa: PLC0415
 
     if keep is not None:
-        remove(too_much(data, today, keep)[:MOST_DAYS])
+        remove(days_to_prune(data, today, keep)[:MOST_DAYS])
     if max_size is not None:
-        remove(too_much(data, today, max_size=max_size))
+        remove(days_to_prune(data, today, max_size=max_size))

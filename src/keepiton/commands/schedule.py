@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from keepiton.base.errors import Mistake
-from keepiton.base.language import noted
+from keepiton.base.errors import UserError
+from keepiton.base.language import gettext_noop
 from keepiton.cli import ask, common, probe_options
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from keepiton.base.language import Language
     from keepiton.operate.schedule import Installed, Job
-    from keepiton.storage.state import State
+    from keepiton.storage.state import DataFolderState
 
 NAMES = ("systemd", "systemd-system", "cron", "launchd", "windows", "termux")
 GIVEN = {
@@ -31,7 +31,7 @@ LEFT_OUT = {"quiet", "accept_risk"}
 """Given anyway; and kept in the folder's memory, so that a new risk is asked about anew."""
 GRACE_S = 300
 """What a run may take beyond its own deadline before it counts as hanging."""
-TIED = noted(
+TIED = gettext_noop(
     "If you probe from inside: a rented server is tied to whoever pays for it, and who rents it out"
     " sees every probe; use a user of its own there, without your own SSH keys."
 )
@@ -83,18 +83,18 @@ def schedule(
 
     words = common.language(lang)
     if install and remove:
-        raise Mistake("--install, --remove: give one of them")
+        raise UserError("--install, --remove: give one of them")
     there = [one for one in installed() if may_change(one)]
     try:
         if remove:
             if options:
-                raise Mistake(f"--remove takes no options of a run: {options[0][:40]}")
+                raise UserError(f"--remove takes no options of a run: {options[0][:40]}")
             _remove([one for one in there if kind in ("auto", one.kind)], words)
         else:
             _make(options, kind, every, days, data, there, words, install=install)
     except OSError as exc:
         where = exc.filename or "schedule"
-        sys.exit(common.complain(f"{where}: not written: {exc.strerror}", common.NOT_WRITTEN))
+        sys.exit(common.print_error(f"{where}: not written: {exc.strerror}", common.NOT_WRITTEN))
 
 
 def may_change(one: "Installed") -> bool:
@@ -109,9 +109,9 @@ def _remove(there: "list[Installed]", words: "Language") -> None:
 
     for one in there:
         KINDS[one.kind].remove()
-        _say(words.say("Removed: {place}", place=one.place))
+        _say(words.gettext("Removed: {place}", place=one.place))
     if not there:
-        _say(words.say("No schedule of keepiton is installed here."))
+        _say(words.gettext("No schedule of keepiton is installed here."))
 
 
 def _make(
@@ -125,7 +125,7 @@ def _make(
     *,
     install: bool,
 ) -> None:
-    """Print a schedule, or settle what its runs must know and install it. Raises Mistake."""
+    """Print a schedule, or settle what its runs must know and install it. Raises UserError."""
     from datetime import UTC, datetime, timedelta  # noqa: PLC0415
 
     from keepiton.operate.schedule import KINDS, Job, fitting, systemd  # noqa: PLC0415
@@ -140,14 +140,14 @@ def _make(
     usual = before.every if before else "15m" if one.least_s > jobs.EVERY["10m"] else "10m"
     every_s = jobs.period(every or usual)
     if every_s < one.least_s:
-        raise Mistake(f"--every {every}: Android runs nothing more often; write 15m or more")
+        raise UserError(f"--every {every}: Android runs nothing more often; write 15m or more")
     if machine and _given("data"):
-        raise Mistake(f"--data: with --kind systemd-system results lie in {systemd.STATE}")
+        raise UserError(f"--data: with --kind systemd-system results lie in {systemd.STATE}")
     if before and not _given("data"):
         data = before.data
-    data = systemd.STATE if machine else (data or common.folder()).absolute()
+    data = systemd.STATE if machine else (data or common.data_folder()).absolute()
     asked, passed = _of_run(options or (before.options if before else ()), data, words)
-    memory = state.State() if machine else state.load(data)
+    memory = state.DataFolderState() if machine else state.load(data)
     if install:
         ready = probe_options.prepare(asked, _no_stdin)
         if machine:
@@ -178,7 +178,7 @@ def _make(
     for other in there:
         if other.kind != kind:
             KINDS[other.kind].remove()
-            _say(words.say("Removed: {place}", place=other.place))
+            _say(words.gettext("Removed: {place}", place=other.place))
     _tell(kind, job, words, inside=(asked["perspective"] or memory.perspective) == "inside")
 
 
@@ -191,16 +191,16 @@ def _given(name: str) -> bool:
 
 def _no_stdin(size: int) -> bytes:
     del size
-    raise Mistake("-: a schedule has no stdin; name a file")
+    raise UserError("-: a schedule has no stdin; name a file")
 
 
 def _of_run(
     given: tuple[str, ...], data: Path, words: "Language"
-) -> tuple[probe_options.Asked, tuple[str, ...]]:
+) -> tuple[probe_options.ProbeOptions, tuple[str, ...]]:
     """Read the options of a run as the run itself does; return them, and how to write them.
 
     What the environment and the configuration say now is written out, and paths are absolute:
-    runs are started from elsewhere. Raises Mistake.
+    runs are started from elsewhere. Raises UserError.
     """
     from click.core import ParameterSource  # noqa: PLC0415
 
@@ -215,7 +215,7 @@ def _of_run(
         source = context.get_parameter_source(name)
         if name in GIVEN:
             if source == ParameterSource.COMMANDLINE:
-                raise Mistake(f"{one.opts[0]}: not for a schedule: {GIVEN[name]}")
+                raise UserError(f"{one.opts[0]}: not for a schedule: {GIVEN[name]}")
         elif name not in LEFT_OUT and source != ParameterSource.DEFAULT:
             (options if isinstance(one, click.Option) else lists).extend(
                 _written(one, context.params[name])
@@ -224,7 +224,7 @@ def _of_run(
         options += ["--lang", words.code]
     asked = {name: value for name, value in context.params.items() if name not in GIVEN}
     asked |= {"data": data, "quiet": False, "verbose": False}
-    return cast("probe_options.Asked", asked), (*options, *lists)
+    return cast("probe_options.ProbeOptions", asked), (*options, *lists)
 
 
 def _written(one: click.Parameter, value: Any) -> list[str]:  # noqa: ANN401 - as click gives it
@@ -240,31 +240,34 @@ def _written(one: click.Parameter, value: Any) -> list[str]:  # noqa: ANN401 - a
     return [word for text in texts for word in (one.opts[0], text)]
 
 
-def _settle(memory: "State", ready: probe_options.Prepared, now: "datetime") -> None:
-    """Say and ask what a first run would, while somebody is there (SAFETY S3). Raises Mistake."""
-    asked = ready.asked
-    ask.tell_once(memory, ready.data, quiet=False)
-    ask.who(memory, asked["vantage"], asked["perspective"], quiet=False)
-    ask.accept(memory, ready.loaded, asked["accept_risk"], now)
+def _settle(memory: "DataFolderState", ready: probe_options.RunRequest, now: "datetime") -> None:
+    """Say and ask what a first run would, while somebody is there (SAFETY S3). Raises UserError."""
+    asked = ready.options
+    ask.show_first_run_text(memory, ready.data, quiet=False)
+    ask.vantage_and_perspective(memory, asked["vantage"], asked["perspective"], quiet=False)
+    ask.require_accepted_risk(memory, ready.loaded, asked["accept_risk"], now)
 
 
-def _settle_in(data: Path, ready: probe_options.Prepared, now: "datetime") -> "State":
+def _settle_in(data: Path, ready: probe_options.RunRequest, now: "datetime") -> "DataFolderState":
     from keepiton.storage import lock, state  # noqa: PLC0415
 
     try:
-        with lock.held(data):
+        with lock.hold(data):
             memory = state.load(data)
             try:
                 _settle(memory, ready, now)
             finally:  # as with a run
                 state.save(data, memory)
     except lock.Locked as exc:
-        sys.exit(common.complain(f"{exc}; install the schedule when it is over", common.LOCKED))
+        sys.exit(common.print_error(f"{exc}; install the schedule when it is over", common.LOCKED))
     return memory
 
 
 def _told(
-    asked: probe_options.Asked, memory: "State", vantage: str, passed: tuple[str, ...]
+    asked: probe_options.ProbeOptions,
+    memory: "DataFolderState",
+    vantage: str,
+    passed: tuple[str, ...],
 ) -> list[str]:
     """Write for every run what else its folder's memory tells."""
     told = {
@@ -290,31 +293,33 @@ def _tell(kind: str, job: "Job", words: "Language", *, inside: bool) -> None:
     from keepiton.operate.schedule import KINDS, systemd  # noqa: PLC0415
 
     for place in KINDS[kind].files(job):
-        _say(words.say("Installed: {place}", place=place))
+        _say(words.gettext("Installed: {place}", place=place))
     first = words.instant(job.first_at, UTC)
     if kind == "termux":
-        _say(words.say("A run every {every}, when Android finds time for it.", every=job.every))
+        _say(words.gettext("A run every {every}, when Android finds time for it.", every=job.every))
     else:
-        _say(words.say("A run every {every}, the first at {at} UTC.", every=job.every, at=first))
-    _say(words.say("Results: {folder}", folder=job.data))
+        _say(
+            words.gettext("A run every {every}, the first at {at} UTC.", every=job.every, at=first)
+        )
+    _say(words.gettext("Results: {folder}", folder=job.data))
     _say(
-        words.say(
+        words.gettext(
             "The last day is {until}; then it ends by itself. To renew it: {command}",
             until=job.until,
             command="keepiton schedule --install",
         )
     )
-    _say(words.say("To look at it: {command}", command=KINDS[kind].look))
-    _say(words.say("To remove it: {command}", command="keepiton schedule --remove"))
+    _say(words.gettext("To look at it: {command}", command=KINDS[kind].look))
+    _say(words.gettext("To remove it: {command}", command="keepiton schedule --remove"))
     if kind == "systemd" and not systemd.lingers():
         _say(
-            words.say(
+            words.gettext(
                 "It runs only while you are logged in; for a server: {command}",
                 command="loginctl enable-linger",
             )
         )
     if inside:
-        _say(words.say(TIED))
+        _say(words.gettext(TIED))
 
 
 def _say(text: str) -> None:

@@ -9,23 +9,23 @@ from typing import TYPE_CHECKING
 
 import click
 
-from keepiton.base.language import noted
+from keepiton.base.language import gettext_noop
 from keepiton.cli import common
 
 if TYPE_CHECKING:
     from keepiton.base.language import Language
-    from keepiton.storage.state import State
+    from keepiton.storage.state import DataFolderState
 
 BEFORE = (14, 7, 1)
 """Days before the last one on which it is said that the schedule ends."""
-ENDED = noted(
+ENDED = gettext_noop(
     "This schedule ended with {until}, and nothing is measured any more; to go on:"
     " keepiton schedule --install"
 )
-TODAY = noted("This schedule ends today, {until}; to go on: keepiton schedule --install")
+TODAY = gettext_noop("This schedule ends today, {until}; to go on: keepiton schedule --install")
 
 
-def over(until: date, memory: "State", now: datetime, *, quiet: bool) -> bool:
+def check_expiry(until: date, memory: "DataFolderState", now: datetime, *, quiet: bool) -> bool:
     """Tell whether a schedule's last day, in UTC, is over; say on stderr that it is or will be.
 
     Each is said once, and remembered with its date in ``memory``, which the caller saves. The end
@@ -38,20 +38,22 @@ def over(until: date, memory: "State", now: datetime, *, quiet: bool) -> bool:
     if step is None:
         return False
     key = f"{until} {step}"
-    said_at = memory.ending.get(key)
+    said_at = memory.expiry_announced.get(key)
     if said_at is None or said_at > today or (left < 0 and not quiet):
         click.echo(f"keepiton: {_text(left, until, common.language(None))}", err=True)
-        kept = {one: at for one, at in memory.ending.items() if one.startswith(f"{until} ")}
-        memory.ending = kept | {key: today}
+        kept = {
+            one: at for one, at in memory.expiry_announced.items() if one.startswith(f"{until} ")
+        }
+        memory.expiry_announced = kept | {key: today}
     return left < 0
 
 
 def _text(left: int, until: date, words: "Language") -> str:
     if left > 0:
-        return words.many(
+        return words.ngettext(
             "In {n} day this schedule ends, with {until}; to go on: keepiton schedule --install",
             "In {n} days this schedule ends, with {until}; to go on: keepiton schedule --install",
             left,
             until=until,
         )
-    return words.say(ENDED if left < 0 else TODAY, until=until)
+    return words.gettext(ENDED if left < 0 else TODAY, until=until)

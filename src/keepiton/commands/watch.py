@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NoReturn, Unpack
 
 import click
 
-from keepiton.base.errors import Mistake
+from keepiton.base.errors import UserError
 from keepiton.cli import common, probe_options, summary
 
 if TYPE_CHECKING:
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from rich.live import Live
 
-    from keepiton.base.types import Line
-    from keepiton.operate.pacer import Rhythm
+    from keepiton.base.types import Connectivity
+    from keepiton.operate.pacer import Pacer
     from keepiton.probe.runner import Progress
 
 POLITE_S = 300
@@ -48,7 +48,9 @@ SLICE_S = 1.0
     show_default=True,
     help="End by itself after so many days.",
 )
-def watch(every: str, days: int, *, burst: bool, **asked: Unpack[probe_options.Asked]) -> None:
+def watch(
+    every: str, days: int, *, burst: bool, **asked: Unpack[probe_options.ProbeOptions]
+) -> None:
     """Look again and again in the foreground, with a live table.
 
     Each look is a run as of keepiton probe, with a file of its own; lists are read anew for each.
@@ -57,11 +59,11 @@ def watch(every: str, days: int, *, burst: bool, **asked: Unpack[probe_options.A
     from datetime import UTC, datetime, timedelta  # noqa: PLC0415
     from functools import cache  # noqa: PLC0415
 
-    from keepiton.operate.pacer import Rhythm  # noqa: PLC0415
+    from keepiton.operate.pacer import Pacer  # noqa: PLC0415
 
-    interval_s = common.age(every, "--every").total_seconds()
+    interval_s = common.parse_age(every, "--every").total_seconds()
     if interval_s < POLITE_S and not asked["again"]:
-        raise Mistake(
+        raise UserError(
             f"--every {every}: more often than every 5 minutes bothers those who are asked; write"
             " 5m or more, or add --again to do it all the same"
         )
@@ -71,7 +73,7 @@ def watch(every: str, days: int, *, burst: bool, **asked: Unpack[probe_options.A
     with _on_terminal(quiet=asked["quiet"]) as live:
         screen, ended = Screen(ready, live, ends_at), _heed()
         try:
-            rhythm = Rhythm(interval_s, _clock(), burst)
+            rhythm = Pacer(interval_s, _clock(), burst)
             _go(ready, lists, rhythm, screen, days * 86_400, ended)
         except KeyboardInterrupt:
             sys.exit(128 + ended[-1])
@@ -79,44 +81,46 @@ def watch(every: str, days: int, *, burst: bool, **asked: Unpack[probe_options.A
 
 
 def _go(
-    ready: probe_options.Prepared,
+    ready: probe_options.RunRequest,
     lists: Callable[[int], bytes],
-    rhythm: "Rhythm",
+    rhythm: "Pacer",
     screen: "Screen",
     longest_s: float,
     ended: list[int],
 ) -> None:
-    """Look again and again, until somebody or the calendar ends it. Raises Mistake."""
+    """Look again and again, until somebody or the calendar ends it. Raises UserError."""
     import time  # noqa: PLC0415
     from datetime import UTC, datetime  # noqa: PLC0415
 
-    from keepiton.operate.pacer import Beat  # noqa: PLC0415
+    from keepiton.operate.pacer import Tick  # noqa: PLC0415
 
-    due = Beat(rhythm.began_at, whole=True)
+    due = Tick(rhythm.began_at, all_targets=True)
     while due.at - rhythm.began_at < longest_s:
-        began = Beat(_clock(), due.whole)
+        began = Tick(_clock(), due.all_targets)
         screen.beginning()
         try:
-            now_ready = probe_options.prepare(ready.asked, lists)
-            if not due.whole:
+            now_ready = probe_options.prepare(ready.options, lists)
+            if not due.all_targets:
                 now_ready = _narrowed(now_ready, rhythm)
-            looked = probe_options.look(now_ready, datetime.now(UTC), nullcontext(screen.step))
-        except Mistake as exc:
+            looked = probe_options.perform_run(
+                now_ready, datetime.now(UTC), nullcontext(screen.step)
+            )
+        except UserError as exc:
             if not screen.looks:
                 raise
-            common.complain(str(exc), 2)  # a list that is being edited, a probe just before
-            looked = probe_options.Looked(2)
+            common.print_error(str(exc), 2)  # a list that is being edited, a probe just before
+            looked = probe_options.RunOutcome(2)
         if looked.code in (130, 143):
             sys.exit(looked.code)
-        if looked.done and looked.code != common.OWN_LINE_DOWN:
-            states = {one.target.id: one.state for one in looked.done.progress.done}
+        if looked.result and looked.code != common.VANTAGE_OFFLINE:
+            states = {one.target.id: one.state for one in looked.result.progress.results}
             rhythm.note(states, _clock())
         screen.done(looked)
         due = rhythm.after(began, _clock())
         while (left_s := due.at - _clock()) > 0 or ended:
             if ended:  # and what it raised was swallowed, as Python does in a finalizer
                 raise KeyboardInterrupt
-            screen.waiting(left_s, len(rhythm.lively) if not due.whole else 0)
+            screen.waiting(left_s, len(rhythm.recently_changed) if not due.all_targets else 0)
             time.sleep(min(SLICE_S, left_s))
 
 
@@ -136,12 +140,12 @@ def _heed() -> list[int]:
     return ended
 
 
-def _narrowed(ready: probe_options.Prepared, rhythm: "Rhythm") -> probe_options.Prepared:
+def _narrowed(ready: probe_options.RunRequest, rhythm: "Pacer") -> probe_options.RunRequest:
     """Keep the controls and what changed lately; ``--burst`` is the flag that allows so soon."""
-    kept = [one for one in ready.loaded.targets if one.control or one.id in rhythm.lively]
+    kept = [one for one in ready.loaded.targets if one.control or one.id in rhythm.recently_changed]
     return replace(
         ready,
-        asked={**ready.asked, "again": True},
+        options={**ready.options, "again": True},
         loaded=replace(ready.loaded, targets=kept),
     )
 
@@ -174,64 +178,64 @@ class Screen:
     """What is shown of a watch: a table in place on a terminal, elsewhere a few lines."""
 
     def __init__(
-        self, ready: probe_options.Prepared, live: "Live | None", ends_at: "datetime"
+        self, ready: probe_options.RunRequest, live: "Live | None", ends_at: "datetime"
     ) -> None:
         """Begin empty."""
         self._ready = ready
-        self._words = ready.words
+        self._words = ready.lang
         self._live = live
         self._ends_at = ends_at
         self._table = ""
-        self._line: Line = "up"
+        self._line: Connectivity = "up"
         self.looks = 0
 
     def beginning(self) -> None:
         """Show that a run begins."""
         if self.looks:
-            self._show(self._words.say("looking at the own line").capitalize() + ".")
+            self._show(self._words.gettext("looking at the own line").capitalize() + ".")
 
     def step(self, progress: "Progress") -> None:
         """Show how far a run is."""
-        say = self._words.say
-        done, planned = len(progress.done), progress.planned
-        self._show(say("Looking: {done} of {n} targets.", done=done, n=planned))
+        _ = self._words.gettext
+        done, planned = len(progress.results), progress.planned
+        self._show(_("Looking: {done} of {n} targets.", done=done, n=planned))
 
     def waiting(self, left_s: float, lively: int) -> None:
         """Show when the next look is due."""
         minutes, seconds = divmod(round(left_s), 60)
         left = f"{minutes}:{seconds:02}"
         if lively:
-            said = self._words.many(
+            said = self._words.ngettext(
                 "{n} target changed and is asked again in {left}.",
                 "{n} targets changed and are asked again in {left}.",
                 lively,
                 left=left,
             )
         else:
-            said = self._words.say("The next look is in {left}.", left=left)
+            said = self._words.gettext("The next look is in {left}.", left=left)
         self._show(said)
 
-    def done(self, looked: probe_options.Looked) -> None:
+    def done(self, looked: probe_options.RunOutcome) -> None:
         """Take in what a look found; say what matters without naming a target (SAFETY S16)."""
         from datetime import UTC, datetime, timedelta  # noqa: PLC0415
 
         self.looks += 1
-        if not looked.done:
+        if not looked.result:
             return
-        asked, progress = self._ready.asked, looked.done.progress
+        asked, progress = self._ready.options, looked.result.progress
         if self._live:
             from keepiton.cli import status  # noqa: PLC0415
 
             since = datetime.now(UTC) - timedelta(days=LOOK_BACK_DAYS)
-            with suppress(SystemExit, Mistake):  # nothing to show yet, or nothing to read with
+            with suppress(SystemExit, UserError):  # nothing to show yet, or nothing to read with
                 common.require_readers()
-                self._table = status.written(self._words, self._ready.data, since=since)
+                self._table = status.render_status(self._words, self._ready.data, since=since)
         elif asked["verbose"]:
-            for line in summary.lines(looked.done, looked.perspective, self._words):
+            for line in summary.lines(looked.result, looked.perspective, self._words):
                 click.echo(line, err=True)
         elif progress.verdict != self._line and not asked["quiet"]:
-            at = f"{looked.done.ended_at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
-            click.echo(f"{at} {summary.own_line(progress, self._words)}", err=True)
+            at = f"{looked.result.ended_at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+            click.echo(f"{at} {summary.offline_text(progress, self._words)}", err=True)
         self._line = progress.verdict
 
     def _show(self, said: str) -> None:
@@ -244,9 +248,9 @@ class Screen:
         self._live.start()  # only now: the first run may have had something to ask
         words = self._words
         lines = [
-            words.many("{n} look.", "{n} looks.", self.looks) + " " + said,
-            words.say(summary.LINES[self._line]).capitalize() + ".",
-            words.say(
+            words.ngettext("{n} look.", "{n} looks.", self.looks) + " " + said,
+            words.gettext(summary.CONNECTIVITY_TEXTS[self._line]).capitalize() + ".",
+            words.gettext(
                 "Ends with Ctrl-C, or by itself on {day}.",
                 day=words.instant(self._ends_at, UTC) + " UTC",
             ),

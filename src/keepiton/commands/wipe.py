@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from keepiton.base.errors import Mistake
+from keepiton.base.errors import UserError
 from keepiton.cli import common
 from keepiton.storage import lock
 
@@ -37,11 +37,13 @@ def wipe(data: Path | None, *, yes: bool) -> None:
     from keepiton.commands.schedule import may_change  # noqa: PLC0415
     from keepiton.operate.schedule import KINDS, installed  # noqa: PLC0415
 
-    data = data or common.folder()
+    data = data or common.data_folder()
     schedules = [one for one in installed() if one.data.resolve() == data.resolve()]
     bound = [one for one in schedules if not may_change(one)]
     if bound:
-        raise Mistake(f"{bound[0].place}: only an administrator can remove it; run wipe with sudo")
+        raise UserError(
+            f"{bound[0].place}: only an administrator can remove it; run wipe with sudo"
+        )
     found = [data / name for name in OURS if (data / name).exists()]
     config = common.user_config()
     if config.is_file():
@@ -59,7 +61,7 @@ def wipe(data: Path | None, *, yes: bool) -> None:
     try:
         for one in schedules:  # first, so that none of them begins a run meanwhile
             KINDS[one.kind].remove()
-        with lock.held(data):
+        with lock.hold(data):
             for path in found:
                 if path.name != lock.FILE:
                     _remove(path)
@@ -71,10 +73,10 @@ def wipe(data: Path | None, *, yes: bool) -> None:
             if empty.is_dir() and not any(empty.iterdir()):
                 empty.rmdir()
     except lock.Locked:
-        sys.exit(common.complain("a run is under way; stop it first", common.LOCKED))
+        sys.exit(common.print_error("a run is under way; stop it first", common.LOCKED))
     except OSError as exc:
         sys.exit(
-            common.complain(f"{exc.filename}: not removed: {exc.strerror}", common.NOT_WRITTEN)
+            common.print_error(f"{exc.filename}: not removed: {exc.strerror}", common.NOT_WRITTEN)
         )
     left = [one.place for one in installed() if may_change(one)]
     if left:

@@ -9,35 +9,35 @@ the time of its first value and the seconds between two.
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from keepiton.base.errors import Mistake
+from keepiton.base.errors import UserError
 from keepiton.base.types import clean
-from keepiton.compare.values import FIRST, LAST, needed, number, series
-from keepiton.report.types import Series
+from keepiton.compare.values import FIRST, LAST, number, required_number, series
+from keepiton.report.types import ExternalSeries
 
 MAX_STEP_S = 366 * 86_400
 
 
-def read(found: object) -> list[Series] | None:
+def read(found: object) -> list[ExternalSeries] | None:
     """Read every series of plain numbers; the latency and loss ones hold tables, and are left out.
 
     Values are what the data source counts (networks visible or answering, addresses seen): of
-    different size each, so each needs an axis of its own. null is "no data". Raises Mistake.
+    different size each, so each needs an axis of its own. null is "no data". Raises UserError.
     """
     match found:
         case {"type": "signals", "error": str(error)} if error:
-            raise Mistake(f'error: IODA says "{clean(error)}"; correct the request')
+            raise UserError(f'error: IODA says "{clean(error)}"; correct the request')
         case {"type": "signals", "data": list(entities)}:
             pass
         case {"type": str(kind), "data": _}:
-            raise Mistake(f'type: "{clean(kind)}"; download "signals/raw" instead')
+            raise UserError(f'type: "{clean(kind)}"; download "signals/raw" instead')
         case _:
             return None
     return [one for at, entity in enumerate(entities) for one in _entity(f"data[{at}]", entity)]
 
 
-def _entity(place: str, entity: object) -> Iterator[Series]:
+def _entity(place: str, entity: object) -> Iterator[ExternalSeries]:
     if not isinstance(entity, list):
-        raise Mistake(f"{place}: not a list of series; download the file again")
+        raise UserError(f"{place}: not a list of series; download the file again")
     for at, one in enumerate(entity):
         match one:
             case {
@@ -48,14 +48,16 @@ def _entity(place: str, entity: object) -> Iterator[Series]:
             }:
                 pass
             case _:
-                raise Mistake(f"{place}[{at}]: not a series; download the file again")
+                raise UserError(f"{place}[{at}]: not a series; download the file again")
         if not values or any(isinstance(value, list) for value in values):
             continue
         subtype = one.get("subtype")
         name = f"{datasource} {subtype}" if isinstance(subtype, str) and subtype else datasource
-        start = needed(f"{place}[{at}].from", one.get("from"), FIRST, LAST)
-        step_s = needed(f"{place}[{at}].step", one.get("step"), 1, MAX_STEP_S)
-        needed(f"{place}[{at}].values: its last time", start + step_s * len(values), FIRST, LAST)
+        start = required_number(f"{place}[{at}].from", one.get("from"), FIRST, LAST)
+        step_s = required_number(f"{place}[{at}].step", one.get("step"), 1, MAX_STEP_S)
+        required_number(
+            f"{place}[{at}].values: its last time", start + step_s * len(values), FIRST, LAST
+        )
         yield series(
             "IODA",
             f"{name}, {kind} {code}",

@@ -9,10 +9,10 @@ axis was asked for, each value of that. The counts are disjoint.
 from collections.abc import Mapping
 from datetime import datetime
 
-from keepiton.base.errors import Mistake
+from keepiton.base.errors import UserError
 from keepiton.base.types import clean
-from keepiton.compare.values import MAX_VALUE, Table, instant, needed, series, usual_step_s
-from keepiton.report.types import Series
+from keepiton.compare.values import MAX_VALUE, Table, instant, required_number, series, usual_step_s
+from keepiton.report.types import ExternalSeries
 
 DAY = "measurement_start_day"
 AXES = (
@@ -27,13 +27,13 @@ AXES = (
 Row = Mapping[str, object]
 
 
-def read(found: object) -> list[Series] | None:
+def read(found: object) -> list[ExternalSeries] | None:
     """Read two series a group: the share of measurements that were ok, and their number.
 
     Ok, rather than anomalous, so that it falls with reachability and can be drawn on its axis: 1 is
     all reached. It is of those that could be judged; OONI's own failures say nothing of the path,
     and where none could be judged there is no data. The number is needed beside it, since where a
-    country is cut off measurements do not turn anomalous: they stop coming. Raises Mistake.
+    country is cut off measurements do not turn anomalous: they stop coming. Raises UserError.
     """
     match found:
         case {"v": int(), "result": list(rows)}:
@@ -41,22 +41,24 @@ def read(found: object) -> list[Series] | None:
         case {"v": int(), "result": dict(row)}:
             return _grouped([("result", row)])
         case {"v": int(), "msg": str(said)} | {"v": int(), "error": str(said)}:
-            raise Mistake(f'msg: OONI says "{clean(said)}"; correct the request')
+            raise UserError(f'msg: OONI says "{clean(said)}"; correct the request')
         case Table() if "anomaly_count" in found.columns:
             return _grouped(found.rows)
         case _:
             return None
 
 
-def _grouped(rows: "list[tuple[str, object]] | tuple[tuple[str, Row], ...]") -> list[Series]:
+def _grouped(
+    rows: "list[tuple[str, object]] | tuple[tuple[str, Row], ...]",
+) -> list[ExternalSeries]:
     groups: dict[str, dict[datetime, tuple[float | None, float]]] = {}
     for place, row in rows:
         if not isinstance(row, Mapping) or DAY not in row:
-            raise Mistake(f"{place}: no {DAY}; ask for axis_x={DAY}")
+            raise UserError(f"{place}: no {DAY}; ask for axis_x={DAY}")
         at = instant(f"{place}: {DAY}", row[DAY])
         group = groups.setdefault(_group(place, row), {})
         if at in group:
-            raise Mistake(f"{place}: {DAY}: stands twice; download the file again")
+            raise UserError(f"{place}: {DAY}: stands twice; download the file again")
         group[at] = _counted(place, row)
     if not groups:
         return []
@@ -75,14 +77,14 @@ def _group(place: str, row: Row) -> str:
         if axis not in row:
             continue
         if not isinstance(row[axis], str | int):
-            raise Mistake(f"{place}: {axis}: neither text nor a number; download the file again")
+            raise UserError(f"{place}: {axis}: neither text nor a number; download the file again")
         name += f", {axis} {row[axis]}"
     return clean(name)
 
 
 def _counted(place: str, row: Row) -> tuple[float | None, float]:
     ok, anomaly, confirmed, all_of_them = (
-        needed(f"{place}: {key}", row.get(key), 0, MAX_VALUE)
+        required_number(f"{place}: {key}", row.get(key), 0, MAX_VALUE)
         for key in ("ok_count", "anomaly_count", "confirmed_count", "measurement_count")
     )
     judged = ok + anomaly + confirmed

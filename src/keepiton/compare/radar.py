@@ -8,22 +8,22 @@ https://github.com/cloudflare/radar-notebooks (CSV: a pair of columns for each s
 
 from collections.abc import Iterable
 
-from keepiton.base.errors import Mistake
+from keepiton.base.errors import UserError
 from keepiton.base.types import clean
 from keepiton.compare.values import Table, instant, number, series
-from keepiton.report.types import Series
+from keepiton.report.types import ExternalSeries
 
 TIMES, VALUES = " timestamps", " values"
 
 
-def read(found: object) -> list[Series] | None:
-    """Read every series; values are relative, as Radar normalises them. Raises Mistake.
+def read(found: object) -> list[ExternalSeries] | None:
+    """Read every series; values are relative, as Radar normalises them. Raises UserError.
 
     They can be compared within one file, and with other files in shape only.
     """
     match found:
         case {"success": False}:
-            raise Mistake("success: Cloudflare answered with an error; correct the request")
+            raise UserError("success: Cloudflare answered with an error; correct the request")
         case {"success": True, "result": dict(result)}:
             return [_listed(name, one) for name, one in result.items() if name != "meta"]
         case Table():
@@ -33,27 +33,29 @@ def read(found: object) -> list[Series] | None:
             return None
 
 
-def _listed(name: str, one: object) -> Series:
+def _listed(name: str, one: object) -> ExternalSeries:
     place = f"result.{clean(name)}"
     match one:
         case {"timestamps": list(times), "values": list(values)} if len(times) == len(values):
             cells = enumerate(zip(times, values, strict=True))
             return _made(name, ((f"{place}[{at}]", *cell) for at, cell in cells))
         case {"timestamps": list(), "values": list()}:
-            raise Mistake(f"{place}: more times than values, or fewer; download the file again")
+            raise UserError(f"{place}: more times than values, or fewer; download the file again")
         case _:
-            raise Mistake(f'{place}: no "timestamps" and "values"; download a traffic time series')
+            raise UserError(
+                f'{place}: no "timestamps" and "values"; download a traffic time series'
+            )
 
 
-def _column(table: Table, name: str) -> Series:
+def _column(table: Table, name: str) -> ExternalSeries:
     times, values = name + TIMES, name + VALUES
     if values not in table.columns:
-        raise Mistake(f'1: no column "{clean(values)}"; download a traffic time series')
+        raise UserError(f'1: no column "{clean(values)}"; download a traffic time series')
     # Series of different length stand side by side: the shorter one ends in empty cells.
     cells = ((f"{line}: {clean(name)}", row[times], row[values]) for line, row in table.rows)
     return _made(name, (cell for cell in cells if any(cell[1:])))
 
 
-def _made(name: str, cells: Iterable[tuple[str, object, object]]) -> Series:
+def _made(name: str, cells: Iterable[tuple[str, object, object]]) -> ExternalSeries:
     points = ((instant(place, time), number(place, value)) for place, time, value in cells)
     return series("Cloudflare Radar", name, points)

@@ -7,15 +7,15 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
-from keepiton.detect.before_during_after import Span, around, contrast
-from keepiton.detect.observations import look_at_lines, observe
+from keepiton.detect.before_during_after import Span, around, compare_periods
+from keepiton.detect.observations import judge_connectivity, observe
 from keepiton.detect.policy import Policy
-from keepiton.detect.scopes import own_lines, remote
-from keepiton.detect.status import coverage, line_periods, statuses
+from keepiton.detect.scopes import remote_outages, vantage_outages
+from keepiton.detect.status import connectivity_periods, coverage, statuses
 from keepiton.detect.trends import Spans, spans
-from keepiton.detect.types import Detected, Group
-from keepiton.detect.windows import describe, instant, united
-from keepiton.storage.rounds import DEAD, REACHED, Rounds
+from keepiton.detect.types import Detection, Group
+from keepiton.detect.windows import build_windows, instant, merge_candidates
+from keepiton.storage.rounds import FAILED, REACHED, Rounds
 
 __all__ = ["Policy", "Spans", "detect", "spans"]
 
@@ -31,32 +31,34 @@ def detect(
     by: Group = "operator",
     over: Spans | None = None,
     event: Span | None = None,
-) -> Detected:
+) -> Detection:
     """Find windows, own-line windows and the state at ``now``; the order of rounds is no matter.
 
     States are told by operator, target, stage or vantage, each with its trend over some spans of
     time (the last 24 hours, where none are given). An event is compared with the weeks around it.
     """
     over = over or spans(now - timedelta(hours=DAY_H - 1), now, DAY_H)
-    looks = look_at_lines(rounds)
+    looks = judge_connectivity(rounds)
     seen = observe(rounds, looks, policy)
     truth = seen.symbol.copy()
-    lines = describe(united(own_lines(seen, policy), seen, policy), seen, truth, policy)
-    found = remote(seen, policy)
-    windows = describe(united(found, seen, policy), seen, truth, policy)
+    lines = build_windows(
+        merge_candidates(vantage_outages(seen, policy), seen, policy), seen, truth, policy
+    )
+    found = remote_outages(seen, policy)
+    windows = build_windows(merge_candidates(found, seen, policy), seen, truth, policy)
     windows = [one for one in windows if one.confidence >= policy.least_confidence]
     ever = np.zeros(len(rounds.target), bool)
-    ever[rounds.subject[rounds.flags & (REACHED | DEAD) > 0]] = True
+    ever[rounds.subject[rounds.flags & (REACHED | FAILED) > 0]] = True
     never = set(rounds.target[ever & (rounds.control == "")]) - set(rounds.target[seen.answered])
     at = seen.at
-    return Detected(
+    return Detection(
         windows=tuple(windows),
-        own_lines=tuple(lines),
-        lines=tuple(line_periods(rounds, looks)),
+        vantage_outages=tuple(lines),
+        connectivity_periods=tuple(connectivity_periods(rounds, looks)),
         statuses=tuple(statuses(seen, truth, windows, policy, now, by, over)),
         trend_start=over.start,
         trend_step_s=over.step_s,
-        contrasts=contrast(seen, truth, around(event)) if event else (),
+        comparisons=compare_periods(seen, truth, around(event)) if event else (),
         never_answered=tuple(sorted(map(str, never))),
         vantages=tuple(str(one) for one in rounds.vantages),
         coverage=tuple(coverage(seen)),

@@ -18,23 +18,23 @@ import numpy as np
 
 from keepiton.base.types import Perspective
 from keepiton.detect.belief import IS_BAD, MISSING
-from keepiton.detect.observations import Seen, medians
+from keepiton.detect.observations import Observations, medians
 from keepiton.detect.policy import HOUR
 from keepiton.detect.scopes import SIDES
-from keepiton.detect.types import Contrast, Difference, Period, Thin
+from keepiton.detect.types import BeforeDuringAfter, Difference, InsufficientData, Period
 from keepiton.detect.windows import EPOCH
 from keepiton.storage.rounds import Array, ranked
 
 WEEK = timedelta(days=7)
 MOST_HOURS = 168
 """A longer period is cut into so many equal parts instead of hours, so that it costs no more."""
-LEAST = 5
+MIN_HOURS = 5
 """Hours that a period needs: 5 can be drawn in 126 ways; 4 in 35, too few for a tail of 2.5 %."""
 DRAWS = 2000
 TAILS = (0.025, 0.975)
 SEED = 2022
 """Fixed, so that the same rounds give the same interval; each period has its own stream."""
-THIN: tuple[tuple[Thin, Thin], ...] = (
+INSUFFICIENT: tuple[tuple[InsufficientData, InsufficientData], ...] = (
     ("too little seen before", "too few answers before"),
     ("too little seen during", "too few answers during"),
     ("too little seen after", "too few answers after"),
@@ -51,7 +51,9 @@ def around(event: Span, before: timedelta = WEEK, after: timedelta = WEEK) -> Pe
     return (start - before, start), event, (end, end + after)
 
 
-def contrast(seen: Seen, truth: Array, periods: Periods) -> tuple[Contrast, ...]:
+def compare_periods(
+    seen: Observations, truth: Array, periods: Periods
+) -> tuple[BeforeDuringAfter, ...]:
     """Compare three periods by operator (role, of what has none) and side.
 
     ``truth`` holds the symbol of each observation. What is missing, foreign controls and targets
@@ -66,15 +68,15 @@ def contrast(seen: Seen, truth: Array, periods: Periods) -> tuple[Contrast, ...]
     for number, (subject, within) in enumerate(keys):
         group[wanted & (labels == subject) & (inside == within)] = number
     slot, edges = _slots(seen.run_at, periods)
-    told = _tell(seen, truth, group, slot, (len(keys), edges[-1]))
+    told = _count(seen, truth, group, slot, (len(keys), edges[-1]))
     made = []
     for stream, (span, low, high) in enumerate(zip(periods, edges, edges[1:], strict=False)):
         shares = _shares(told.reached[:, low:high], told.total[:, low:high], stream)
         made.append(
-            [_part(told, n, slice(low, high), span, stream, shares) for n in range(len(keys))]
+            [_estimate(told, n, slice(low, high), span, stream, shares) for n in range(len(keys))]
         )
     return tuple(
-        _contrast(subject, SIDES[within], *three)
+        _compare(subject, SIDES[within], *three)
         for (subject, within), three in zip(keys, zip(*made, strict=True), strict=True)
     )
 
@@ -93,7 +95,7 @@ def _slots(run_at: Array, periods: Periods) -> tuple[Array, list[int]]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Told:
+class _Counts:
     """What each hour (column) tells of each group."""
 
     reached: Array
@@ -103,12 +105,14 @@ class _Told:
     """Median answer; NaN without any."""
 
 
-def _tell(seen: Seen, truth: Array, group: Array, slot: Array, shape: tuple[int, int]) -> _Told:
+def _count(
+    seen: Observations, truth: Array, group: Array, slot: Array, shape: tuple[int, int]
+) -> _Counts:
     row = np.flatnonzero((truth != MISSING) & (group >= 0)[seen.series] & (slot >= 0)[seen.run])
     good, run = ~IS_BAD[truth[row]], seen.run[row]
     owner = group[seen.series[row]]
     cell = owner * shape[1] + slot[run]
-    took_ms = seen.rounds.took_ms[seen.row[row]]
+    took_ms = seen.rounds.latency_ms[seen.row[row]]
     timed = good & (took_ms > 0)
     pairs, _ = ranked(run * np.int64(shape[0]) + owner)
     of_runs = pairs % shape[0] * shape[1] + slot[pairs // shape[0]]
@@ -116,7 +120,7 @@ def _tell(seen: Seen, truth: Array, group: Array, slot: Array, shape: tuple[int,
         np.bincount(one, minlength=shape[0] * shape[1]) for one in (cell, cell[good], of_runs)
     )
     medians = _by_cell(took_ms[timed], cell[timed], len(total))
-    return _Told(*(one.reshape(shape) for one in (reached, total, runs, medians)))
+    return _Counts(*(one.reshape(shape) for one in (reached, total, runs, medians)))
 
 
 def _shares(reached: Array, total: Array, stream: int) -> Array:
@@ -130,7 +134,7 @@ def _shares(reached: Array, total: Array, stream: int) -> Array:
 
 
 @dataclass(frozen=True, slots=True)
-class _Part:
+class _PeriodEstimate:
     """One period of one group, and what was resampled; None of too little."""
 
     period: Period
@@ -138,13 +142,15 @@ class _Part:
     latency_ms: Estimate | None
 
 
-def _part(told: _Told, group: int, hours: slice, span: Span, stream: int, shares: Array) -> _Part:
+def _estimate(
+    told: _Counts, group: int, hours: slice, span: Span, stream: int, shares: Array
+) -> _PeriodEstimate:
     total, took_ms = told.total[group, hours], told.took_ms[group, hours]
     took_ms = np.sort(took_ms[took_ms > 0])
     rounds, answers = int(total.sum()), len(took_ms)
     share = float(told.reached[group, hours].sum()) / max(rounds, 1)
     latency_ms = float(took_ms[answers // 2]) if answers else 0.0
-    return _Part(
+    return _PeriodEstimate(
         Period(
             *span,
             runs=int(told.runs[group, hours].sum()),
@@ -152,8 +158,8 @@ def _part(told: _Told, group: int, hours: slice, span: Span, stream: int, shares
             share=share if rounds else None,
             latency_ms=latency_ms if answers else None,
         ),
-        (share, shares[:, group]) if np.count_nonzero(total) >= LEAST else None,
-        (latency_ms, _resampled(took_ms, stream)) if answers >= LEAST else None,
+        (share, shares[:, group]) if np.count_nonzero(total) >= MIN_HOURS else None,
+        (latency_ms, _resampled(took_ms, stream)) if answers >= MIN_HOURS else None,
     )
 
 
@@ -178,16 +184,20 @@ def _resampled(ordered: Array, stream: int) -> Array:
     return np.asarray(ordered[np.minimum((middle * n).astype(np.int64), n - 1)])
 
 
-def _contrast(
-    subject: str, side: Perspective, before: _Part, during: _Part, after: _Part
-) -> Contrast:
+def _compare(
+    subject: str,
+    side: Perspective,
+    before: _PeriodEstimate,
+    during: _PeriodEstimate,
+    after: _PeriodEstimate,
+) -> BeforeDuringAfter:
     parts = (before, during, after)
     thin = tuple(
         words[one.share is not None]
-        for one, words in zip(parts, THIN, strict=True)
+        for one, words in zip(parts, INSUFFICIENT, strict=True)
         if one.latency_ms is None
     )
-    return Contrast(
+    return BeforeDuringAfter(
         subject=subject,
         perspective=side,
         before=before.period,
@@ -197,7 +207,7 @@ def _contrast(
         difference_after=_difference(after.share, before.share),
         latency_difference_ms=_difference(during.latency_ms, before.latency_ms),
         latency_difference_after_ms=_difference(after.latency_ms, before.latency_ms),
-        thin=thin,
+        insufficient=thin,
     )
 
 

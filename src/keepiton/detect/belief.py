@@ -14,20 +14,31 @@ import numpy as np
 from keepiton.detect.policy import HOUR, Policy
 from keepiton.storage.rounds import Array
 
-MISSING, OK, SLOW, SOFT, HARD, LONE_OK, LONE_SLOW, LONE_FAIL = range(8)
+(
+    MISSING,
+    OK,
+    SLOW,
+    UNCONFIRMED_FAIL,
+    CONFIRMED_FAIL,
+    SINGLE_STAGE_OK,
+    SINGLE_STAGE_SLOW,
+    SINGLE_STAGE_FAIL,
+) = range(8)
 """What a round says: the last three where only one stage is ever tried."""
-IS_BAD = np.isin(np.arange(LONE_FAIL + 1), (SOFT, HARD, LONE_FAIL))
-IS_SLOW_OR_BAD = IS_BAD | np.isin(np.arange(LONE_FAIL + 1), (SLOW, LONE_SLOW))
+IS_BAD = np.isin(
+    np.arange(SINGLE_STAGE_FAIL + 1), (UNCONFIRMED_FAIL, CONFIRMED_FAIL, SINGLE_STAGE_FAIL)
+)
+IS_SLOW_OR_BAD = IS_BAD | np.isin(np.arange(SINGLE_STAGE_FAIL + 1), (SLOW, SINGLE_STAGE_SLOW))
 """By symbol."""
-SPLIT = (0.60, 0.25, 0.15)
+PRIOR_SPLIT = (0.60, 0.25, 0.15)
 """Of what is not up: down, partial, slow (1.3)."""
-CALM = 16
+REST_AFTER = 16
 """Good observations in a row after which belief is at rest: partial loss gains nothing by 16."""
-LEAST_EVIDENCE = 3.0
+MIN_EVIDENCE_NATS = 3.0
 """Nats for trouble below which no window can come of a stretch: every prior costs more."""
 
 
-def evidence(background: Array, left: float) -> Array:
+def log_likelihood_ratios(background: Array, left: float) -> Array:
     """Return log-likelihood ratios to "up" of down, partial and slow, by background and symbol.
 
     ``left`` is the share of the scope that keeps working (kappa); the table is section 1.2's.
@@ -37,13 +48,13 @@ def evidence(background: Array, left: float) -> Array:
     rows: dict[int, tuple[Any, Any, Any, Any]] = {
         OK: (0.99 - background - h, 0.01, 0.95 - q, 0.10),
         SLOW: (0.01, 0.01, 0.05, 0.80),
-        SOFT: (background, 0.17, 0.45 * q, 0.08),
-        HARD: (h, 0.80, 0.55 * q, 0.02),
-        LONE_OK: (0.99 - background, 0.01, 0.50, 0.12),
-        LONE_SLOW: (0.01, 0.01, 0.05, 0.80),
-        LONE_FAIL: (background, 0.97, 0.45, 0.08),
+        UNCONFIRMED_FAIL: (background, 0.17, 0.45 * q, 0.08),
+        CONFIRMED_FAIL: (h, 0.80, 0.55 * q, 0.02),
+        SINGLE_STAGE_OK: (0.99 - background, 0.01, 0.50, 0.12),
+        SINGLE_STAGE_SLOW: (0.01, 0.01, 0.05, 0.80),
+        SINGLE_STAGE_FAIL: (background, 0.97, 0.45, 0.08),
     }
-    table = np.zeros((len(background), LONE_FAIL + 1, 3))
+    table = np.zeros((len(background), SINGLE_STAGE_FAIL + 1, 3))
     for symbol_kind, (up, *others) in rows.items():
         for k, p in enumerate(others):
             table[:, symbol_kind, k] = np.log((1 - left) * p + left * up) - np.log(up)
@@ -51,7 +62,7 @@ def evidence(background: Array, left: float) -> Array:
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
+class Episode:
     """What belief makes of a run of steps; ``first`` and ``last`` are the steps that are not up."""
 
     first: int
@@ -82,18 +93,20 @@ class Steps:
         return float(self.first[before]), middle, float(self.last[after])
 
 
-def stretches(steps: Steps, every_s: float, policy: Policy, keep_below: float) -> Iterator[Stretch]:
+def find_episodes(
+    steps: Steps, every_s: float, policy: Policy, keep_below: float
+) -> Iterator[Episode]:
     """Find where a scope was not up."""
     llr = steps.llr
     gain = llr.max(axis=1)
     hot = np.flatnonzero(gain > 0)
     if not len(hot):
         return
-    cuts = np.flatnonzero(np.diff(hot) > 2 * CALM) + 1
+    cuts = np.flatnonzero(np.diff(hot) > 2 * REST_AFTER) + 1
     for part in np.split(hot, cuts):
-        if gain[part].sum() < LEAST_EVIDENCE:
+        if gain[part].sum() < MIN_EVIDENCE_NATS:
             continue
-        low, high = max(0, part[0] - CALM), min(len(llr), part[-1] + CALM + 1)
+        low, high = max(0, part[0] - REST_AFTER), min(len(llr), part[-1] + REST_AFTER + 1)
         here = Steps(*(one[low:high] for one in (steps.at, steps.first, steps.last, llr)))
         for one in _smooth(here, every_s, policy, keep_below, from_start=low == 0):
             yield replace(one, first=one.first + low, last=one.last + low)
@@ -101,7 +114,7 @@ def stretches(steps: Steps, every_s: float, policy: Policy, keep_below: float) -
 
 def _smooth(
     steps: Steps, every_s: float, policy: Policy, keep_below: float, *, from_start: bool
-) -> list[Stretch]:
+) -> list[Episode]:
     t, llr = steps.at.tolist(), steps.llr
     n = len(t)
     top = np.maximum(llr.max(axis=1), 0)
@@ -109,7 +122,7 @@ def _smooth(
     fall, rise = 1 / every_s, 1 / policy.recovery_s
     both = fall + rise
     rest = fall / both
-    s0, s1, s2 = SPLIT
+    s0, s1, s2 = PRIOR_SPLIT
     prior = (1 - rest, rest * s0, rest * s1, rest * s2)
     forward: list[tuple[float, float, float, float]] = []
     moves: list[tuple[float, float, float]] = []
@@ -153,7 +166,9 @@ def _smooth(
         ended[i] = (gd + gp + gs) * rose * wu / total
         scale = max(bu, bd, bp, bs)
         bu, bd, bp, bs = bu / scale, bd / scale, bp / scale, bs / scale
-    return list(_found(steps, up, kinds, started, ended, policy, keep_below, from_start=from_start))
+    return list(
+        _episodes(steps, up, kinds, started, ended, policy, keep_below, from_start=from_start)
+    )
 
 
 def _step(
@@ -164,13 +179,13 @@ def _step(
     stay = (1 - rose) * (1 - mixed)
     return (
         (1 - fell) * u + rose * down,
-        stay * d + SPLIT[0] * new,
-        stay * p + SPLIT[1] * new,
-        stay * s + SPLIT[2] * new,
+        stay * d + PRIOR_SPLIT[0] * new,
+        stay * p + PRIOR_SPLIT[1] * new,
+        stay * s + PRIOR_SPLIT[2] * new,
     )
 
 
-def _found(
+def _episodes(
     steps: Steps,
     up: Sequence[float],
     kinds: Sequence[tuple[float, float, float]],
@@ -180,7 +195,7 @@ def _found(
     keep_below: float,
     *,
     from_start: bool,
-) -> Iterator[Stretch]:
+) -> Iterator[Episode]:
     t = steps.at.tolist()
     n = len(t)
     i = 0
@@ -202,23 +217,23 @@ def _found(
             # Where the data ends, partial loss is never ruled out: two answers in a row bound it.
             bad = [k for k in range(i, j + 1) if steps.llr[k].max() > 0]
             if i == 0 and from_start:
-                start = _begun(steps, bad[0])
+                start = _start_from_first_step(steps, bad[0])
             elif i and up[i - 1] < policy.open_below:  # broken off by a silence, and still there
                 start = None, t[i], float(steps.last[i])
             else:
                 start = _edge(steps, started, before + 1, sure, i, policy.edge_mass)
             if j + 1 == n or t[j + 1] - t[j] > policy.join_gap_s:
-                end = _over(steps, bad[-1], j)
+                end = _end_at_last_step(steps, bad[-1], j)
             else:
                 end = _edge(steps, ended, sure + 1, min(after, n) - 1, j + 1, policy.edge_mass)
             span = float(steps.first[bad[0]]), float(steps.last[bad[-1]])
             kind = weights.index(max(weights))
-            yield Stretch(i, j, least, kind, start, end, span)
+            yield Episode(i, j, least, kind, start, end, span)
         before = j
         i = j + 1
 
 
-def _begun(steps: Steps, bad: int) -> tuple[float | None, float, float]:
+def _start_from_first_step(steps: Steps, bad: int) -> tuple[float | None, float, float]:
     """Return the start of what is there from the first steps on."""
     if not bad:
         return None, float(steps.at[0]), float(steps.last[0])
@@ -226,7 +241,9 @@ def _begun(steps: Steps, bad: int) -> tuple[float | None, float, float]:
     return float(steps.first[max(0, bad - 2)]), middle, latest
 
 
-def _over(steps: Steps, bad: int, last: int) -> tuple[float, float | None, float | None]:
+def _end_at_last_step(
+    steps: Steps, bad: int, last: int
+) -> tuple[float, float | None, float | None]:
     """Return the end of what lasts until the last step, where two answers follow."""
     if last - bad < 2:  # noqa: PLR2004 - two answers
         return float(steps.first[bad]), None, None

@@ -7,30 +7,30 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from keepiton.base.connectivity import UNEXPECTED, Tally, masks, verdict
-from keepiton.base.types import LINES, Line
+from keepiton.base.connectivity import UNEXPECTED, ControlTally, masks, verdict
+from keepiton.base.types import CONNECTIVITIES, Connectivity
 from keepiton.detect.belief import (
-    HARD,
+    CONFIRMED_FAIL,
     IS_BAD,
-    LONE_FAIL,
-    LONE_OK,
-    LONE_SLOW,
     MISSING,
     OK,
+    SINGLE_STAGE_FAIL,
+    SINGLE_STAGE_OK,
+    SINGLE_STAGE_SLOW,
     SLOW,
-    SOFT,
-    evidence,
+    UNCONFIRMED_FAIL,
+    log_likelihood_ratios,
 )
 from keepiton.detect.policy import DAY, Policy
 from keepiton.storage.rounds import (
-    DEAD,
-    NAMED,
+    CONFIRMED,
+    FAILED,
+    LOOKED_UP,
     NO_CLOCK,
-    NO_NAME,
+    ONE_STAGE,
     REACHED,
     RESOLVED,
-    SINGLE,
-    TWICE,
+    UNRESOLVED,
     Array,
     Rounds,
     ranked,
@@ -40,42 +40,46 @@ HOME_ROLES = ("domestic", "tld-ns-domestic", "tld-registry", "isp-resolver")
 """Beginnings of the roles of targets that stand in the country without a named operator."""
 ABROAD_ROLES = ("cdn", "tld-ns-abroad")
 """Roles of targets that stand abroad and that nobody filters by name."""
-BRACKET = 2
+BRACKETING_CHECKS = 2
 """Looks after the one before a row that must have found the line usable too."""
 BLOCK = 12
 """Observations of a block of the background rate (shared method, 1.1)."""
 WEEK_S = 7 * DAY
 NOISE_STEP = 0.0005
 """Background rates are told apart so far: a quarter of the least one."""
-MOST_LOOKS = 1 << 14
+MAX_CHECKS = 1 << 14
 """More than any reader lets through."""
-KNOWN = REACHED | DEAD | TWICE | NO_NAME
+KNOWN = REACHED | FAILED | CONFIRMED | UNRESOLVED
 """Flags that a symbol is made of."""
 
 
 def _symbol(flags: int) -> int:
     """Say what a round tells by its flags; a name that failed beside an answer is soft trouble."""
     if flags & REACHED:
-        return SOFT if flags & NO_NAME else OK
-    if flags & DEAD:
-        return HARD if flags & TWICE else SOFT
+        return UNCONFIRMED_FAIL if flags & UNRESOLVED else OK
+    if flags & FAILED:
+        return CONFIRMED_FAIL if flags & CONFIRMED else UNCONFIRMED_FAIL
     return MISSING
 
 
 SYMBOLS = np.array([_symbol(flags) for flags in range(KNOWN + 1)], dtype=np.int8)
-ALONE = np.arange(LONE_FAIL + 1, dtype=np.int8)
-ALONE[[OK, SOFT, HARD]] = LONE_OK, LONE_FAIL, LONE_FAIL
+SINGLE_STAGE_SYMBOLS = np.arange(SINGLE_STAGE_FAIL + 1, dtype=np.int8)
+SINGLE_STAGE_SYMBOLS[[OK, UNCONFIRMED_FAIL, CONFIRMED_FAIL]] = (
+    SINGLE_STAGE_OK,
+    SINGLE_STAGE_FAIL,
+    SINGLE_STAGE_FAIL,
+)
 """What a symbol becomes of a subject of which only one stage is tried."""
 
 
 @dataclass(slots=True)
-class Looks:
+class ConnectivityChecks:
     """One look at the own line each: what its controls say."""
 
     run: Array
     number: Array
     at: Array
-    line: Array
+    connectivity: Array
     """Index into LINES."""
     controls: Array
     key: Array
@@ -93,11 +97,11 @@ class Looks:
         wanted = run.astype(np.int64) * self.span + number
         place = np.minimum(np.searchsorted(self.key, wanted), len(self.key) - 1)
         there = (self.key[place] == wanted) & (number >= 0) & (number < self.span)
-        return np.where(there, self.line[place], -1)
+        return np.where(there, self.connectivity[place], -1)
 
 
 @dataclass(slots=True)
-class Seen:
+class Observations:
     """Observations in columns, one a target and run; what the levels of detection share."""
 
     rounds: Rounds
@@ -110,9 +114,9 @@ class Seen:
     symbol: Array
     control_symbol: Array
     """What controls said, whatever it says of the own line; missing for all else."""
-    noise: Array
+    failure_rate: Array
     """Background rate of failures of each, in steps of NOISE_STEP."""
-    usual: Array
+    baseline_failure_rate: Array
     """By series, the same without what a run's own controls add: they do not testify against
     themselves."""
     series: Array
@@ -129,7 +133,7 @@ class Seen:
     run_bad: Array
     run_at: Array
     run_controls: Array
-    run_blur: Array
+    run_clock_uncertainty_s: Array
     """How far the clock may be off, seconds."""
     _tables: dict[float, Array] = field(default_factory=dict)
 
@@ -153,50 +157,50 @@ class Seen:
         series = series & self.answered[self.series_subject]
         return np.flatnonzero(np.repeat(series, np.diff(self.begins)) & (self.symbol != MISSING))
 
-    def hide(self, series: Array, low: float, high: float) -> None:
+    def mask(self, series: Array, low: float, high: float) -> None:
         """Make missing what some series (a mask) say between two instants."""
         for number in np.flatnonzero(series):
             theirs = slice(self.begins[number], self.begins[number + 1])
             first, last = np.searchsorted(self.at[theirs], (low, np.nextafter(high, np.inf)))
             self.symbol[theirs][first:last] = MISSING
 
-    def words(self, rows: Array, left: float) -> Array:
+    def log_likelihoods(self, rows: Array, left: float) -> Array:
         """Return the evidence of some observations, where a share is left working (see belief)."""
-        return self._words(left, self.noise[rows], self.symbol[rows])
+        return self._log_likelihoods(left, self.failure_rate[rows], self.symbol[rows])
 
-    def control_words(self, rows: Array) -> Array:
+    def control_log_likelihoods(self, rows: Array) -> Array:
         """Return what controls say of the own line, whatever was masked for it."""
-        usual = self.usual[self.series[rows]]
-        return self._words(0.0, usual, self.control_symbol[rows])
+        usual = self.baseline_failure_rate[self.series[rows]]
+        return self._log_likelihoods(0.0, usual, self.control_symbol[rows])
 
-    def speaks(self, rows: Array, left: float) -> Array:
+    def is_informative(self, rows: Array, left: float) -> Array:
         """Return which observations speak for trouble of any kind."""
         table = np.any(self._table(left) > 0, axis=2)
-        place = self.noise[rows] * table.shape[1] + self.symbol[rows]
+        place = self.failure_rate[rows] * table.shape[1] + self.symbol[rows]
         return np.asarray(table.ravel().take(place))
 
-    def _words(self, left: float, noise: Array, symbol: Array) -> Array:
+    def _log_likelihoods(self, left: float, noise: Array, symbol: Array) -> Array:
         table = self._table(left)  # flat, it is looked up in half the time
         flat = table.reshape(-1, table.shape[2])
         return np.asarray(flat.take(noise * table.shape[1] + symbol, axis=0))
 
     def _table(self, left: float) -> Array:
         if left not in self._tables:
-            steps = np.arange(1, int(self.noise.max(initial=0)) + 1)
-            self._tables[left] = evidence(np.append(1, steps) * NOISE_STEP, left)
+            steps = np.arange(1, int(self.failure_rate.max(initial=0)) + 1)
+            self._tables[left] = log_likelihood_ratios(np.append(1, steps) * NOISE_STEP, left)
         return self._tables[left]
 
 
-def look_at_lines(rounds: Rounds) -> Looks:
+def judge_connectivity(rounds: Rounds) -> ConnectivityChecks:
     """Judge every look at the own line from its controls, as the run did."""
     is_control = rounds.control != ""
-    here = np.flatnonzero(is_control[rounds.subject] & (rounds.look >= 0))
-    span = int(rounds.look.max(initial=0)) + 2
-    keys, place = ranked(rounds.run[here].astype(np.int64) * span + rounds.look[here])
+    here = np.flatnonzero(is_control[rounds.subject] & (rounds.check_number >= 0))
+    span = int(rounds.check_number.max(initial=0)) + 2
+    keys, place = ranked(rounds.run[here].astype(np.int64) * span + rounds.check_number[here])
     subject, flags = rounds.subject[here], rounds.flags[here]
     foreign, domestic = ((rounds.control == kind)[subject] for kind in ("foreign", "domestic"))
     ok = flags & REACHED > 0
-    named = foreign & (flags & NAMED > 0)
+    named = foreign & (flags & LOOKED_UP > 0)
     odd = [n for n, why in enumerate(rounds.whys) if str(why).partition(" ")[2] in UNEXPECTED]
     counted = [
         np.bincount(place, weights=column, minlength=len(keys)).astype(np.int64)
@@ -216,24 +220,26 @@ def look_at_lines(rounds: Rounds) -> Looks:
     for column in told:  # much faster than sorting whole rows
         which = ranked(which * (int(column.max(initial=0)) + 1) + column)[1]
     kinds = np.column_stack(told)[np.unique(which, return_index=True)[1]]
-    lines: list[Line] = [
-        "mixed" if one[8] else verdict(Tally(*map(int, one[:7])), "inside" if one[7] else "outside")
+    lines: list[Connectivity] = [
+        "mixed"
+        if one[8]
+        else verdict(ControlTally(*map(int, one[:7])), "inside" if one[7] else "outside")
         for one in kinds
     ]
     at = np.full(len(keys), np.iinfo(np.int64).max)
     np.minimum.at(at, place, rounds.at[here])
-    return Looks(
+    return ConnectivityChecks(
         run=run,
         number=keys % span,
         at=at,
-        line=np.array([LINES.index(one) for one in lines], dtype=np.int64)[which],
+        connectivity=np.array([CONNECTIVITIES.index(one) for one in lines], dtype=np.int64)[which],
         controls=counted[0] + counted[2],
         key=keys,
         span=span,
     )
 
 
-def observe(rounds: Rounds, looks: Looks, policy: Policy) -> Seen:
+def observe(rounds: Rounds, looks: ConnectivityChecks, policy: Policy) -> Observations:
     """Make one observation of every target and run."""
     answered = np.zeros(len(rounds.target), bool)
     answered[rounds.subject[rounds.flags & REACHED > 0]] = True
@@ -255,9 +261,11 @@ def observe(rounds: Rounds, looks: Looks, policy: Policy) -> Seen:
     run_bad = np.zeros(len(rounds.run_id), bool)
     run_controls = np.zeros(len(rounds.run_id), np.int64)
     np.maximum.at(run_controls, looks.run, looks.controls)
-    down = np.isin(looks.line, [LINES.index("down"), LINES.index("portal")])
+    down = np.isin(
+        looks.connectivity, [CONNECTIVITIES.index("down"), CONNECTIVITIES.index("portal")]
+    )
     run_bad[looks.run[down]] = True
-    seen = Seen(
+    seen = Observations(
         rounds=rounds,
         row=row,
         run=run,
@@ -265,8 +273,8 @@ def observe(rounds: Rounds, looks: Looks, policy: Policy) -> Seen:
         at=at,
         symbol=symbol,
         control_symbol=control_symbol,
-        noise=np.zeros(0, np.int64),
-        usual=np.zeros(0, np.int64),
+        failure_rate=np.zeros(0, np.int64),
+        baseline_failure_rate=np.zeros(0, np.int64),
         series=series,
         begins=np.searchsorted(series, np.arange(len(pairs) + 1)),
         series_vantage=pairs // width // 2,
@@ -277,14 +285,14 @@ def observe(rounds: Rounds, looks: Looks, policy: Policy) -> Seen:
         run_bad=run_bad,
         run_at=run_at,
         run_controls=run_controls,
-        run_blur=np.where(known, 1.0, policy.clock_unknown_s),
+        run_clock_uncertainty_s=np.where(known, 1.0, policy.clock_unknown_s),
     )
-    _without_controls(seen, looks)
+    _mask_without_controls(seen, looks)
     if seen.run_bad.any():
         seen.symbol[seen.run_bad[seen.run]] = MISSING
-    seen.usual = np.round(_background(seen, policy) / NOISE_STEP).astype(np.int64)
+    seen.baseline_failure_rate = np.round(_background(seen, policy) / NOISE_STEP).astype(np.int64)
     of_run = np.round(_noise(seen, policy) / NOISE_STEP).astype(np.int64)
-    seen.noise = np.maximum(seen.usual[seen.series], of_run[seen.run])
+    seen.failure_rate = np.maximum(seen.baseline_failure_rate[seen.series], of_run[seen.run])
     _slow(seen, policy)
     return seen
 
@@ -304,39 +312,39 @@ def _in_time(series: Array, at_ms: Array, rounds: Rounds, kept: Array) -> Array:
 
 def _once_a_run(rounds: Rounds) -> Array:
     """Choose one round a target and run: of a control that was looked at again, an answer."""
-    again = np.flatnonzero(rounds.look >= 0)
-    told = (rounds.flags[again] & (REACHED | DEAD) > 0).astype(np.int64)
+    again = np.flatnonzero(rounds.check_number >= 0)
+    told = (rounds.flags[again] & (REACHED | FAILED) > 0).astype(np.int64)
     reached = (rounds.flags[again] & REACHED).astype(np.int64)
     key = rounds.run[again].astype(np.int64) * len(rounds.target) + rounds.subject[again]
     # Best first: reached, else at least told of; then the earliest look.
-    rank = (key * 4 + (3 - told - 2 * reached)) * MOST_LOOKS + rounds.look[again]
+    rank = (key * 4 + (3 - told - 2 * reached)) * MAX_CHECKS + rounds.check_number[again]
     order = np.argsort(rank)
     first = np.ones(len(order), bool)
     first[1:] = np.diff(key[order]) != 0
-    keep = rounds.look < 0
+    keep = rounds.check_number < 0
     keep[again[order[first]]] = True
     return np.flatnonzero(keep)
 
 
 def _symbols(
-    row: Array, run: Array, subject: Array, rounds: Rounds, looks: Looks
+    row: Array, run: Array, subject: Array, rounds: Rounds, looks: ConnectivityChecks
 ) -> tuple[Array, Array]:
     """Say what each round tells, and what the controls do before the own line is considered."""
     flags = rounds.flags[row]
     symbol = SYMBOLS.take(flags & KNOWN)
     # A subject of which only one stage is ever tried.
     many = np.zeros(len(rounds.target), bool)
-    many[subject[(flags & (REACHED | SINGLE)) == REACHED]] = True
-    symbol = np.where(many[subject], symbol, ALONE.take(symbol))
+    many[subject[(flags & (REACHED | ONE_STAGE)) == REACHED]] = True
+    symbol = np.where(many[subject], symbol, SINGLE_STAGE_SYMBOLS.take(symbol))
     if rounds.run_mixed.any():
         symbol[rounds.run_mixed[run]] = MISSING
     control = np.where((rounds.control != "")[subject], symbol, np.int8(MISSING))
     doubtful = np.flatnonzero(IS_BAD[symbol])
-    symbol[doubtful[_unseen(rounds.of(row[doubtful]), rounds, looks)]] = MISSING
+    symbol[doubtful[_not_bracketed(rounds.of(row[doubtful]), rounds, looks)]] = MISSING
     return symbol, control
 
 
-def _unseen(bad: Rounds, rounds: Rounds, looks: Looks) -> Array:
+def _not_bracketed(bad: Rounds, rounds: Rounds, looks: ConnectivityChecks) -> Array:
     """Which failures lie beside a look that found the own line unusable, or beside none.
 
     A row carries the number of the look before it. The next look must have come too: without it
@@ -344,12 +352,12 @@ def _unseen(bad: Rounds, rounds: Rounds, looks: Looks) -> Array:
     be judged so; what it says is weighed with the others' (see ``_without_controls``).
     """
     dns = np.array([str(why).startswith("dns") for why in rounds.whys] + [False])[bad.why]
-    opaque = np.array([masks(line, "tcp") for line in LINES] + [False])
-    opaque_dns = np.array([masks(line, "dns") for line in LINES] + [False])
+    opaque = np.array([masks(line, "tcp") for line in CONNECTIVITIES] + [False])
+    opaque_dns = np.array([masks(line, "dns") for line in CONNECTIVITIES] + [False])
     checked = looks.checked(len(rounds.run_id))
-    own = bad.look >= 0
-    first = np.where(own, bad.look, bad.first_check)
-    last = np.where(own, bad.look, bad.last_check + BRACKET)
+    own = bad.check_number >= 0
+    first = np.where(own, bad.check_number, bad.first_check)
+    last = np.where(own, bad.check_number, bad.last_check + BRACKETING_CHECKS)
     hidden = (first < 0) | (~own & (looks.find(bad.run, bad.last_check + 1) < 0))
     for step in range(int((last - first).max(initial=-1)) + 1):
         left = np.flatnonzero(first + step <= last)
@@ -358,7 +366,7 @@ def _unseen(bad: Rounds, rounds: Rounds, looks: Looks) -> Array:
     return np.asarray(hidden & (checked[bad.run] | (bad.first_check >= 0)))
 
 
-def _without_controls(seen: Seen, looks: Looks) -> None:
+def _mask_without_controls(seen: Observations, looks: ConnectivityChecks) -> None:
     """Find runs without controls in which all failed while others of the side saw some of it.
 
     With nobody else to tell by, such a run is taken for the vantage's own fault: an alarm that
@@ -407,7 +415,7 @@ def _step(rounds: Rounds, run_at: Array) -> float:
     return float(np.median(gaps)) if len(gaps) else 600.0
 
 
-def _background(seen: Seen, policy: Policy) -> Array:
+def _background(seen: Observations, policy: Policy) -> Array:
     """Return each series' background rate of failures, robustly by blocks (1.1)."""
     count = len(seen.series_subject)
     before = np.append(0, np.cumsum(seen.symbol != MISSING))
@@ -434,7 +442,7 @@ def _background(seen: Seen, policy: Policy) -> Array:
     )
 
 
-def _noise(seen: Seen, policy: Policy) -> Array:
+def _noise(seen: Observations, policy: Policy) -> Array:
     """Return how noisy each run was by its own controls: what they lose, others lose too.
 
     From outside only foreign controls count, since domestic ones are part of what is asked; from
@@ -458,13 +466,13 @@ def _noise(seen: Seen, policy: Policy) -> Array:
     return np.asarray(np.minimum(share, policy.background_most))
 
 
-def _slow(seen: Seen, policy: Policy) -> None:
+def _slow(seen: Observations, policy: Policy) -> None:
     """Mark answers that took much longer than is usual for this vantage and target (1.1).
 
     Usual is the week before, by calendar weeks since 1970; of the first week, that week itself.
     """
-    took_ms = seen.rounds.took_ms[seen.row]
-    good = np.flatnonzero(np.isin(seen.symbol, (OK, LONE_OK)) & (took_ms > 0))
+    took_ms = seen.rounds.latency_ms[seen.row]
+    good = np.flatnonzero(np.isin(seen.symbol, (OK, SINGLE_STAGE_OK)) & (took_ms > 0))
     if not len(good):
         return
     # A series whose slowest answer is below the least factor of its fastest holds no slow one.
@@ -491,7 +499,7 @@ def _slow(seen: Seen, policy: Policy) -> None:
     )
     limit[size[source] < policy.slow_least] = np.inf
     slow = good[log > limit[place]]
-    seen.symbol[slow] = np.where(seen.symbol[slow] == OK, SLOW, LONE_SLOW)
+    seen.symbol[slow] = np.where(seen.symbol[slow] == OK, SLOW, SINGLE_STAGE_SLOW)
 
 
 def medians(values: Array, place: Array, size: Array) -> Array:

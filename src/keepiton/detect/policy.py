@@ -14,7 +14,7 @@ class Policy:
 
     recovery_s: float = 4 * HOUR
     """Mean length of a disruption: 847 checked country events have a median of 165 min (1.3)."""
-    own_line_every_s: float = 7 * DAY
+    vantage_outage_every_s: float = 7 * DAY
     """Mean time between cuts of a vantage's own line; this and the next three are the false-alarm
     knob: halving one costs 0.7 nats (1.3)."""
     target_every_s: float = 20 * DAY

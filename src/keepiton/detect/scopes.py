@@ -9,16 +9,24 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from keepiton.base.types import Perspective
-from keepiton.detect.belief import CALM, IS_BAD, IS_SLOW_OR_BAD, MISSING, Steps, Stretch, stretches
-from keepiton.detect.observations import ABROAD_ROLES, HOME_ROLES, NOISE_STEP, Seen
+from keepiton.detect.belief import (
+    IS_BAD,
+    IS_SLOW_OR_BAD,
+    MISSING,
+    REST_AFTER,
+    Episode,
+    Steps,
+    find_episodes,
+)
+from keepiton.detect.observations import ABROAD_ROLES, HOME_ROLES, NOISE_STEP, Observations
 from keepiton.detect.policy import Policy
 from keepiton.detect.types import Scope
 from keepiton.storage.rounds import Array, ranked
 
 SIDES: tuple[Perspective, ...] = ("outside", "inside")
-OWN_LINE_CONTROL = 3.5
+CONTROL_LIKELIHOODS = 3.5
 """Nats of a dead control for a dead line (1.4)."""
-OWN_LINE_BLIND = 3 * OWN_LINE_CONTROL
+BLIND_LIKELIHOODS = 3 * CONTROL_LIKELIHOODS
 """Nats of a bad run without controls: three controls' worth."""
 
 
@@ -29,35 +37,35 @@ class Candidate:
     scope: Scope
     subject: str
     side: Perspective
-    found: Stretch
+    episode: Episode
     rows: Array
     """Observations of its members at all times: indices into Seen (runs, of an own line)."""
-    touched: Array
+    affected: Array
     """Subjects that were mostly bad."""
-    alone: bool = False
+    single_vantage: bool = False
     """One vantage says so, against others or with nobody else to ask."""
 
     @property
     def low(self) -> float:
         """The earliest instant it may have begun."""
-        earliest, _, latest = self.found.start
+        earliest, _, latest = self.episode.start
         return latest if earliest is None else earliest
 
     @property
     def high(self) -> float:
         """The latest instant it may have ended."""
-        earliest, _, latest = self.found.end
+        earliest, _, latest = self.episode.end
         return earliest if latest is None else latest
 
     @property
     def begin(self) -> float:
         """The likeliest start."""
-        return self.found.start[1]
+        return self.episode.start[1]
 
     @property
     def finish(self) -> float:
         """The likeliest end; of one without an end, the last failure."""
-        earliest, likeliest, _ = self.found.end
+        earliest, likeliest, _ = self.episode.end
         return earliest if likeliest is None else likeliest
 
 
@@ -70,20 +78,20 @@ class Level:
     every_s: float
     keep_below: float
     least_bad: int
-    alone: bool = False
+    single_vantage: bool = False
 
 
-def own_lines(seen: Seen, policy: Policy) -> list[Candidate]:
+def vantage_outages(seen: Observations, policy: Policy) -> list[Candidate]:
     """Find when each vantage's own line was down, from its runs (1.4)."""
     rounds = seen.rounds
-    gain = _own_line_evidence(seen)
+    gain = _control_evidence(seen)
     found = []
     for number, name in enumerate(rounds.vantages):
         runs = np.flatnonzero((rounds.run_vantage == number) & np.isfinite(seen.run_at))
         runs = runs[np.lexsort((rounds.run_id[runs], seen.run_at[runs]))]
         at = seen.run_at[runs]
         steps = Steps(at, at, at, gain[runs])
-        for one in stretches(steps, policy.own_line_every_s, policy, policy.keep_below):
+        for one in find_episodes(steps, policy.vantage_outage_every_s, policy, policy.keep_below):
             inside = runs[one.first : one.last + 1]
             down = one.kind == 0  # a lossy line is masked run by run, and is no cut
             if down and seen.run_bad[inside].sum() >= policy.controls_dead:
@@ -94,27 +102,27 @@ def own_lines(seen: Seen, policy: Policy) -> list[Candidate]:
     return found
 
 
-def _own_line_evidence(seen: Seen) -> Array:
+def _control_evidence(seen: Observations) -> Array:
     """Return what each run says of its own line, nats: its controls' words, added up (1.4)."""
     runs = len(seen.run_bad)
     rows = np.flatnonzero(seen.control_symbol != MISSING)
-    words = seen.control_words(rows)
+    words = seen.control_log_likelihoods(rows)
     told = [np.bincount(seen.run[rows], weights=one, minlength=runs) for one in words.T]
     # Controls that could not even be asked (no route) speak of the line all the more.
     mute = np.maximum(seen.run_controls - np.bincount(seen.run[rows], minlength=runs), 0)
-    told[0] = told[0] + np.where(seen.run_bad, OWN_LINE_CONTROL * mute, 0.0)
+    told[0] = told[0] + np.where(seen.run_bad, CONTROL_LIKELIHOODS * mute, 0.0)
     total = np.column_stack(told)
     # At most 12, and what tells down from lossy stays.
     gain = np.maximum(total - np.maximum(total.max(axis=1, keepdims=True) - 12.0, 0.0), -6.0)
     gain[~seen.run_bad] = np.minimum(gain[~seen.run_bad], (-6.0, 0.0, 0.0))
-    gain[seen.run_bad & (seen.run_controls == 0)] = (OWN_LINE_BLIND, 0.0, 0.0)
+    gain[seen.run_bad & (seen.run_controls == 0)] = (BLIND_LIKELIHOODS, 0.0, 0.0)
     answers = np.bincount(seen.run[(seen.symbol != MISSING) & ~seen.bad], minlength=runs) > 0
     gain[~seen.run_bad & (seen.run_controls == 0)] = 0.0
     gain[~seen.run_bad & (seen.run_controls == 0) & answers] = (-6.0, 0.0, 0.0)
     return np.asarray(gain)
 
 
-def remote(seen: Seen, policy: Policy) -> list[Candidate]:
+def remote_outages(seen: Observations, policy: Policy) -> list[Candidate]:
     """Find country, operator and target windows; ``seen`` loses what they explain."""
     rounds = seen.rounds
     foreign = rounds.control == "foreign"
@@ -151,7 +159,10 @@ def remote(seen: Seen, policy: Policy) -> list[Candidate]:
         rows = seen.usable(chosen)
         if len(np.unique(seen.series_vantage[ranked(seen.series[rows])[0]])) > 1:
             level = replace(
-                level, keep_below=policy.keep_below_alone, least_bad=policy.alone_bad, alone=True
+                level,
+                keep_below=policy.keep_below_alone,
+                least_bad=policy.alone_bad,
+                single_vantage=True,
             )
             names = rounds.target[seen.series_subject]
             found += _grouped(seen, policy, level, rows, names, np.arange(len(names)), 0.0)
@@ -159,7 +170,7 @@ def remote(seen: Seen, policy: Policy) -> list[Candidate]:
 
 
 def _explained(
-    seen: Seen, policy: Policy, level: Level, chosen: Array, labels: Array, left: float
+    seen: Observations, policy: Policy, level: Level, chosen: Array, labels: Array, left: float
 ) -> list[Candidate]:
     """Find the windows of subjects of one label, and make missing what they explain."""
     names, group = np.unique(labels[seen.series_subject], return_inverse=True)
@@ -170,9 +181,9 @@ def _explained(
     return found
 
 
-def _mask(seen: Seen, one: Candidate, series: Array) -> None:
+def _mask(seen: Observations, one: Candidate, series: Array) -> None:
     slack = 1.5 * seen.step_s
-    seen.hide(series, one.low - slack, one.high + slack)
+    seen.mask(series, one.low - slack, one.high + slack)
 
 
 def _summed(key: Array, llr: Array, least: float, most: float) -> tuple[Array, Array, Array]:
@@ -183,7 +194,7 @@ def _summed(key: Array, llr: Array, least: float, most: float) -> tuple[Array, A
 
 
 def _country(
-    seen: Seen, policy: Policy, level: Level, name: str, rows: Array
+    seen: Observations, policy: Policy, level: Level, name: str, rows: Array
 ) -> Iterator[Candidate]:
     if not len(rows):
         return
@@ -194,7 +205,7 @@ def _country(
     count = int(units.max()) + 1
     keys, _, total = _summed(
         seen.run[rows].astype(np.int64) * count + units[seen.subject[rows]],
-        seen.words(rows, policy.country_left),
+        seen.log_likelihoods(rows, policy.country_left),
         policy.unit_least,
         policy.unit_most_country,
     )
@@ -204,7 +215,7 @@ def _country(
 
 
 def _grouped(
-    seen: Seen,
+    seen: Observations,
     policy: Policy,
     level: Level,
     rows: Array,
@@ -214,11 +225,11 @@ def _grouped(
 ) -> Iterator[Candidate]:
     """Find the windows of every group of rows; ``group`` is of all series and indexes names."""
     # Two runs near each other must speak for trouble: no single one decides, whatever it says.
-    hot = rows[seen.speaks(rows, left)]
+    hot = rows[seen.is_informative(rows, left)]
     key = group[seen.series[hot]]
     order = np.lexsort((seen.at[hot], key))
     hot, key = hot[order], key[order]
-    near = max(2 * CALM * seen.step_s, policy.join_gap_s)
+    near = max(2 * REST_AFTER * seen.step_s, policy.join_gap_s)
     pairs = (np.diff(key) == 0) & (np.diff(seen.at[hot]) <= near) & (np.diff(seen.run[hot]) != 0)
     bounds = np.searchsorted(rows, seen.begins)
     for number in np.unique(key[1:][pairs]):
@@ -228,14 +239,14 @@ def _grouped(
             members = ranked(seen.subject[mine])[0]
             if len(members) < policy.operator_targets:
                 continue
-        words, name = seen.words(mine, left), str(names[number])
+        words, name = seen.log_likelihoods(mine, left), str(names[number])
         runs, place, steps = _summed(seen.run[mine], words, policy.unit_least, policy.run_most)
         if (steps > 0).any(axis=1).sum() > 1:
             yield from _windows(seen, policy, level, name, mine, runs, place, steps, None)
 
 
 def _windows(
-    seen: Seen,
+    seen: Observations,
     policy: Policy,
     level: Level,
     subject: str,
@@ -258,32 +269,36 @@ def _windows(
     if (np.diff(times[order]) == 0).any():  # of one instant by run; comparing names is slow
         order = np.lexsort((seen.rounds.run_id[runs], times))
     walk = Steps(times[order], first[order], last[order], evidence_by_run[order])
-    for one in stretches(walk, level.every_s, policy, level.keep_below):
+    for one in find_episodes(walk, level.every_s, policy, level.keep_below):
         inside = np.zeros(len(runs), bool)
         inside[order[one.first : one.last + 1]] = True
-        touched = _touched(seen, policy, level, rows, rows[inside[place]], one, units)
+        touched = _affected(seen, policy, level, rows, rows[inside[place]], one, units)
         if touched is not None:
-            yield Candidate(level.scope, subject, level.side, one, rows, touched, level.alone)
+            yield Candidate(
+                level.scope, subject, level.side, one, rows, touched, level.single_vantage
+            )
             continue
         for piece in _where_broad(seen, policy, level, rows, place, walk, order, one):
             inside[:] = False
             inside[order[piece.first : piece.last + 1]] = True
             part = rows[inside[place]]
-            touched = _touched(seen, policy, level, rows, part, piece, units, policy.run_most)
+            touched = _affected(seen, policy, level, rows, part, piece, units, policy.run_most)
             if touched is not None:
-                yield Candidate(level.scope, subject, level.side, piece, rows, touched, level.alone)
+                yield Candidate(
+                    level.scope, subject, level.side, piece, rows, touched, level.single_vantage
+                )
 
 
 def _where_broad(
-    seen: Seen,
+    seen: Observations,
     policy: Policy,
     level: Level,
     rows: Array,
     place: Array,
     walk: Steps,
     order: Array,
-    whole: Stretch,
-) -> Iterator[Stretch]:
+    whole: Episode,
+) -> Iterator[Episode]:
     """Find the parts of a stretch that are broad enough, where it is not so as a whole.
 
     One of several targets that stays down for longer would hide what befell all of them.
@@ -304,16 +319,16 @@ def _where_broad(
         if last < whole.last:
             end = walk.between(last, last + 1)
         span = float(walk.first[first]), float(walk.last[last])
-        yield Stretch(first, last, whole.least_up, 0, start, end, span)
+        yield Episode(first, last, whole.least_up, 0, start, end, span)
 
 
-def _touched(
-    seen: Seen,
+def _affected(
+    seen: Observations,
     policy: Policy,
     level: Level,
     rows: Array,
     inner: Array,
-    one: Stretch,
+    one: Episode,
     units: Array | None,
     least_own: float = 0.0,
 ) -> Array | None:
@@ -329,10 +344,10 @@ def _touched(
     share = np.bincount(place, weights=bad) / looked
     need = np.full(len(subjects), policy.bad_full)
     if one.kind == 1:
-        noise = np.bincount(place, weights=seen.noise[inner]) * NOISE_STEP / looked
+        noise = np.bincount(place, weights=seen.failure_rate[inner]) * NOISE_STEP / looked
         need = np.maximum(policy.bad_partial, policy.bad_noise * noise)
     # Noise may reach a share; it does not make trouble the likelier story of the target's own rows.
-    words = seen.words(inner, 0.0)
+    words = seen.log_likelihoods(inner, 0.0)
     own = np.column_stack([np.bincount(place, weights=column) for column in words.T]).max(axis=1)
     touched = subjects[(share >= need) & (own > least_own)]
     if not len(touched) or bad.sum() < level.least_bad:

@@ -7,34 +7,39 @@ from typing import Literal
 
 import numpy as np
 
-from keepiton.base.types import LINES, Perspective, Stage
+from keepiton.base.types import CONNECTIVITIES, Perspective, Stage
 from keepiton.detect.belief import IS_BAD, MISSING, OK
-from keepiton.detect.observations import ABROAD_ROLES, Looks, Seen
+from keepiton.detect.observations import ABROAD_ROLES, ConnectivityChecks, Observations
 from keepiton.detect.policy import Policy
 from keepiton.detect.scopes import SIDES
 from keepiton.detect.trends import Spans, stage_of, trends, tried
-from keepiton.detect.types import Coverage, Group, LinePeriod, Status, Trend, Window
-from keepiton.detect.types import Seen as Sides
+from keepiton.detect.types import ConnectivityPeriod, Coverage, Group, Status, Trend, Window
+from keepiton.detect.types import Side as Sides
 from keepiton.detect.windows import EPOCH, STAGES, instant
 from keepiton.storage.rounds import Array, Rounds
 
-State = Literal["up", "partly", "disrupted", "unknown", "no data"]
+Availability = Literal["up", "partly", "disrupted", "unknown", "no data"]
 
 
-def line_periods(rounds: Rounds, looks: Looks) -> list[LinePeriod]:
+def connectivity_periods(rounds: Rounds, looks: ConnectivityChecks) -> list[ConnectivityPeriod]:
     """Join looks of one vantage that found the same trouble with its own line."""
     if not len(looks.run):
         return []
     vantage = rounds.run_vantage[looks.run]
     order = np.lexsort((looks.number, looks.run, looks.at, vantage))
-    vantage, line, at, run = vantage[order], looks.line[order], looks.at[order], looks.run[order]
+    vantage, line, at, run = (
+        vantage[order],
+        looks.connectivity[order],
+        looks.at[order],
+        looks.run[order],
+    )
     change = np.flatnonzero((np.diff(vantage) != 0) | (np.diff(line) != 0)) + 1
     periods = []
     for part in np.split(np.arange(len(order)), change):
-        kind = LINES[line[part[0]]]
+        kind = CONNECTIVITIES[line[part[0]]]
         if kind != "up":
             periods.append(
-                LinePeriod(
+                ConnectivityPeriod(
                     str(rounds.vantages[vantage[part[0]]]),
                     kind,
                     instant(at[part[0]] / 1000),
@@ -45,7 +50,7 @@ def line_periods(rounds: Rounds, looks: Looks) -> list[LinePeriod]:
     return sorted(periods, key=lambda one: (one.start, one.vantage))
 
 
-def coverage(seen: Seen) -> list[Coverage]:
+def coverage(seen: Observations) -> list[Coverage]:
     """Count each vantage's runs, against those expected at the usual interval."""
     rounds = seen.rounds
     made = []
@@ -65,7 +70,7 @@ def coverage(seen: Seen) -> list[Coverage]:
 
 
 def statuses(
-    seen: Seen,
+    seen: Observations,
     truth: Array,
     windows: Sequence[Window],
     policy: Policy,
@@ -98,7 +103,7 @@ def statuses(
     return _grouped(seen, truth, windows, policy, now, names, over)
 
 
-def _at_stage(seen: Seen, truth: Array, stage: Stage) -> Array:
+def _at_stage(seen: Observations, truth: Array, stage: Stage) -> Array:
     """Return what observations say of one stage: nothing of those that did not get so far."""
     bad = np.flatnonzero(IS_BAD[truth])
     passed = truth.copy()
@@ -107,7 +112,7 @@ def _at_stage(seen: Seen, truth: Array, stage: Stage) -> Array:
 
 
 def _grouped(
-    seen: Seen,
+    seen: Observations,
     truth: Array,
     windows: Sequence[Window],
     policy: Policy,
@@ -136,16 +141,18 @@ def _grouped(
     made = []
     for number, (subject, within) in enumerate(keys):
         mine = np.flatnonzero(group == number)
-        look = _Look(seen, mine, latest[mine], float(first[mine].min()), float(last[mine].max()))
+        look = _SubjectView(
+            seen, mine, latest[mine], float(first[mine].min()), float(last[mine].max())
+        )
         made.append(_status(subject, SIDES[within], look, windows, courses[number]))
     return made
 
 
 @dataclass(frozen=True, slots=True)
-class _Look:
+class _SubjectView:
     """The series of one subject from one side, and the newest that each of them says."""
 
-    seen: Seen
+    seen: Observations
     series: Array
     latest: Array
     """Symbols; -1 where nothing is fresh."""
@@ -165,7 +172,7 @@ class _Look:
 
 
 def _status(
-    subject: str, side: Perspective, look: _Look, windows: Sequence[Window], trend: Trend
+    subject: str, side: Perspective, look: _SubjectView, windows: Sequence[Window], trend: Trend
 ) -> Status:
     seen = look.seen
     fresh = look.latest >= 0
@@ -186,7 +193,7 @@ def _status(
         and (one.scope != "country" or side == "outside" or look.abroad)
     ]
     current = [one for one in touching if one.ongoing]
-    state: State
+    state: Availability
     since: tuple[datetime | None, datetime] | None = None
     if not fresh.any():
         state = "no data"

@@ -7,7 +7,7 @@ import numpy as np
 
 from keepiton.base.types import Stage
 from keepiton.detect.belief import IS_BAD, MISSING
-from keepiton.detect.observations import Seen
+from keepiton.detect.observations import Observations
 from keepiton.detect.types import Trend
 from keepiton.detect.windows import EPOCH, STAGES, instant
 from keepiton.storage.rounds import TRIED, Array
@@ -46,7 +46,7 @@ def spans(first: datetime, last: datetime, most: int) -> Spans:
     return Spans(instant(begin // step_s * step_s), step_s, count)
 
 
-def stage_of(seen: Seen, rows: Array) -> Array:
+def stage_of(seen: Observations, rows: Array) -> Array:
     """Return the stage that some failures were at, as its place in STAGES; -1 of none."""
     names = [STAGES.index(one) if one in STAGES else -1 for one in map(_stage, seen.rounds.whys)]
     return np.array([*names, -1])[seen.rounds.why[seen.row[rows]]]
@@ -56,12 +56,12 @@ def _stage(why: str) -> Stage:
     return str(why).partition(" ")[0]  # type: ignore[return-value]  # others are in no table
 
 
-def tried(seen: Seen, stage: Stage) -> Array:
+def tried(seen: Observations, stage: Stage) -> Array:
     """Return which observations are of rounds that tried a stage."""
     return np.asarray(seen.rounds.flags[seen.row] & TRIED[stage] > 0)
 
 
-def trends(seen: Seen, truth: Array, group: Array, count: int, over: Spans) -> list[Trend]:
+def trends(seen: Observations, truth: Array, group: Array, count: int, over: Spans) -> list[Trend]:
     """Count by group (of each series; -1 of none) and span."""
     span = over.of(seen.at)
     place = group[seen.series]

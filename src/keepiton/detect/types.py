@@ -4,15 +4,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from keepiton.base.types import Line, Perspective, Stage
+from keepiton.base.types import Connectivity, Perspective, Stage
 
 Scope = Literal["own_line", "country", "operator", "target"]
-Seen = Literal["inside", "outside", "both"]
+Side = Literal["inside", "outside", "both"]
 Severity = Literal["full", "partial", "degraded"]
 
 
 @dataclass(frozen=True, slots=True)
-class Witness:
+class EvidenceRow:
     """Where a failure of a window can be read."""
 
     file: str
@@ -30,7 +30,7 @@ class Window:
     """Made of scope, subject and a coarse time: it stays when more data moves an edge a little."""
     scope: Scope
     subject: str
-    perspective: Seen
+    perspective: Side
     start: datetime
     """The likeliest instant; what is known is the interval."""
     start_earliest: datetime | None
@@ -56,7 +56,7 @@ class Window:
     """Affected share of the scope's targets, 0 to 1."""
     vantages_for: tuple[str, ...]
     vantages_against: tuple[str, ...]
-    vantages_silent: tuple[str, ...]
+    vantages_without_data: tuple[str, ...]
     rounds: int
     rounds_bad: int
     coverage: float
@@ -65,13 +65,13 @@ class Window:
     """Silences inside it, longer than three usual intervals."""
     confidence: float
     """Chance that a real disruption of this scope overlaps it, 0 to 1 (docs/detection.md)."""
-    words: str
+    confidence_label: str
     verdict: str
     impact: float
     """Bad share times minutes times affected share, to rank by."""
-    on_mark: bool
+    starts_on_half_hour: bool
     """The start interval holds a full or half hour, when ordered cuts tend to begin."""
-    witnesses: tuple[Witness, ...]
+    evidence: tuple[EvidenceRow, ...]
 
 
 Group = Literal["operator", "target", "stage", "vantage"]
@@ -84,7 +84,7 @@ class Trend:
 
     good: tuple[int, ...]
     bad: tuple[int, ...]
-    hidden: tuple[int, ...]
+    inconclusive: tuple[int, ...]
     """Rounds that say nothing, since the vantage could not have known."""
     tried: dict[Stage, tuple[int, ...]]
     """Rounds that got as far as a stage, among those that say something."""
@@ -116,7 +116,7 @@ class Coverage:
     """How much one vantage looked."""
 
     vantage: str
-    perspective: Seen
+    perspective: Side
     runs: int
     share: float
     """Observed runs over those expected between its first and its last, 0 to 1."""
@@ -125,11 +125,11 @@ class Coverage:
 
 
 @dataclass(frozen=True, slots=True)
-class LinePeriod:
+class ConnectivityPeriod:
     """A stretch of runs in which one vantage's own line was not simply up."""
 
     vantage: str
-    line: Line
+    connectivity: Connectivity
     start: datetime
     end: datetime
     runs: int
@@ -159,7 +159,7 @@ class Difference:
     high: float
 
 
-Thin = Literal[
+InsufficientData = Literal[
     "too little seen before",
     "too little seen during",
     "too little seen after",
@@ -171,7 +171,7 @@ Thin = Literal[
 
 
 @dataclass(frozen=True, slots=True)
-class Contrast:
+class BeforeDuringAfter:
     """Before, during and after an event, of one operator (or role, of what has none)."""
 
     subject: str
@@ -185,22 +185,22 @@ class Contrast:
     """After less before."""
     latency_difference_ms: Difference | None
     latency_difference_after_ms: Difference | None
-    thin: tuple[Thin, ...]
+    insufficient: tuple[InsufficientData, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Detected:
+class Detection:
     """What detection makes of the rounds: all that a report or a status may say."""
 
     windows: tuple[Window, ...]
-    own_lines: tuple[Window, ...]
+    vantage_outages: tuple[Window, ...]
     """Times in which a vantage's own line was down; no evidence about anything else."""
-    lines: tuple[LinePeriod, ...]
+    connectivity_periods: tuple[ConnectivityPeriod, ...]
     statuses: tuple[Status, ...]
     trend_start: datetime
     """Where the first span of every trend begins."""
     trend_step_s: float
-    contrasts: tuple[Contrast, ...]
+    comparisons: tuple[BeforeDuringAfter, ...]
     """Of an event with the time around it, where one was asked for."""
     never_answered: tuple[str, ...]
     vantages: tuple[str, ...]

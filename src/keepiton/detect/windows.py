@@ -11,11 +11,10 @@ import numpy as np
 
 from keepiton.base.types import Perspective, Stage, utc
 from keepiton.detect.belief import IS_BAD, IS_SLOW_OR_BAD, MISSING
-from keepiton.detect.observations import Seen
+from keepiton.detect.observations import Observations
 from keepiton.detect.policy import HOUR, Policy
 from keepiton.detect.scopes import Candidate
-from keepiton.detect.types import Scope, Severity, Window, Witness
-from keepiton.detect.types import Seen as Side
+from keepiton.detect.types import EvidenceRow, Scope, Severity, Side, Window
 from keepiton.storage.rounds import Array, ranked
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -23,15 +22,15 @@ ID_CELL_S = 6 * HOUR
 ID_SHIFT_S = 73 * 60.0
 """Ids are made from the six-hour cell that a start lies in, so that an edge that moves a little
 keeps them; the cells begin at odd minutes, since cuts begin at full hours."""
-MARK_S = 1800.0
+HALF_HOUR_S = 1800.0
 SURE, LIKELY = 0.95, 0.80
 GAP_STEPS = 3
-LATE = 0.25
+LATE_SHARE = 0.25
 """A run may be this share of an interval late and still be the expected one."""
 ANSWERS = 0.5
 """Share of bad rounds below which the other side answers."""
 STAGES: tuple[Stage, ...] = ("dns", "tcp", "tls", "http")
-WITNESSES = 5
+MAX_EVIDENCE = 5
 FLAP_PIECES = 3
 FLAP_S = 2 * HOUR
 FLAP_LOOK, FLAP_SHARE, FLAP_CHANGES = 21, 0.2, 4
@@ -44,7 +43,9 @@ def instant(seconds: float) -> datetime:
     return EPOCH + timedelta(milliseconds=round(seconds * 1000))
 
 
-def united(found: Iterable[Candidate], seen: Seen, policy: Policy) -> list[list[Candidate]]:
+def merge_candidates(
+    found: Iterable[Candidate], seen: Observations, policy: Policy
+) -> list[list[Candidate]]:
     """Put together what is one disruption: pieces of a subject, and both its sides (1.5, 1.7)."""
     groups: dict[tuple[str, str], list[Candidate]] = defaultdict(list)
     for one in found:
@@ -64,14 +65,14 @@ def united(found: Iterable[Candidate], seen: Seen, policy: Policy) -> list[list[
     return out
 
 
-def describe(
-    groups: Sequence[list[Candidate]], seen: Seen, truth: Array, policy: Policy
+def build_windows(
+    groups: Sequence[list[Candidate]], seen: Observations, truth: Array, policy: Policy
 ) -> list[Window]:
     """Make windows; ``truth`` holds the symbols before anything was masked."""
     newest = float(seen.at.max(initial=0.0))
     windows = [
-        (_own_line if group[0].scope == "own_line" else _describe)(
-            _frame(group, seen, policy, newest), group, seen, truth, policy
+        (_vantage_window if group[0].scope == "own_line" else _remote_window)(
+            _edges(group, seen, policy, newest), group, seen, truth, policy
         )
         for group in groups
     ]
@@ -86,7 +87,7 @@ def describe(
 
 
 @dataclass(frozen=True, slots=True)
-class Frame:
+class WindowEdges:
     """Where a window lies: its edges, seconds since 1970."""
 
     start: tuple[float | None, float, float]
@@ -117,25 +118,29 @@ class Frame:
         return {**at, "ongoing": self.ongoing}
 
 
-def _frame(group: list[Candidate], seen: Seen, policy: Policy, newest: float) -> Frame:
+def _edges(
+    group: list[Candidate], seen: Observations, policy: Policy, newest: float
+) -> WindowEdges:
     """Return the outer edges, widened by what is not known of the clocks (1.7)."""
     first = min(group, key=lambda one: one.begin)
     last = max(group, key=lambda one: (one.finish, one.high))
     runs = first.rows if first.scope == "own_line" else ranked(seen.run[first.rows])[0]
-    blur = float(np.median(seen.run_blur[runs]))
-    earliest, begin, latest = first.found.start
+    blur = float(np.median(seen.run_clock_uncertainty_s[runs]))
+    earliest, begin, latest = first.episode.start
     start = (None if earliest is None else earliest - blur, begin, latest + blur)
-    end_earliest, end, end_latest = last.found.end
-    spans = [one.found.span for one in group]
+    end_earliest, end, end_latest = last.episode.end
+    spans = [one.episode.span for one in group]
     span = min(one[0] for one in spans), max(one[1] for one in spans)
     if end is None or end_latest is None:
         ongoing = newest - end_earliest <= policy.join_gap_s
-        return Frame(start, (end_earliest, None, None), ongoing, span)
-    return Frame(start, (end_earliest - blur, end, end_latest + blur), ongoing=False, span=span)
+        return WindowEdges(start, (end_earliest, None, None), ongoing, span)
+    return WindowEdges(
+        start, (end_earliest - blur, end, end_latest + blur), ongoing=False, span=span
+    )
 
 
-def _describe(
-    frame: Frame, group: list[Candidate], seen: Seen, truth: Array, policy: Policy
+def _remote_window(
+    frame: WindowEdges, group: list[Candidate], seen: Observations, truth: Array, policy: Policy
 ) -> Window:
     head, rounds = group[0], seen.rounds
     theirs = np.zeros(len(seen.row), bool)
@@ -145,14 +150,14 @@ def _describe(
     span = rows[frame.spans(seen.at[rows])]
     sides = {one.side for one in group}
     side: Side = head.side if len(sides) == 1 else "both"
-    slow = Counter(one.found.kind for one in group).most_common(1)[0][0] == 2  # noqa: PLR2004
+    slow = Counter(one.episode.kind for one in group).most_common(1)[0][0] == 2  # noqa: PLR2004
     bad = (IS_SLOW_OR_BAD if slow else IS_BAD)[truth[span]]
-    touched = np.unique(np.concatenate([one.touched for one in group]))
+    touched = np.unique(np.concatenate([one.affected for one in group]))
     failures = _failures(seen, span[bad])
     stages: Counter[str] = Counter()
     for why, count in failures.items():
         stages[why.partition(" ")[0]] += count
-    least = policy.bad_full if group[0].found.kind == 0 else policy.bad_partial
+    least = policy.bad_full if group[0].episode.kind == 0 else policy.bad_partial
     seers = _vantages(seen, span, bad, touched, sides, least)
     hit = np.isin(seen.subject[span], touched) & np.isin(
         rounds.vantages[seen.series_vantage[seen.series[span]]], seers[0]
@@ -161,9 +166,9 @@ def _describe(
     share = len(touched) / max(len(np.unique(seen.subject[span])), len(touched))
     coverage, gaps = _coverage(seen, rows, frame)
     cap = policy.cap if side == "both" else policy.cap_one_perspective
-    if len(seers[0]) <= 1 or all(one.alone for one in group):
+    if len(seers[0]) <= 1 or all(one.single_vantage for one in group):
         cap = policy.cap_one_vantage
-    belief = 1 - min(one.found.least_up for one in group)
+    belief = 1 - min(one.episode.least_up for one in group)
     confidence = round(min(belief, cap), 3)
     severity: Severity = "full" if share_bad >= policy.full_from else "partial"
     return Window(
@@ -182,28 +187,28 @@ def _describe(
         share=round(share, 3),
         vantages_for=seers[0],
         vantages_against=seers[1],
-        vantages_silent=seers[2],
+        vantages_without_data=seers[2],
         rounds=len(span),
         rounds_bad=int(bad.sum()),
         coverage=coverage,
         gaps=gaps,
         confidence=confidence,
-        words=words(confidence, len(seers[0])),
+        confidence_label=confidence_label(confidence, len(seers[0])),
         verdict=_verdict(head.scope, side, seen, truth, frame, touched),
         impact=round(share_bad * share * (frame.finish - frame.begin) / 60, 1),
-        on_mark=_on_mark(frame),
-        witnesses=_witnesses(seen, span[bad]),
+        starts_on_half_hour=_starts_on_half_hour(frame),
+        evidence=_evidence(seen, span[bad]),
     )
 
 
-def _own_line(
-    frame: Frame, group: list[Candidate], seen: Seen, truth: Array, policy: Policy
+def _vantage_window(
+    frame: WindowEdges, group: list[Candidate], seen: Observations, truth: Array, policy: Policy
 ) -> Window:
     del truth  # an own line is told by its controls alone
     head = group[0]
     runs = ranked(np.concatenate([one.rows for one in group]))[0]
     span = runs[frame.spans(seen.run_at[runs])]
-    confidence = round(min(1 - min(one.found.least_up for one in group), policy.cap), 3)
+    confidence = round(min(1 - min(one.episode.least_up for one in group), policy.cap), 3)
     return Window(
         **frame.fields(),
         id=_id("own_line", head.subject, frame.begin),
@@ -220,21 +225,21 @@ def _own_line(
         share=1.0,
         vantages_for=(head.subject,),
         vantages_against=(),
-        vantages_silent=(),
+        vantages_without_data=(),
         rounds=len(span),
         rounds_bad=int(seen.run_bad[span].sum()),
         coverage=_share_of_runs(seen.run_at[runs], frame, seen.step_s),
         gaps=(),
         confidence=confidence,
-        words=words(confidence, 1),
+        confidence_label=confidence_label(confidence, 1),
         verdict="the vantage's own line was down; it says nothing of others",
         impact=0.0,
-        on_mark=_on_mark(frame),
-        witnesses=(),
+        starts_on_half_hour=_starts_on_half_hour(frame),
+        evidence=(),
     )
 
 
-def words(confidence: float, vantages: int) -> str:
+def confidence_label(confidence: float, vantages: int) -> str:
     """Say how sure (1.8)."""
     if confidence >= SURE:
         return "confirmed by several vantages" if vantages > 1 else "confirmed"
@@ -246,12 +251,12 @@ def _id(scope: str, subject: str, begin: float) -> str:
     return hashlib.sha256(f"{scope}|{subject}|{cell}".encode()).hexdigest()[:10]
 
 
-def _on_mark(frame: Frame) -> bool:
+def _starts_on_half_hour(frame: WindowEdges) -> bool:
     earliest, _, latest = frame.start
-    return earliest is not None and latest // MARK_S > (earliest - 1) // MARK_S
+    return earliest is not None and latest // HALF_HOUR_S > (earliest - 1) // HALF_HOUR_S
 
 
-def _failures(seen: Seen, bad: Array) -> dict[str, int]:
+def _failures(seen: Observations, bad: Array) -> dict[str, int]:
     why = seen.rounds.why[seen.row[bad]]
     codes, counts = np.unique(why[why >= 0], return_counts=True)
     told = zip(map(str, seen.rounds.whys[codes]), map(int, counts), strict=True)
@@ -267,7 +272,12 @@ def _layer(stages: Counter[str]) -> Stage | None:
 
 
 def _vantages(
-    seen: Seen, span: Array, bad: Array, touched: Array, sides: set[Perspective], least: float
+    seen: Observations,
+    span: Array,
+    bad: Array,
+    touched: Array,
+    sides: set[Perspective],
+    least: float,
 ) -> tuple[tuple[str, ...], ...]:
     """Return who saw it, who saw the opposite, and who could have looked and did not.
 
@@ -289,7 +299,7 @@ def _vantages(
 
 
 def _coverage(
-    seen: Seen, rows: Array, frame: Frame
+    seen: Observations, rows: Array, frame: WindowEdges
 ) -> tuple[float, tuple[tuple[datetime, datetime], ...]]:
     """Return observed over expected runs, and the silences longer than three usual intervals."""
     at = seen.at[rows]
@@ -307,13 +317,13 @@ def _coverage(
     return (round(float(np.mean(shares)), 3) if shares else 0.0), gaps
 
 
-def _share_of_runs(at: Array, frame: Frame, step_s: float) -> float:
+def _share_of_runs(at: Array, frame: WindowEdges, step_s: float) -> float:
     inside = ((at >= frame.begin) & (at <= frame.finish)).sum()
-    expected = max(1, int((frame.finish - frame.begin) / step_s + LATE))
+    expected = max(1, int((frame.finish - frame.begin) / step_s + LATE_SHARE))
     return round(min(1.0, float(inside) / expected), 3)
 
 
-def _flapping(group: list[Candidate], seen: Seen, span: Array, bad: Array) -> bool:
+def _flapping(group: list[Candidate], seen: Observations, span: Array, bad: Array) -> bool:
     """Tell whether it came and went: by its pieces, or by how often the answers changed (1.7)."""
     starts = sorted(one.begin for one in group if one.side == group[0].side)
     near = zip(starts, starts[FLAP_PIECES - 1 :], strict=False)
@@ -332,7 +342,7 @@ def _flapping(group: list[Candidate], seen: Seen, span: Array, bad: Array) -> bo
 
 
 def _verdict(
-    scope: Scope, side: Side, seen: Seen, truth: Array, frame: Frame, touched: Array
+    scope: Scope, side: Side, seen: Observations, truth: Array, frame: WindowEdges, touched: Array
 ) -> str:
     """Say what inside and outside show together of the same targets (1.5).
 
@@ -357,15 +367,15 @@ def _verdict(
     return f"trouble inside; {'answers' if answers else 'unclear'} outside"
 
 
-def _witnesses(seen: Seen, bad: Array) -> tuple[Witness, ...]:
+def _evidence(seen: Observations, bad: Array) -> tuple[EvidenceRow, ...]:
     """Choose failures that anybody can open: the first of each vantage, and the last."""
     rounds = seen.rounds
     bad = bad[rounds.file[seen.row[bad]] >= 0]
     ordered = bad[np.lexsort((seen.series[bad], seen.at[bad]))]
     firsts = np.sort(np.unique(seen.series_vantage[seen.series[ordered]], return_index=True)[1])
-    picked = [*ordered[firsts][: WITNESSES - 1], *ordered[-1:]]
+    picked = [*ordered[firsts][: MAX_EVIDENCE - 1], *ordered[-1:]]
     return tuple(
-        Witness(
+        EvidenceRow(
             str(rounds.files[rounds.file[seen.row[one]]]),
             str(rounds.run_id[seen.run[one]]),
             str(rounds.target[seen.subject[one]]),

@@ -204,7 +204,7 @@ class _NameServer(asyncio.DatagramProtocol):
 
 
 @contextmanager
-def standing(clock: Clock) -> Iterator[Country]:
+def serve(clock: Clock) -> Iterator[Country]:
     """Let the country stand while the block lasts; nothing of it stays behind."""
     with tempfile.TemporaryDirectory(prefix="keepiton-drill-") as folder:
         loop = asyncio.new_event_loop()

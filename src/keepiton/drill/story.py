@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from keepiton.base.language import Language, noted
+from keepiton.base.language import Language, gettext_noop
 from keepiton.base.types import Perspective
-from keepiton.drill.fake_servers import HERE, LIES, SITES, Clock, View, standing
+from keepiton.drill.fake_servers import HERE, LIES, SITES, Clock, View, serve
 from keepiton.lists.load import load
 from keepiton.probe import dns, http
 from keepiton.probe.context import Settings
-from keepiton.probe.run import Done, Plan, once
+from keepiton.probe.run import RunPlan, RunResult, run_once
 from keepiton.storage import state
 
 WIDTH = 78
@@ -47,16 +47,16 @@ class Chapter:
 
 
 CALM = Chapter(
-    noted("All is well"),
-    noted("Every site answers you and your friend, and so do the controls."),
-    noted("This is what usual looks like. Whatever comes later is held against it."),
+    gettext_noop("All is well"),
+    gettext_noop("Every site answers you and your friend, and so do the controls."),
+    gettext_noop("This is what usual looks like. Whatever comes later is held against it."),
     runs=4,
     after=0,
 )
 SLOW = Chapter(
-    noted("One operator is slow"),
-    noted("All sites of beta still answer, but they take many times as long as usual."),
-    noted(
+    gettext_noop("One operator is slow"),
+    gettext_noop("All sites of beta still answer, but they take many times as long as usual."),
+    gettext_noop(
         "Nine of nine: who only asks whether a site answers sees nothing here. The report must call"
         " beta degraded."
     ),
@@ -65,12 +65,12 @@ SLOW = Chapter(
     outside=View(slow=("beta",)),
 )
 DNS = Chapter(
-    noted("The name server lies"),
-    noted(
+    gettext_noop("The name server lies"),
+    gettext_noop(
         "Inside the country the name server gives {lie} for {first} and {second}: an address that"
         " no public name leads to. Your friend asks another name server."
     ),
-    noted(
+    gettext_noop(
         "Two sites fail at the stage dns, and for you alone: your friend reaches them, so they are"
         " well. The report must hold two windows, seen from inside."
     ),
@@ -78,12 +78,12 @@ DNS = Chapter(
     inside=View(lied=LIED),
 )
 BORDER = Chapter(
-    noted("The border is cut"),
-    noted(
+    gettext_noop("The border is cut"),
+    gettext_noop(
         "Inside the country all goes on. But nothing crosses its border: you do not reach the"
         " controls abroad, and your friend reaches nothing in the country."
     ),
-    noted(
+    gettext_noop(
         "Your own line is up, since the domestic controls answer you; so is your friend's. Only"
         " both sides together show that it is the border: the report must say national isolation."
     ),
@@ -92,11 +92,11 @@ BORDER = Chapter(
     outside=View(cut=tuple(SITES)),
 )
 WIFI = Chapter(
-    noted("Your own Wi-Fi dies"),
-    noted(
+    gettext_noop("Your own Wi-Fi dies"),
+    gettext_noop(
         "Your router has lost its line. It says of every name that it failed, and cuts the rest."
     ),
-    noted(
+    gettext_noop(
         "No control answers you, neither at home nor abroad: that is your own line, and your friend"
         " sees that all is well. The report must hold no disruption of this time."
     ),
@@ -104,9 +104,9 @@ WIFI = Chapter(
     inside=View(cut=(*SITES, "foreign", "domestic", "resolver")),
 )
 AGAIN = Chapter(
-    noted("All is well again"),
-    noted("Everything answers as it used to."),
-    noted("Now whatever happened has an end, and so a length."),
+    gettext_noop("All is well again"),
+    gettext_noop("Everything answers as it used to."),
+    gettext_noop("Now whatever happened has an end, and so a length."),
     runs=1,
     after=0,
 )
@@ -119,21 +119,26 @@ SCENARIOS: dict[str, tuple[Chapter, ...]] = {
     "wifi": (CALM, WIFI, AGAIN),
 }
 
-INTRODUCTION = noted(
+INTRODUCTION = gettext_noop(
     "A make-believe country now stands on this machine: the operators alpha, beta and gamma with"
     " three sites each, a name server, and controls at home and abroad. You probe it from inside,"
     " and a friend does from outside. Probes, result files and report are real; the country is not,"
     " and nothing leaves this machine. Between two runs the drill's clock jumps by ten minutes, so"
     " that the story ends now. Times are UTC."
 )
-SIDES: dict[Perspective, str] = {"inside": noted("inside"), "outside": noted("outside")}
-UP = noted("{answered} of {asked} answered, the slowest in {ms} ms")
-FAILED = noted("{answered} of {asked} answered; at {stage}: {failure} ({failed})")
-CUT = noted("{answered} of {asked} answered; abroad did not answer, domestic controls did")
-OFFLINE = noted("{answered} of {asked} answered; own line not usable: nothing of this counts")
+SIDES: dict[Perspective, str] = {
+    "inside": gettext_noop("inside"),
+    "outside": gettext_noop("outside"),
+}
+UP = gettext_noop("{answered} of {asked} answered, the slowest in {ms} ms")
+FAILED = gettext_noop("{answered} of {asked} answered; at {stage}: {failure} ({failed})")
+CUT = gettext_noop("{answered} of {asked} answered; abroad did not answer, domestic controls did")
+OFFLINE = gettext_noop(
+    "{answered} of {asked} answered; own line not usable: nothing of this counts"
+)
 
 
-def play(
+def run_story(
     chapters: tuple[Chapter, ...],
     folder: Path,
     now: datetime,
@@ -146,7 +151,7 @@ def play(
 
     Raises OSError when it cannot be written, KeyboardInterrupt when a run was interrupted.
     """
-    _ = words.say
+    _ = words.gettext
     last = now.replace(minute=now.minute // 10 * 10, second=0, microsecond=0)
     at = last - EVERY * (sum(one.runs + one.after for one in chapters) - 1)
     clock = Clock(at)
@@ -156,7 +161,7 @@ def play(
         time.sleep(0 if fast else len(text) * READING_S)
 
     tell(_(INTRODUCTION))
-    with standing(clock) as country:
+    with serve(clock) as country:
         (folder / LIST).write_text(country.targets, encoding="utf-8")
         (folder / THRESHOLDS).write_text(POLICY, encoding="utf-8")
         loaded = load([str(folder / LIST)], allow_private=True)
@@ -181,8 +186,8 @@ def play(
                     view = chapter.inside if side == "inside" else chapter.outside
                     country.view = view if run < chapter.runs else WELL
                     clock.jump(at)
-                    plan = Plan(folder, loaded, vantage, side, settings, at)
-                    done = once(plan, state.load(folder))
+                    plan = RunPlan(folder, loaded, vantage, side, settings, at)
+                    done = run_once(plan, state.load(folder))
                     if done.progress.reason == "interrupted":
                         raise KeyboardInterrupt
                     if done.progress.reason == "terminated":
@@ -193,12 +198,12 @@ def play(
             tell(_(chapter.look))
 
 
-def _told(done: Done, side: Perspective, words: Language) -> str:
+def _told(done: RunResult, side: Perspective, words: Language) -> str:
     """Say in a line what a run saw."""
-    _, progress = words.say, done.progress
+    _, progress = words.gettext, done.progress
     width = max(len(_(one)) for one in SIDES.values())
-    failed = Counter((one.stage, one.failure) for one in progress.done if one.state == "fail")
-    answered = sum(one.state == "ok" for one in progress.done)
+    failed = Counter((one.stage, one.failure) for one in progress.results if one.state == "fail")
+    answered = sum(one.state == "ok" for one in progress.results)
     facts: dict[str, object] = {"answered": answered, "asked": progress.planned}
     if progress.verdict != "up":
         told = CUT if progress.verdict == "border" else OFFLINE

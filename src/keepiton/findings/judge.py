@@ -13,8 +13,8 @@ from datetime import datetime
 from functools import cached_property
 
 from keepiton.base.bogons import is_bogon
-from keepiton.base.types import Line
-from keepiton.findings.types import Finding, FindingKind, Names
+from keepiton.base.types import Connectivity
+from keepiton.findings.types import Finding, FindingKind, NameAgreement
 from keepiton.storage.rows import End, Measurement, Run
 
 SUSPECT = {
@@ -58,7 +58,7 @@ REFUSES = (403, 451)
 
 
 @dataclass(frozen=True)
-class Numbered:
+class NumberedRow:
     """A row and its line in the result file, counted from 1."""
 
     line: int
@@ -66,20 +66,20 @@ class Numbered:
 
 
 @dataclass
-class Leg:
+class Hop:
     """All rows of one target on the way to one place: the target itself, or a hop."""
 
     hop: int | None
-    rows: list[Numbered] = field(default_factory=list)
+    rows: list[NumberedRow] = field(default_factory=list)
 
-    def of(self, stage: str, aside: str | None = None) -> list[Numbered]:
+    def of(self, stage: str, aside: str | None = None) -> list[NumberedRow]:
         """Return the rows of a stage, in order."""
         return [one for one in self.rows if one.row.stage == stage and one.row.aside == aside]
 
     @cached_property
-    def ends(self) -> list[Numbered]:
+    def ends(self) -> list[NumberedRow]:
         """The last row of the last attempt at each address: where each chain ended."""
-        last: dict[tuple[str | None, int | None, str | None], Numbered] = {}
+        last: dict[tuple[str | None, int | None, str | None], NumberedRow] = {}
         for one in self.rows:
             row = one.row
             if row.address and row.aside is None:
@@ -88,7 +88,7 @@ class Leg:
         return list(last.values())
 
     @cached_property
-    def answered(self) -> Numbered | None:
+    def answered(self) -> NumberedRow | None:
         """An end that was reached without anything wrong."""
         return next((one for one in self.ends if self._good(one)), None)
 
@@ -98,7 +98,7 @@ class Leg:
         asked = (one.row.query for one in self.of("dns") if one.row.address is None)
         return (next(asked, "") or "").partition(" ")[0]
 
-    def _good(self, end: Numbered) -> bool:
+    def _good(self, end: NumberedRow) -> bool:
         return end.row.state == "ok" and not end.row.unverified and not end.row.fingerprint
 
     @cached_property
@@ -112,22 +112,22 @@ class Leg:
         }
 
 
-def legs(rows: Iterable[Numbered]) -> dict[str, list[Leg]]:
+def hops(rows: Iterable[NumberedRow]) -> dict[str, list[Hop]]:
     """Group rows by target and hop; controls speak of the own line and are left out."""
-    found: dict[str, dict[int, Leg]] = defaultdict(dict)
+    found: dict[str, dict[int, Hop]] = defaultdict(dict)
     for one in rows:
         if one.row.control is None:
             hops = found[one.row.target]
-            hops.setdefault(one.row.hop or 0, Leg(one.row.hop)).rows.append(one)
+            hops.setdefault(one.row.hop or 0, Hop(one.row.hop)).rows.append(one)
     return {target: [hops[number] for number in sorted(hops)] for target, hops in found.items()}
 
 
-Reference = dict[str, list[Leg]]
+Reference = dict[str, list[Hop]]
 """The legs of a run from a vantage that nothing lies in the way of, by target."""
 
 
 @dataclass(frozen=True)
-class Known:
+class KnownAddresses:
     """What is known of names and addresses beside the rows of one run."""
 
     given: Mapping[str, set[str]] = field(default_factory=dict)
@@ -136,47 +136,48 @@ class Known:
     """Returns the AS that announces an address, None where that is not known."""
 
 
-NOTHING = Known()
+NOTHING_KNOWN = KnownAddresses()
 
 
-def findings(
+def judge_run(
     run: Run,
-    rows: Sequence[Numbered],
+    rows: Sequence[NumberedRow],
     end: End | None,
     reference: Reference,
-    known: Known = NOTHING,
+    known: KnownAddresses = NOTHING_KNOWN,
 ) -> list[Finding]:
     """Judge every target of one run, beside the same target's rows of a reference if it has any.
 
     ``end`` is None when the run was cut off.
     """
     found = []
-    named: dict[str, Numbered] = {}
+    named: dict[str, NumberedRow] = {}
     for one in rows:
         later = one.row.stage in ("tls", "http") and one.row.aside is None
         if later and one.row.failure in SUSPECT and one.row.address and one.row.control is None:
             named.setdefault(one.row.address, one)
-    for target, all_legs in legs(rows).items():
+    for target, all_legs in hops(rows).items():
         others = {leg.hop: leg for leg in reference.get(target, ())}
-        for judge in _target(all_legs, others, end, named, known):
+        for judge in _judge_target(all_legs, others, end, named, known):
             at = min(one.row.at for one in judge.rows) if judge.rows else run.started_at
             found.append(judge.finding(run, target, at))
     return found
 
 
 @dataclass(frozen=True)
-class _Said:
+class FindingDraft:
     """A finding in the making."""
 
     kind: FindingKind
     rule: str
-    rows: tuple[Numbered, ...]
+    rows: tuple[NumberedRow, ...]
     detail: str = ""
     artefact: str | None = None
     hop: int | None = None
-    names: Names = "unknown"
+    names: NameAgreement = "unknown"
 
     def finding(self, run: Run, target: str, at: datetime) -> Finding:
+        """Return the finding of a run and a target."""
         return Finding(
             run=run.run,
             vantage=run.vantage,
@@ -192,18 +193,18 @@ class _Said:
         )
 
 
-def _target(
-    all_legs: list[Leg],
-    others: dict[int | None, Leg],
+def _judge_target(
+    all_legs: list[Hop],
+    others: dict[int | None, Hop],
     end: End | None,
-    named: dict[str, Numbered],
-    known: Known,
-) -> Iterator[_Said]:
+    named: dict[str, NumberedRow],
+    known: KnownAddresses,
+) -> Iterator[FindingDraft]:
     last = all_legs[-1]
     for leg in all_legs:
         rules = set()
         names = names_agree(leg, known)
-        for said in _leg(leg, others.get(leg.hop), end, named, names, last=leg is last):
+        for said in _judge_hop(leg, others.get(leg.hop), end, named, names, last=leg is last):
             rules.add(said.rule)
             yield replace(said, hop=leg.hop, names=names)
         if "other_page" in rules:  # where that leads to is no longer the target's
@@ -215,20 +216,22 @@ def _target(
         if one.row.reason == "no_route" and one.row.family == 6  # noqa: PLR2004 - an IP version
     ]
     if no_route:
-        yield _Said("no_ipv6", "no_route", tuple(no_route), "this machine has no way to IPv6")
+        yield FindingDraft(
+            "no_ipv6", "no_route", tuple(no_route), "this machine has no way to IPv6"
+        )
 
 
-def _leg(
-    leg: Leg,
-    other: Leg | None,
+def _judge_hop(
+    leg: Hop,
+    other: Hop | None,
     end: End | None,
-    named: dict[str, Numbered],
-    names: Names,
+    named: dict[str, NumberedRow],
+    names: NameAgreement,
     *,
     last: bool,
-) -> Iterator[_Said]:
+) -> Iterator[FindingDraft]:
     """``named`` holds, by address, the first connection that broke off after a name in it."""
-    own = _own(leg, end)
+    own = _own_trouble(leg, end)
     if own:
         yield own
         return
@@ -243,35 +246,35 @@ def _leg(
                 yield _other_address(leg)
         elif page := _other_page(leg, good, other):
             yield page
-        yield from _beside(leg, other)
+        yield from _side_measurements(leg, other)
         return
     if not artefacts:
-        yield _residual(leg, other, named) or _failed(leg, other)
+        yield _residual_failures(leg, other, named) or _failed(leg, other)
 
 
-def _own(leg: Leg, end: End | None) -> _Said | None:
+def _own_trouble(leg: Hop, end: End | None) -> FindingDraft | None:
     """Say what this machine's own trouble makes of a leg that did not answer."""
-    line: Line | None = end.line if end else None
+    line: Connectivity | None = end.line if end else None
     if line == "mixed":
         detail = "the way out changed in mid-run: who answered or failed by which way is unknown"
-        return _Said("insufficient", "line_mixed", tuple(leg.rows), detail)
+        return FindingDraft("insufficient", "line_mixed", tuple(leg.rows), detail)
     if leg.answered and (line != "portal" or leg.verified):
         return None  # a portal answers for anybody, without a certificate
     if line in ("down", "portal"):
         kind: FindingKind = "own_line" if line == "down" else "captive_portal"
-        return _Said(kind, f"line_{line}", tuple(leg.rows), "the own line was not usable")
+        return FindingDraft(kind, f"line_{line}", tuple(leg.rows), "the own line was not usable")
     unknown = [one for one in leg.rows if one.row.reason in OWN and one.row.aside is None]
     if unknown and all(one.row.state != "fail" for one in leg.ends):
         reason = unknown[-1].row.reason or ""
-        return _Said(OWN[reason], reason, tuple(unknown))
+        return FindingDraft(OWN[reason], reason, tuple(unknown))
     shown = [one for one in leg.rows if one.row.state != "skipped"]
     if not shown:
         reason = leg.rows[-1].row.reason or "nothing"
-        return _Said("insufficient", "not_measured", tuple(leg.rows), f"skipped: {reason}")
+        return FindingDraft("insufficient", "not_measured", tuple(leg.rows), f"skipped: {reason}")
     return None
 
 
-def _answers(rows: Iterable[Numbered]) -> set[str]:
+def _answers(rows: Iterable[NumberedRow]) -> set[str]:
     return {
         text
         for one in rows
@@ -280,7 +283,7 @@ def _answers(rows: Iterable[Numbered]) -> set[str]:
     }
 
 
-def _artefacts(leg: Leg, other: Leg | None) -> Iterator[_Said]:
+def _artefacts(leg: Hop, other: Hop | None) -> Iterator[FindingDraft]:
     """Find what shows that somebody in between had a hand in it."""
     for one in leg.rows:
         if one.row.fingerprint and one.row.aside is None:
@@ -288,7 +291,7 @@ def _artefacts(leg: Leg, other: Leg | None) -> Iterator[_Said]:
             detail = f"the answer is the known {name}" + (
                 f" ({one.row.title})" if one.row.title else ""
             )
-            yield _Said("interference", "fingerprint", (one,), detail, f"fingerprint:{name}")
+            yield FindingDraft("interference", "fingerprint", (one,), detail, f"fingerprint:{name}")
             break
     yield from _dns_artefacts(leg)
     yield from _certificate_artefacts(leg, other)
@@ -311,7 +314,7 @@ def _artefacts(leg: Leg, other: Leg | None) -> Iterator[_Said]:
                 detail = (
                     f"the same address answers for {neutral[-1].row.sni}, and not for this name"
                 )
-                yield _Said(
+                yield FindingDraft(
                     "interference", f"{word}_only", (one, *neutral), detail, f"{word} {how}"
                 )
                 return
@@ -326,11 +329,11 @@ def _artefacts(leg: Leg, other: Leg | None) -> Iterator[_Said]:
         alike = max(sizes) - min(sizes) <= FROZEN_SPREAD * max(sizes)
         if alike and all(_stalled(one.row) for one in stops):
             detail = f"every response stopped after {size}"
-            yield _Said("interference", "frozen", tuple(stops), detail, "frozen")
+            yield FindingDraft("interference", "frozen", tuple(stops), detail, "frozen")
         else:
             rates = [_rate(one.row.received or 0, one.row) for one in stops]
             detail = f"responses of {size} did not end, {max(rates):.0f} bytes/s at the most"
-            yield _Said("throttled", "unfinished", tuple(stops), detail)
+            yield FindingDraft("throttled", "unfinished", tuple(stops), detail)
 
 
 def _stalled(row: Measurement) -> bool:
@@ -346,11 +349,11 @@ def _rate(size: int, row: Measurement) -> float:
     return size * 1000 / read_ms if read_ms else 0.0
 
 
-def _has_tls(leg: Leg, end: Numbered) -> bool:
+def _has_tls(leg: Hop, end: NumberedRow) -> bool:
     return any(one.row.address == end.row.address for one in leg.of("tls"))
 
 
-def _views(leg: Leg) -> Iterator[tuple[list[Numbered], list[Numbered]]]:
+def _views(leg: Hop) -> Iterator[tuple[list[NumberedRow], list[NumberedRow]]]:
     """Yield what each own resolver said of the name, beside what all others said of it."""
     asked = [one for one in leg.of("dns") if one.row.address is None]
     for label in dict.fromkeys(one.row.resolver for one in asked):
@@ -359,11 +362,11 @@ def _views(leg: Leg) -> Iterator[tuple[list[Numbered], list[Numbered]]]:
         yield mine, [*leg.of("dns", "compare"), *others]
 
 
-def _of_one_family(one: Numbered) -> bool:
+def _of_one_family(one: NumberedRow) -> bool:
     return (one.row.query or "").endswith(" A")
 
 
-def _forged(leg: Leg) -> tuple[Numbered, ...]:
+def _forged(leg: Hop) -> tuple[NumberedRow, ...]:
     """Return what a server of the zone said over UDP and takes back over TCP, both rows.
 
     An address or a denial; a server that refuses or fails over UDP may just be tired.
@@ -380,11 +383,11 @@ def _forged(leg: Leg) -> tuple[Numbered, ...]:
     return (*forged, *(refers[one.row.address] for one in forged))
 
 
-def _dns_artefacts(leg: Leg) -> Iterator[_Said]:
+def _dns_artefacts(leg: Hop) -> Iterator[FindingDraft]:
     forged = _forged(leg)
     if forged:
         detail = "a server of the zone answered over UDP what it does not say over TCP"
-        yield _Said("interference", "authority", forged, detail, "injected answer")
+        yield FindingDraft("interference", "authority", forged, detail, "injected answer")
     for mine, others in _views(leg):
         said = list(_view_artefacts(leg, mine, others))
         yield from said
@@ -392,18 +395,20 @@ def _dns_artefacts(leg: Leg) -> Iterator[_Said]:
             return
 
 
-def _view_artefacts(leg: Leg, mine: list[Numbered], others: list[Numbered]) -> Iterator[_Said]:
+def _view_artefacts(
+    leg: Hop, mine: list[NumberedRow], others: list[NumberedRow]
+) -> Iterator[FindingDraft]:
     """Compare one resolver's answers with those of all others."""
     two = [one for one in mine if one.row.also is not None or one.row.also_rcode]
     if two:
         detail = "one question had two different answers"
-        yield _Said("interference", "injected", tuple(two), detail, "injected answer")
+        yield FindingDraft("interference", "injected", tuple(two), detail, "injected answer")
         return
     told = {one for one in _answers(others) if not _bogon(one)}
     bogus = [one for one in mine if one.row.failure == "dns_bogon_error"]
     if bogus and told:
         detail = "the resolver gave a private or reserved address, another one a public one"
-        yield _Said("interference", "bogon", (*bogus, *others), detail, "bogon")
+        yield FindingDraft("interference", "bogon", (*bogus, *others), detail, "bogon")
         return
     gave = _answers(mine)
     vouched = [leg.verified[one] for one in told if one in leg.verified and one not in gave]
@@ -412,24 +417,24 @@ def _view_artefacts(leg: Leg, mine: list[Numbered], others: list[Numbered]) -> I
     if denied and not gave and vouched:
         detail = "the resolver denies a name whose address, told by another, proves itself"
         rows = (*denied, *others, *(lines[line] for line in vouched))
-        yield _Said("interference", "denied", rows, detail, "forged answer")
+        yield FindingDraft("interference", "denied", rows, detail, "forged answer")
     gone = [one for one in others if one.row.failure == "dns_nxdomain_error"]
     if gave and gone and len(gone) == len(others) and not leg.verified:
         detail = "the resolver gives an address for a name that does not exist elsewhere"
-        yield _Said("interference", "ghost", (*mine, *gone), detail, "forged answer")
+        yield FindingDraft("interference", "ghost", (*mine, *gone), detail, "forged answer")
 
 
-def _authorities(leg: Leg) -> Iterator[_Said]:
+def _authorities(leg: Hop) -> Iterator[FindingDraft]:
     """Say when the zone's own servers at home and abroad do not agree that the name exists."""
     servers = leg.of("dns", "authority")
     known = {one.row.resolver for one in servers if one.row.referral or one.row.answers}
     denied = {one.row.resolver for one in servers if one.row.failure in DENIED} - known
     if known and denied:
         detail = f"{', '.join(sorted(filter(None, denied)))} does not know the name, another does"
-        yield _Said("disruption", "authorities_differ", tuple(servers), detail)
+        yield FindingDraft("disruption", "authorities_differ", tuple(servers), detail)
 
 
-def _certificate_artefacts(leg: Leg, other: Leg | None) -> Iterator[_Said]:
+def _certificate_artefacts(leg: Hop, other: Hop | None) -> Iterator[FindingDraft]:
     bad = [one for one in leg.of("tls") if one.row.failure in CERTIFICATE]
     if not bad:
         return
@@ -441,7 +446,9 @@ def _certificate_artefacts(leg: Leg, other: Leg | None) -> Iterator[_Said]:
             f"a certificate that does not verify ({bad[0].row.failure}), while one elsewhere does"
         )
         mine = tuple(one for one in good if one in leg.rows)
-        yield _Said("interference", "certificate", (*bad, *mine), detail, "forged certificate")
+        yield FindingDraft(
+            "interference", "certificate", (*bad, *mine), detail, "forged certificate"
+        )
 
 
 def _bogon(text: str) -> bool:
@@ -451,7 +458,7 @@ def _bogon(text: str) -> bool:
         return True
 
 
-def names_agree(leg: Leg, known: Known = NOTHING) -> Names:
+def names_agree(leg: Hop, known: KnownAddresses = NOTHING_KNOWN) -> NameAgreement:
     """Say how the answers for one name agree, each own resolver's beside all others'; the worst.
 
     ``injected``: one question had two answers. ``bogon``: a private or reserved address.
@@ -464,18 +471,20 @@ def names_agree(leg: Leg, known: Known = NOTHING) -> Names:
         return "injected"
     if any(one.row.failure == "dns_bogon_error" for one in asked):
         return "bogon"
-    found: set[Names] = set()
+    found: set[NameAgreement] = set()
     for one, others in _views(leg):
         mine, theirs = _answers(one), _answers(others)
         if mine and theirs:
             found.add(
                 _agree(mine, theirs, set(leg.verified) | known.given.get(leg.name, set()), known)
             )
-    order: tuple[Names, ...] = ("inconsistent", "plausible", "same", "unknown")
+    order: tuple[NameAgreement, ...] = ("inconsistent", "plausible", "same", "unknown")
     return min(found, key=order.index, default="unknown")
 
 
-def _agree(mine: set[str], theirs: set[str], proven: set[str], known: Known) -> Names:
+def _agree(
+    mine: set[str], theirs: set[str], proven: set[str], known: KnownAddresses
+) -> NameAgreement:
     if mine & theirs:
         return "same"
     if mine & proven or {one.rsplit(".", 2)[0] for one in mine} & {
@@ -486,20 +495,22 @@ def _agree(mine: set[str], theirs: set[str], proven: set[str], known: Known) -> 
     return "plausible" if networks else "inconsistent"
 
 
-def vouched(rows: Iterable[Numbered], *, reference: bool = False) -> Iterator[tuple[str, str]]:
+def confirmed_addresses(
+    rows: Iterable[NumberedRow], *, reference: bool = False
+) -> Iterator[tuple[str, str]]:
     """Yield the names and addresses that one run vouches for, to be known beside other runs.
 
     What compared resolvers gave (of a reference: all resolvers), and what showed a certificate that
     verifies. What the own resolver alone says, again and again, proves nothing.
     """
-    for all_legs in legs(rows).values():
+    for all_legs in hops(rows).values():
         for leg in all_legs:
             told = leg.of("dns", "compare") + (leg.of("dns") if reference else [])
             for address in _answers(told) | set(leg.verified):
                 yield leg.name, address
 
 
-def _answered(leg: Leg, good: Numbered, other: Leg | None) -> _Said:
+def _answered(leg: Hop, good: NumberedRow, other: Hop | None) -> FindingDraft:
     """Say what an answer is worth."""
     row = good.row
     if row.note != "challenge":  # that is for whom the server does not know, here and not there
@@ -509,22 +520,22 @@ def _answered(leg: Leg, good: Numbered, other: Leg | None) -> _Said:
     if row.status in REFUSES or row.note in ("challenge", "http_451"):
         words = {"challenge": "wants to see a person", "http_451": "refuses for legal reasons"}
         detail = f"the server {words.get(row.note or '', 'refuses')} (status {row.status})"
-        return _Said("server_refuses", row.note or f"status_{row.status}", (good,), detail)
+        return FindingDraft("server_refuses", row.note or f"status_{row.status}", (good,), detail)
     size = row.body_length or 0
     rate = _rate(size, row)
     if size >= SLOW_LEAST_BYTES and 0 < rate < SLOW_BYTES_S:
         detail = f"{size} bytes at {rate:.0f} bytes/s"
-        return _Said("throttled", "slow", (good,), detail)
+        return FindingDraft("throttled", "slow", (good,), detail)
     said = [row.note] if row.note else []
     said += [
         f"not at {one.row.address} ({one.row.stage}: {one.row.failure})"
         for one in leg.ends
         if one.row.state == "fail"
     ]
-    return _Said("reached", "answered", (good,), "; ".join(said))
+    return FindingDraft("reached", "answered", (good,), "; ".join(said))
 
 
-def _other_page(leg: Leg, good: Numbered, other: Leg | None) -> _Said | None:
+def _other_page(leg: Hop, good: NumberedRow, other: Hop | None) -> FindingDraft | None:
     """Say when cleartext brought something else than the reference got."""
     seen = next((one for one in other.ends if one.row.stage == "http"), None) if other else None
     row = good.row
@@ -538,38 +549,38 @@ def _other_page(leg: Leg, good: Numbered, other: Leg | None) -> _Said | None:
         f"another page than the reference saw: status {row.status} and {row.body_length} bytes,"
         f" not {seen.row.status} and {seen.row.body_length}"
     )
-    return _Said("disruption", "other_page", (good,), detail)
+    return FindingDraft("disruption", "other_page", (good,), detail)
 
 
-def _samples(leg: Leg | None) -> list[Numbered]:
+def _samples(leg: Hop | None) -> list[NumberedRow]:
     return leg.of("http", "throughput") if leg else []
 
 
-def _other_address(leg: Leg) -> _Said:
+def _other_address(leg: Hop) -> FindingDraft:
     asked = [one for one in leg.rows if one.row.stage == "dns" and one.row.answers]
     detail = (
         "resolvers disagree, and no certificate vouches for the address that answered: a server"
         " in between, or a content network that answers by place"
     )
-    return _Said("insufficient", "other_address", tuple(asked), detail)
+    return FindingDraft("insufficient", "other_address", tuple(asked), detail)
 
 
-def _beside(leg: Leg, other: Leg | None) -> Iterator[_Said]:
+def _side_measurements(leg: Hop, other: Hop | None) -> Iterator[FindingDraft]:
     """Say what an answering target failed at beside its chain."""
     for one in leg.of("http", "throughput"):
         rate = _rate(one.row.received or 0, one.row)
         there = max((_rate(two.row.received or 0, two.row) for two in _samples(other)), default=0.0)
         if 0 < rate < SLOWER * there:
             detail = f"a sample of {one.row.received} bytes at {rate:.0f} bytes/s, not {there:.0f}"
-            yield _Said("throttled", "sample", (one,), detail)
+            yield FindingDraft("throttled", "sample", (one,), detail)
     offers = any("h3" in (one.row.headers or {}).get("alt-svc", "") for one in leg.of("http"))
     lost = [one for one in leg.of("tls", "quic") if one.row.failure in SUSPECT]
     if offers and lost:
         detail = "it offers HTTP/3 and does not answer over QUIC"
-        yield _Said("disruption", "quic_only", tuple(lost), detail)
+        yield FindingDraft("disruption", "quic_only", tuple(lost), detail)
     differs = [one for one in leg.of("tls") if one.row.system_verdict]
     if differs:
-        yield _Said(
+        yield FindingDraft(
             "insufficient",
             "trust_stores_differ",
             tuple(differs),
@@ -577,11 +588,13 @@ def _beside(leg: Leg, other: Leg | None) -> Iterator[_Said]:
         )
 
 
-def _own_failures(leg: Leg) -> list[Numbered]:
+def _own_failures(leg: Hop) -> list[NumberedRow]:
     return [one for one in leg.rows if one.row.state == "fail" and one.row.aside is None]
 
 
-def _residual(leg: Leg, other: Leg | None, named: dict[str, Numbered]) -> _Said | None:
+def _residual_failures(
+    leg: Hop, other: Hop | None, named: dict[str, NumberedRow]
+) -> FindingDraft | None:
     """Say when an address that had answered is dead after a name was sent to it.
 
     Some filters drop all that goes between two addresses for minutes after a name that they look
@@ -599,10 +612,10 @@ def _residual(leg: Leg, other: Leg | None, named: dict[str, Numbered]) -> _Said 
     whose = "its" if before.row.target == one.row.target else f"{before.row.target}'s"
     detail = f"the address took connections until {whose} name was sent to it, and none afterwards"
     kind: FindingKind = "disruption" if other and other.answered else "insufficient"
-    return _Said(kind, "residual", (before, one), detail)
+    return FindingDraft(kind, "residual", (before, one), detail)
 
 
-def _failed(leg: Leg, other: Leg | None) -> _Said:
+def _failed(leg: Hop, other: Hop | None) -> FindingDraft:
     """Judge a failure without an artefact."""
     bad = [one for one in leg.ends if one.row.state == "fail"]
     bad = bad or _own_failures(leg)
@@ -621,28 +634,30 @@ def _failed(leg: Leg, other: Leg | None) -> _Said:
             )
             way = " and the target answers there" if by and by.row.state == "ok" else ""
             detail = f"{what}; another resolver gives an address{way}"
-            return _Said("resolver_trouble", "resolver_only", (*rows, *compared), detail)
+            return FindingDraft("resolver_trouble", "resolver_only", (*rows, *compared), detail)
         if compared and all(one.row.failure == row.failure for one in compared):
             detail = f"{what}, from every resolver"
             rule = "no_such_name" if row.failure in DENIED else "every_resolver"
-            return _Said("broken_site", rule, (*rows, *compared), detail)
+            return FindingDraft("broken_site", rule, (*rows, *compared), detail)
     elsewhere = [one for one in leg.rows if one.row.aside == "compare" and one.row.address]
     if elsewhere and elsewhere[-1].row.stage == "http" and elsewhere[-1].row.state == "ok":
         detail = f"{what}; the target answers at an address that another resolver gives"
         asked = [one for one in leg.of("dns") if one.row.address is None]
         rows = (*asked, *compared, *rows, elsewhere[-1])
-        return _Said("disruption", "other_address_answers", rows, detail)
+        return FindingDraft("disruption", "other_address_answers", rows, detail)
     if other and other.answered:
         if not (other.answered.row.unverified or other.answered.row.fingerprint):
-            return _Said("disruption", "reference_answered", rows, f"{what}, here only")
+            return FindingDraft("disruption", "reference_answered", rows, f"{what}, here only")
     elif other and (there := _own_failures(other)):
         detail = f"{what}, and for the reference: {there[-1].row.failure}"
-        return _Said("broken_site", "reference_fails_too", rows, detail)
+        return FindingDraft("broken_site", "reference_fails_too", rows, detail)
     if row.failure == "ssl_invalid_certificate" or any(one.row.unverified for one in rows):
         kinds = {one.row.failure for one in leg.of("tls")}
         if "ssl_unknown_authority" not in kinds:
-            return _Said("broken_site", "certificate", rows, ", ".join(sorted(filter(None, kinds))))
+            return FindingDraft(
+                "broken_site", "certificate", rows, ", ".join(sorted(filter(None, kinds)))
+            )
     if row.failure == "http_invalid_redirect_location_host":
-        return _Said("broken_site", "redirect", rows, what)
+        return FindingDraft("broken_site", "redirect", rows, what)
     rule = f"unmet_{row.unmet}" if row.unmet else "nothing_to_compare"
-    return _Said("insufficient", rule, rows, what)
+    return FindingDraft("insufficient", rule, rows, what)

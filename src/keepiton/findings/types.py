@@ -20,7 +20,7 @@ FindingKind = Literal[
 ]
 
 
-Names = Literal["same", "plausible", "inconsistent", "bogon", "injected", "unknown"]
+NameAgreement = Literal["same", "plausible", "inconsistent", "bogon", "injected", "unknown"]
 """How the answers of several resolvers for one name agree."""
 
 
@@ -42,4 +42,4 @@ class Finding:
     artefact: str | None = None
     """What shows interference: fingerprint, bogon, forged certificate and so on."""
     hop: int | None = None
-    names: Names = "unknown"
+    names: NameAgreement = "unknown"

@@ -16,7 +16,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from keepiton.base.errors import Mistake
+from keepiton.base.errors import UserError
 from keepiton.base.types import clean
 from keepiton.storage.reader import COLUMNS, oldest, sql
 
@@ -46,7 +46,7 @@ Engine = tuple[Any, Any, Callable[[str], Any]]
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class EngineUrl:
     """What an engine's URL names."""
 
     url: SplitResult
@@ -70,36 +70,38 @@ class Place:
         return clean(" ".join(text.split()), 300)
 
 
-def place(url: str) -> Place:
-    """Read an engine's URL. Raises Mistake."""
+def parse_url(url: str) -> EngineUrl:
+    """Read an engine's URL. Raises UserError."""
     try:
         parts = urlsplit(url)
         port = parts.port
     except ValueError:
         parts = urlsplit("")
     if not parts.scheme:
-        raise Mistake("--engine: no URL; write one such as spark://HOST:7077?lines=…")
+        raise UserError("--engine: no URL; write one such as spark://HOST:7077?lines=…")
     if parts.scheme not in PORTS:
-        raise Mistake(f"--engine {clean(parts.scheme)}: no such engine; known: {', '.join(PORTS)}")
+        raise UserError(
+            f"--engine {clean(parts.scheme)}: no such engine; known: {', '.join(PORTS)}"
+        )
     given = [one.partition("=") for one in parts.query.split("&") if one]
     rest = {unquote(key): unquote(value) for key, _, value in given}
     usual = PORTS[parts.scheme]
-    made = Place(parts, parts.hostname or "", port or usual or 0, rest.pop("lines", ""), rest)
+    made = EngineUrl(parts, parts.hostname or "", port or usual or 0, rest.pop("lines", ""), rest)
     if usual and not made.host:
-        raise Mistake(f"{made}: no host; write {parts.scheme}://HOST:{usual}?lines=…")
+        raise UserError(f"{made}: no host; write {parts.scheme}://HOST:{usual}?lines=…")
     if not made.lines:
-        raise Mistake(f"{made}: which rows? add ?lines= and files, a bucket or a table")
+        raise UserError(f"{made}: which rows? add ?lines= and files, a bucket or a table")
     if not ("/" in made.lines or _TABLE.fullmatch(made.lines)):
-        raise Mistake(f"{made}: lines={clean(made.lines)}: no table's name; files need a / in it")
+        raise UserError(f"{made}: lines={clean(made.lines)}: no table's name; files need a / in it")
     for key in rest:
         if not (key == "secure" or key.startswith("spark.")):
-            raise Mistake(f"{made}: {clean(key)}: no such parameter; see docs/fleet.md")
+            raise UserError(f"{made}: {clean(key)}: no such parameter; see docs/fleet.md")
     return made
 
 
-def fold(url: str, since: datetime | None = None) -> Any:  # noqa: ANN401 - an Arrow table
-    """Fold an engine's rows, but those of files from well before ``since``. Raises Mistake."""
-    where = place(url)
+def aggregate(url: str, since: datetime | None = None) -> Any:  # noqa: ANN401 - an Arrow table
+    """Fold an engine's rows, but those of files from well before ``since``. Raises UserError."""
+    where = parse_url(url)
     try:
         import pyarrow as pa  # noqa: PLC0415
         import sqlglot  # noqa: PLC0415
@@ -119,19 +121,19 @@ def fold(url: str, since: datetime | None = None) -> Any:  # noqa: ANN401 - an A
             made = ask(tree.sql(con.dialect, unsupported_level=sqlglot.ErrorLevel.RAISE))
         at = made["seen_at"].cast(pa.timestamp("us"))  # some tell that it is UTC
         return made.set_column(made.schema.get_field_index("seen_at"), "seen_at", at)
-    except Mistake:
+    except UserError:
         raise
     except ImportError as exc:
         needed = "pyspark[connect]" if "PACKAGE_NOT_INSTALLED" in str(exc) else "keepiton[cluster]"
         needed = "chdb-core" if "chdb" in str(exc) else needed
-        raise Mistake(f"{where}: {where.masked(str(exc))}; pip install '{needed}'") from None
+        raise UserError(f"{where}: {where.masked(str(exc))}; pip install '{needed}'") from None
     except OSError as exc:
-        raise Mistake(f"{where}: cannot be reached: {exc.strerror or exc}") from None
+        raise UserError(f"{where}: cannot be reached: {exc.strerror or exc}") from None
     except Exception as exc:  # noqa: BLE001 - each engine has its own
-        raise Mistake(f"{where}: {where.masked(str(exc))}") from None
+        raise UserError(f"{where}: {where.masked(str(exc))}") from None
 
 
-def _table(where: Place, con: Any, name: str) -> Any:  # noqa: ANN401 - Ibis has no types
+def _table(where: EngineUrl, con: Any, name: str) -> Any:  # noqa: ANN401 - Ibis has no types
     """Select a table's rows; columns that it lacks are null."""
     import sqlglot  # noqa: PLC0415
     from ibis.common.exceptions import TableNotFound  # noqa: PLC0415
@@ -140,7 +142,7 @@ def _table(where: Place, con: Any, name: str) -> Any:  # noqa: ANN401 - Ibis has
     try:
         there = con.table(table, database=tuple(database) or None).columns
     except TableNotFound:
-        raise Mistake(f"{where}: lines={where.lines}: no such table there") from None
+        raise UserError(f"{where}: lines={where.lines}: no such table there") from None
     chosen = [
         "cast({} as {}) as {}".format(f'"{one}"' if one in there else "null", kind, f'"{one}"')
         for one, kind in _ALL.items()
@@ -151,13 +153,13 @@ def _table(where: Place, con: Any, name: str) -> Any:  # noqa: ANN401 - Ibis has
 
 
 @contextmanager
-def _spark(where: Place) -> Iterator[Engine]:
+def _spark(where: EngineUrl) -> Iterator[Engine]:
     import ibis  # noqa: PLC0415
     from pyspark.sql import SparkSession  # noqa: PLC0415
 
     before = SparkSession.getActiveSession()
     if where.url.scheme == "spark" and not (os.environ.get("JAVA_HOME") or shutil.which("java")):
-        raise Mistake(f"{where}: Spark's own client needs Java 17; install it, or use sc://")
+        raise UserError(f"{where}: Spark's own client needs Java 17; install it, or use sc://")
     builder = SparkSession.builder.appName("keepiton")
     if where.url.scheme == "sc":
         builder = builder.remote(f"sc://{where.host}:{where.port}{where.url.path}")
@@ -165,7 +167,7 @@ def _spark(where: Place) -> Iterator[Engine]:
         builder = builder.master(f"spark://{where.host}:{where.port}")
     for key, value in (SPARK | where.rest).items():
         builder = builder.config(key, value)
-    with nullcontext() if "spark.log.level" in where.rest else _hushed():
+    with nullcontext() if "spark.log.level" in where.rest else _silenced():
         session = builder.getOrCreate()
     try:
         con = ibis.pyspark.connect(session)
@@ -191,7 +193,7 @@ def _spark(where: Place) -> Iterator[Engine]:
 
 
 @contextmanager
-def _hushed() -> Iterator[None]:
+def _silenced() -> Iterator[None]:
     """Keep the Java that starts meanwhile from talking; what goes wrong comes back as an error."""
     sys.stderr.flush()
     kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
@@ -205,7 +207,7 @@ def _hushed() -> Iterator[None]:
 
 
 @contextmanager
-def _clickhouse(where: Place) -> Iterator[Engine]:
+def _clickhouse(where: EngineUrl) -> Iterator[Engine]:
     import ibis  # noqa: PLC0415
     import sqlglot  # noqa: PLC0415
 
@@ -230,10 +232,10 @@ def _clickhouse(where: Place) -> Iterator[Engine]:
         yield con, lines, con.con.query_arrow
 
 
-def _in_files(where: Place) -> str:
+def _in_files(where: EngineUrl) -> str:
     """Select the rows of files in ClickHouse's own words."""
     if not _FILES.search(where.lines):  # what a folder means there depends on the version
-        raise Mistake(f"{where}: lines={clean(where.lines)}: write which files: …/*/*.parquet")
+        raise UserError(f"{where}: lines={clean(where.lines)}: write which files: …/*/*.parquet")
     call = {"s3": "s3", "http": "url", "https": "url"}.get(urlsplit(where.lines).scheme, "file")
     types = {one: f"Nullable({_TYPES[kind]})" for one, kind in COLUMNS.items()}
     if ".jsonl" in where.lines:  # as text, so that a torn line is a row without a type

@@ -27,10 +27,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import unquote, urlsplit
 
 from keepiton.archive import merge
-from keepiton.base.errors import Mistake
+from keepiton.base.errors import UserError
 from keepiton.base.types import clean
 from keepiton.storage import runs, state
-from keepiton.storage.seal import intact, look
+from keepiton.storage.seal import inspect, intact
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
@@ -90,7 +90,7 @@ REFUSED = ("PermissionDeniedError", "UnauthenticatedError")
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class StoreUrl:
     """Where a store is, as a URL or a path names it."""
 
     kind: str
@@ -106,41 +106,41 @@ class Place:
         return clean(f"{self.kind}://{self.bucket}/{self.prefix}".rstrip("/"))
 
 
-def place(url: str) -> Place:
-    """Read a store's URL, or the path of a folder. Raises Mistake, which repeats no secret."""
+def parse_url(url: str) -> StoreUrl:
+    """Read a store's URL, or the path of a folder. Raises UserError, which repeats no secret."""
     if "://" not in url:
-        return Place("file", str(Path(url).absolute()))
+        return StoreUrl("file", str(Path(url).absolute()))
     scheme, _, rest = url.partition("://")
     if scheme == "file" and rest.removeprefix("localhost").startswith("/"):
-        return Place("file", unquote(rest.removeprefix("localhost")))
+        return StoreUrl("file", unquote(rest.removeprefix("localhost")))
     if scheme not in FAMILIES or not rest.strip("/"):
-        raise Mistake(
+        raise UserError(
             "URL: no such store; write s3://BUCKET/PREFIX, gs://BUCKET/PREFIX,"
             " az://CONTAINER/PREFIX, file:///FOLDER or the path of a folder"
         )
     bucket, _, prefix = _safe(rest, "URL").partition("/")
     if ":" in bucket:
-        raise Mistake(f"URL: {SECRETS}")
-    return Place(scheme, bucket, unquote(prefix).strip("/"))
+        raise UserError(f"URL: {SECRETS}")
+    return StoreUrl(scheme, bucket, unquote(prefix).strip("/"))
 
 
 def _safe(url: str, flag: str) -> str:
     """Refuse a URL that may hold a secret, wherever in it, since keys may hold any character."""
     if any(one in url for one in "@?#"):
-        raise Mistake(f"{flag}: {SECRETS}")
+        raise UserError(f"{flag}: {SECRETS}")
     return url
 
 
 def credentials(path: Path, kind: str) -> dict[str, str]:
-    """Read a file of KEY=value lines or TOML. Raises Mistake, which repeats no value."""
+    """Read a file of KEY=value lines or TOML. Raises UserError, which repeats no value."""
     try:
         if os.name == "posix" and path.stat().st_mode & 0o077:
-            raise Mistake(f"{path}: others can read it; run: chmod 600 {path}")
+            raise UserError(f"{path}: others can read it; run: chmod 600 {path}")
         text = path.read_text(encoding="utf-8")
     except OSError as exc:
-        raise Mistake(f"{path}: cannot be read: {exc.strerror}") from None
+        raise UserError(f"{path}: cannot be read: {exc.strerror}") from None
     except UnicodeDecodeError:
-        raise Mistake(f"{path}: not text; write KEY=value lines") from None
+        raise UserError(f"{path}: not text; write KEY=value lines") from None
     try:
         found = {key: (0, value) for key, value in tomllib.loads(text).items()}
     except tomllib.TOMLDecodeError:
@@ -150,9 +150,9 @@ def credentials(path: Path, kind: str) -> dict[str, str]:
         where = f"{path}:{number}" if number else f"{path}"
         if not family or not key.upper().startswith(family):
             wanted = f"{kind}:// takes names that begin with {family}" if family else "a folder"
-            raise Mistake(f"{where}: {clean(key)}: not for here: {wanted or 'no credentials'}")
+            raise UserError(f"{where}: {clean(key)}: not for here: {wanted or 'no credentials'}")
         if isinstance(value, dict | list):
-            raise Mistake(f"{where}: {clean(key)}: write a text in quotes")
+            raise UserError(f"{where}: {clean(key)}: write a text in quotes")
     return {key.upper(): str(value) for key, (_, value) in found.items()}
 
 
@@ -162,7 +162,7 @@ def _lines(path: Path, text: str) -> Iterator[tuple[str, tuple[int, str]]]:
             continue
         found = _LINE.fullmatch(line)
         if not found:
-            raise Mistake(f"{path}:{number}: write KEY=value")
+            raise UserError(f"{path}:{number}: write KEY=value")
         value = found["value"]
         if len(value) > 1 and value[0] == value[-1] and value[0] in "\"'":
             value = value[1:-1]
@@ -170,7 +170,7 @@ def _lines(path: Path, text: str) -> Iterator[tuple[str, tuple[int, str]]]:
 
 
 def open_store(
-    where: Place,
+    where: StoreUrl,
     given: Mapping[str, str] | None,
     *,
     endpoint: str | None = None,
@@ -178,7 +178,7 @@ def open_store(
     timeout_s: float = 60.0,
     create: bool = False,
 ) -> "ObjectStore":
-    """Make ready to speak to a store; nothing is sent yet. Raises Mistake.
+    """Make ready to speak to a store; nothing is sent yet. Raises UserError.
 
     Given credentials stand in place of all of the environment's. A store that does not answer is
     asked again, with growing pauses, for ``timeout_s`` seconds.
@@ -186,16 +186,16 @@ def open_store(
     try:
         from obstore import exceptions, store  # noqa: PLC0415
     except ImportError:
-        raise Mistake("obstore is not installed; pip install 'keepiton[fleet]'") from None
+        raise UserError("obstore is not installed; pip install 'keepiton[fleet]'") from None
     if where.kind == "file":
         if given or endpoint or region:
-            raise Mistake(f"{where}: a folder takes no --credentials, --endpoint or --region")
+            raise UserError(f"{where}: a folder takes no --credentials, --endpoint or --region")
         if not create and not Path(where.bucket).is_dir():
-            raise Mistake(f"{where}: no such folder")
+            raise UserError(f"{where}: no such folder")
         try:
             return store.LocalStore(where.bucket, mkdir=create)
         except (exceptions.BaseError, OSError) as exc:
-            raise Mistake(f"{where}: {told(exc)}") from None
+            raise UserError(f"{where}: {error_text(exc)}") from None
     family = FAMILIES[where.kind]
     if given is not None:
         for name in [one for one in os.environ if one.upper().startswith(family)]:
@@ -210,7 +210,7 @@ def open_store(
             config.pop(name, None)
     plain = _plain(endpoint, known, family)
     if region and where.kind != "s3":
-        raise Mistake(f"{where}: --region is for s3://")
+        raise UserError(f"{where}: --region is for s3://")
     if region:
         config[f"{family}REGION"] = region
     shaped: dict[str, Any] = {name.lower(): value for name, value in config.items()}
@@ -240,15 +240,15 @@ def open_store(
     try:
         made: ObjectStore = kinds[where.kind](where.bucket, **options)
     except exceptions.UnknownConfigurationKeyError:
-        raise Mistake(f"{where}: --credentials holds a name that is not known") from None
+        raise UserError(f"{where}: --credentials holds a name that is not known") from None
     except (exceptions.BaseError, ValueError, TypeError):  # its text may hold what was given
-        raise Mistake(
+        raise UserError(
             f"{where}: endpoint, region or credentials are not of the right form"
         ) from None
     return made
 
 
-def _require(where: Place, known: Mapping[str, str]) -> None:
+def _require(where: StoreUrl, known: Mapping[str, str]) -> None:
     """Refuse to begin with credentials that the library would ask the network to complete."""
 
     def there(name: str) -> bool:
@@ -257,14 +257,14 @@ def _require(where: Place, known: Mapping[str, str]) -> None:
 
     if not any(all(map(there, names)) for names in ENOUGH[where.kind]):
         first, *_ = ENOUGH[where.kind]
-        raise Mistake(
+        raise UserError(
             f"{where}: no credentials found; set {' and '.join(first)} in the environment, or give"
             " a file of such lines with --credentials (docs/fleet.md names others)"
         )
 
 
 def _plain(endpoint: str | None, known: Mapping[str, str], family: str) -> bool:
-    """Whether an endpoint is asked for that speaks without TLS. Raises Mistake."""
+    """Whether an endpoint is asked for that speaks without TLS. Raises UserError."""
     names = (f"{family}ENDPOINT_URL_S3", f"{family}ENDPOINT_URL", f"{family}ENDPOINT")
     url = endpoint or next((known[one] for one in names if known.get(one)), "")
     try:
@@ -272,11 +272,11 @@ def _plain(endpoint: str | None, known: Mapping[str, str], family: str) -> bool:
     except ValueError:
         parts = urlsplit("")
     if endpoint and (parts.scheme not in ("http", "https") or not parts.netloc):
-        raise Mistake("--endpoint: write https://HOST or https://HOST:PORT")
+        raise UserError("--endpoint: write https://HOST or https://HOST:PORT")
     return parts.scheme == "http"
 
 
-def told(exc: Exception) -> str:
+def error_text(exc: Exception) -> str:
     """Say what a store answered. Its own words may hold what is secret, and are never shown."""
     text = str(exc)
     status, code, local = (one.search(text) for one in (_STATUS, _CODE, _OS_ERROR))
@@ -293,14 +293,14 @@ def told(exc: Exception) -> str:
 
 
 @dataclass(slots=True)
-class Moved:
+class TransferResult:
     """What became of a push or a pull."""
 
     moved: list[str] = field(default_factory=list)
     """Names of runs."""
     there: int = 0
     """Runs that needed nothing."""
-    plan: merge.Plan = field(default_factory=merge.Plan)
+    plan: merge.MergePlan = field(default_factory=merge.MergePlan)
     stopped: str | None = None
     """Why it ended before all was done."""
 
@@ -311,18 +311,20 @@ Step = Callable[[int, int], None]
 
 async def push(
     store: "ObjectStore", files: Sequence[str], oldest: datetime | None, step: Step, *, dry: bool
-) -> Moved:
+) -> TransferResult:
     """Send sealed runs that are not there yet, each looked at first."""
     import obstore  # noqa: PLC0415
 
-    made = Moved()
-    wanted = {one.name: one for one in runs.held(files) if one.sealed and _recent(one.name, oldest)}
+    made = TransferResult()
+    wanted = {
+        one.name: one for one in runs.list_runs(files) if one.sealed and _recent(one.name, oldest)
+    }
     there: set[str] = set()
 
     async def look_at(day: str) -> None:
         there.update([name async for _, name, _ in _listed(store, day)])
 
-    days = sorted({runs.home(name).rpartition("/")[0] for name in wanted})
+    days = sorted({runs.home_folder(name).rpartition("/")[0] for name in wanted})
     await _each(days, look_at, made)
     left = [one for name, one in sorted(wanted.items()) if name not in there]
     made.there = len(wanted) - len(left)
@@ -340,7 +342,7 @@ async def push(
             body = gzip.compress(content, LEVEL, mtime=0)
             try:
                 await obstore.put_async(
-                    store, runs.home(name) + ".gz", body, mode="create", use_multipart=False
+                    store, runs.home_folder(name) + ".gz", body, mode="create", use_multipart=False
                 )
                 made.moved.append(name)
             except (obstore.exceptions.AlreadyExistsError, obstore.exceptions.PreconditionError):
@@ -356,7 +358,7 @@ def _recent(name: str, oldest: datetime | None) -> bool:
     return oldest is None or name[:15] >= f"{oldest:%Y%m%dT%H%M%S}"
 
 
-def _contents(held: Iterable[runs.Held], plan: merge.Plan) -> Iterator[tuple[str, bytes]]:
+def _contents(held: Iterable[runs.StoredRun], plan: merge.MergePlan) -> Iterator[tuple[str, bytes]]:
     """Read runs one after another, those in one Parquet file in one pass."""
     packed: dict[str, list[str]] = {}
     for one in held:
@@ -364,31 +366,31 @@ def _contents(held: Iterable[runs.Held], plan: merge.Plan) -> Iterator[tuple[str
             packed.setdefault(one.path, []).append(one.name)
             continue
         try:
-            yield one.name, runs.content(one)
-        except Mistake as exc:
+            yield one.name, runs.read_content(one)
+        except UserError as exc:
             plan.problems.append(str(exc))
     for path, names in packed.items():
         try:
-            yield from runs.contents(path, names)
-        except Mistake as exc:
+            yield from runs.iter_contents(path, names)
+        except UserError as exc:
             plan.problems.append(str(exc))
 
 
 async def pull(
     store: "ObjectStore", data: Path, oldest: datetime | None, step: Step, *, dry: bool
-) -> Moved:
+) -> TransferResult:
     """Fetch sealed runs that are not here yet, and take them in as a merge does. Raises OSError."""
     import obstore  # noqa: PLC0415
 
-    made = Moved()
-    here = merge.Here(data, state.load(data).open)
+    made = TransferResult()
+    here = merge.LocalRuns(data, state.load(data).open_file)
     left: list[tuple[str, str]] = []
 
     async def look_at(folder: str) -> None:
         async for key, name, size in _listed(store, folder):
             if not _recent(name, oldest):
                 continue
-            if here.done(runs.home(name)):
+            if here.done(runs.home_folder(name)):
                 made.there += 1
             elif size > MAX_PACKED:
                 made.plan.problems.append(f"{clean(key)}: {size} bytes; no run is so long; left")
@@ -399,26 +401,26 @@ async def pull(
     if made.stopped or dry:
         made.moved = [] if made.stopped else sorted({name for _, name in left})
         return made
-    fresh: list[merge.Seen] = []
-    taken: list[merge.Seen] = []
+    fresh: list[merge.RunCopy] = []
+    taken: list[merge.RunCopy] = []
     done = 0
 
     def put_down() -> None:
         steps = len(made.plan.steps)
         merge.plan(fresh, here, made.plan)
-        new = merge.Plan(made.plan.steps[steps:], made.plan.problems)
+        new = merge.MergePlan(made.plan.steps[steps:], made.plan.problems)
         merge.carry_out(new, data)
         for one in new.steps:
             if one.kind != "there":
                 made.moved.append(one.best.head.name)
-            held = runs.Held(one.best.head.name, str(data / one.target), sealed=True)
+            held = runs.StoredRun(one.best.head.name, str(data / one.target), sealed=True)
             taken.append(
-                merge.Seen(
+                merge.RunCopy(
                     one.best.head,
                     one.best.size,
                     one.best.sha256,
                     held.path,
-                    partial(runs.content, held),
+                    partial(runs.read_content, held),
                 )
             )
         made.plan.steps[steps:] = []  # they hold the bytes
@@ -434,13 +436,13 @@ async def pull(
                 return
             body = bytes(await answer.bytes_async())
             content = merge.unpacked(body) if key.endswith(".gz") else body
-            head = look(content)
-            if head is None or head.state != "whole" or head.name != name:
+            head = inspect(content)
+            if head is None or head.integrity != "whole" or head.name != name:
                 made.plan.problems.append(
                     f"{clean(key)}: cut, changed since it was sealed, or another run's; left"
                 )
             else:
-                fresh.append(merge.seen(head, content, key, partial(bytes, content)))
+                fresh.append(merge.read_copy(head, content, key, partial(bytes, content)))
         done += 1
         step(done, len(left))
         if len(fresh) >= BATCH or sum(one.size for one in fresh) > BATCH_BYTES:
@@ -462,7 +464,9 @@ async def _listed(store: "ObjectStore", folder: str) -> AsyncIterator[tuple[str,
                 yield one["path"], found["name"], one["size"]
 
 
-async def _each(jobs: Iterable[T], work: Callable[[T], Awaitable[None]], made: Moved) -> None:
+async def _each(
+    jobs: Iterable[T], work: Callable[[T], Awaitable[None]], made: TransferResult
+) -> None:
     """Do several jobs at once, until one meets a store that cannot be used."""
     from obstore import exceptions  # noqa: PLC0415
 
@@ -475,7 +479,7 @@ async def _each(jobs: Iterable[T], work: Callable[[T], Awaitable[None]], made: M
             try:
                 await work(job)
             except exceptions.BaseError as exc:
-                made.stopped = made.stopped or told(exc)
+                made.stopped = made.stopped or error_text(exc)
                 return
 
     try:

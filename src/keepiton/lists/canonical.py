@@ -32,14 +32,14 @@ def canonical(target: Target) -> Target:
     return target
 
 
-def named(url: str) -> str:
+def id_of_url(url: str) -> str:
     """Return the id of a target that has no other name than its URL, 200 characters at the most."""
     if len(url) <= MAX_ID:
         return url
     return f"{url[: MAX_ID - 17]}~{hashlib.sha256(url.encode()).hexdigest()[:16]}"
 
 
-def same(target: Target) -> tuple[object, ...]:
+def identity(target: Target) -> tuple[object, ...]:
     """Return what makes two targets one: what would be sent, not what they are called."""
     return (
         target.url,

@@ -5,7 +5,7 @@ import io
 from collections.abc import Iterator
 
 from keepiton.base.types import clean
-from keepiton.lists.canonical import listed_url, named
+from keepiton.lists.canonical import id_of_url, listed_url
 from keepiton.lists.types import MAX_TARGETS, Target, TargetList
 
 HARMLESS = frozenset({"CTRL", "CULTR", "ECON", "FOOD", "GOVT", "IGO", "SRCH", "ENV", "COMM"})
@@ -43,7 +43,7 @@ def read(name: str, text: str) -> tuple[TargetList | None, list[str]]:
             sensitive.add(clean(code, 8) or "none")
         role = code.lower() if code.isalnum() and code.isascii() else "other"
         targets.append(
-            Target(id=named(url), url=url, role=role[:32], source="Citizen Lab test list")
+            Target(id=id_of_url(url), url=url, role=role[:32], source="Citizen Lab test list")
         )
     if not targets and not mistakes:
         mistakes.append(f"{name}:2: no rows; a url in the first column is needed")

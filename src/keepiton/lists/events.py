@@ -5,15 +5,15 @@ from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
-from keepiton.base.errors import Mistake
+from keepiton.base.errors import UserError
 from keepiton.base.types import clean
 from keepiton.lists import toml
-from keepiton.lists.load import EVENTS, SHIPPED, text_of
+from keepiton.lists.load import EVENTS, SHIPPED_FOLDER, text_of
 from keepiton.lists.types import Event, EventList
 
 _WHEN = "a date or an instant, such as 2022-02-27 or 2022-02-27T05:00:00Z, without quotation marks"
 _WORD = "lower-case letters, digits and hyphens, 32 at most"
-FORM = toml.Form(
+FORM = toml.TomlForm(
     EventList,
     "event",
     {"event": Event},
@@ -35,7 +35,7 @@ FORM = toml.Form(
 
 
 def read(path: Path) -> EventList:
-    """Read a file of events; each one's zone is filled in. Raises Mistake with every mistake."""
+    """Read a file of events; each one's zone is filled in. Raises UserError with every mistake."""
     listed, lines, mistakes = toml.parse(FORM, str(path), text_of(path))
     events: list[Event] = []
     first: dict[str, int] = {}
@@ -53,14 +53,14 @@ def read(path: Path) -> EventList:
         first.setdefault(event.id, at)
         events.append(whole)
     if mistakes or not listed:
-        raise Mistake("\n".join(mistakes))
+        raise UserError("\n".join(mistakes))
     return listed.model_copy(update={"event": tuple(events)})
 
 
 @cache
 def shipped() -> tuple[EventList, ...]:
     """Read the events that come with keepiton, of every country; once, however often asked."""
-    return tuple(read(path) for path in sorted(SHIPPED.glob(f"*/{EVENTS}.toml")))
+    return tuple(read(path) for path in sorted(SHIPPED_FOLDER.glob(f"*/{EVENTS}.toml")))
 
 
 def of_country(country: str | None) -> EventList | None:
@@ -69,7 +69,7 @@ def of_country(country: str | None) -> EventList | None:
 
 
 def find(name: str, lists: Iterable[EventList]) -> Event:
-    """Return the event of an id, of the first list that has it. Raises Mistake."""
+    """Return the event of an id, of the first list that has it. Raises UserError."""
     known: dict[str, Event] = {}
     for listed in lists:
         for event in listed.event:
@@ -79,4 +79,4 @@ def find(name: str, lists: Iterable[EventList]) -> Event:
     near = difflib.get_close_matches(name, known, 1, 0.5)
     meant = f"did you mean {near[0]}? " if near else ""
     ids = ", ".join(known) or "none"
-    raise Mistake(f"{clean(name)}: no such event; {meant}known events: {ids}")
+    raise UserError(f"{clean(name)}: no such event; {meant}known events: {ids}")

@@ -10,11 +10,11 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from keepiton.base.bogons import is_bogon
-from keepiton.base.errors import Mistake
+from keepiton.base.errors import UserError
 from keepiton.base.names import host_name
 from keepiton.base.types import RISKS, Risk, clean
 from keepiton.lists import citizenlab, plain, toml
-from keepiton.lists.canonical import same
+from keepiton.lists.canonical import identity
 from keepiton.lists.types import Fingerprint, Fingerprints, Target, TargetList
 from keepiton.storage.rows import ListUsed
 
@@ -26,12 +26,12 @@ NO_LISTS = (FINGERPRINTS, EVENTS)
 """Files that lie among the target lists and are none."""
 _PACKAGE = Path(__file__).parent.parent
 _IN_WHEEL = _PACKAGE / "shipped"
-SHIPPED = _IN_WHEEL if _IN_WHEEL.is_dir() else _PACKAGE.parent.parent / "targets"
+SHIPPED_FOLDER = _IN_WHEEL if _IN_WHEEL.is_dir() else _PACKAGE.parent.parent / "targets"
 """The lists that come with keepiton: in the wheel, or in the checkout."""
 
 
 @dataclass(slots=True)
-class Loaded:
+class LoadedLists:
     """Every target to probe, once, and what the user should know of how it came about."""
 
     targets: list[Target] = field(default_factory=list)
@@ -71,12 +71,14 @@ class DoNotProbe:
 
 def available() -> list[str]:
     """Name every shipped list: ``by/operators`` and so on."""
-    found = (path.relative_to(SHIPPED).with_suffix("") for path in SHIPPED.rglob("*.toml"))
+    found = (
+        path.relative_to(SHIPPED_FOLDER).with_suffix("") for path in SHIPPED_FOLDER.rglob("*.toml")
+    )
     return sorted(path.as_posix() for path in found if path.name not in NO_LISTS)
 
 
 def _files(given: str) -> list[Path]:
-    """Find the files that a word on the command line means. Raises Mistake."""
+    """Find the files that a word on the command line means. Raises UserError."""
     path = Path(given)
     if path.exists() and not path.is_dir():
         return [path]
@@ -88,38 +90,38 @@ def _files(given: str) -> list[Path]:
 
 
 def _shipped(given: str) -> list[Path]:
-    """Find a shipped list, or the default ones of a country. Raises Mistake."""
+    """Find a shipped list, or the default ones of a country. Raises UserError."""
     names = [one for one in available() if one == given] or [
         one for one in available() if one.startswith(given + "/") and _is_default(one)
     ]
     if not names:
         known = ", ".join(available())
-        raise Mistake(f"{clean(given)}: no such file or list; shipped lists: {known}")
-    return [SHIPPED / (one + ".toml") for one in names]
+        raise UserError(f"{clean(given)}: no such file or list; shipped lists: {known}")
+    return [SHIPPED_FOLDER / (one + ".toml") for one in names]
 
 
 def _is_default(name: str) -> bool:
-    listed, _ = toml.read(name, (SHIPPED / (name + ".toml")).read_text(encoding="utf-8"))
+    listed, _ = toml.read(name, (SHIPPED_FOLDER / (name + ".toml")).read_text(encoding="utf-8"))
     return listed is not None and listed.default
 
 
 def text_of(path: Path) -> str:
-    """Read a file that a person wrote. Raises Mistake where it cannot be read or is no text."""
+    """Read a file that a person wrote. Raises UserError where it cannot be read or is no text."""
     try:
         with path.open("rb") as file:
             return _decoded(str(path), file.read(MAX_BYTES + 1))
     except OSError as exc:
-        raise Mistake(f"{path}: cannot be read: {exc.strerror}") from None
+        raise UserError(f"{path}: cannot be read: {exc.strerror}") from None
 
 
 def _decoded(name: str, content: bytes) -> str:
     if len(content) > MAX_BYTES:
-        raise Mistake(f"{name}: larger than 10 MiB; split it")
+        raise UserError(f"{name}: larger than 10 MiB; split it")
     try:
         return content.decode()
     except UnicodeDecodeError as exc:
         line = content[: exc.start].count(b"\n") + 1
-        raise Mistake(f"{name}:{line}: not UTF-8 text; save the file as UTF-8") from None
+        raise UserError(f"{name}:{line}: not UTF-8 text; save the file as UTF-8") from None
 
 
 def _reader(name: str, text: str) -> Callable[[str, str], tuple[TargetList | None, list[str]]]:
@@ -135,17 +137,17 @@ def load(
     *,
     allow_private: bool = False,
     do_not_probe: Path | None = None,
-) -> Loaded:
+) -> LoadedLists:
     """Load lists by file, shipped name, or ``-``; with none, the default ones.
 
     ``stdin`` reads at most as many bytes as it is told.
 
-    Controls that come with a list replace the shipped ones. Raises Mistake with every mistake of
+    Controls that come with a list replace the shipped ones. Raises UserError with every mistake of
     every file, one a line.
     """
     sources: list[tuple[str, str, str]] = []
     mistakes: list[str] = []
-    defaults = [] if given else text_of(SHIPPED / "default.txt").split()
+    defaults = [] if given else text_of(SHIPPED_FOLDER / "default.txt").split()
     for word in [*given, *defaults]:
         try:
             if word == "-":
@@ -154,12 +156,12 @@ def load(
             # A default list is never one that happens to lie in the current folder.
             paths = _files(word) if given else _shipped(word)
             sources += [(str(path), _listed_name(path), text_of(path)) for path in paths]
-        except Mistake as exc:
+        except UserError as exc:
             mistakes.append(str(exc))
-    loaded = Loaded()
+    loaded = LoadedLists()
     lists = _read_all(sources, loaded, mistakes)
     if not any(target.control == "foreign" for _, listed in lists for target in listed.target):
-        path = SHIPPED / (CONTROLS + ".toml")
+        path = SHIPPED_FOLDER / (CONTROLS + ".toml")
         lists += _read_all([(str(path), CONTROLS, text_of(path))], loaded, mistakes)
     countries = {listed.country for _, listed in lists} - {None}
     loaded.country = countries.pop() if len(countries) == 1 else None
@@ -167,7 +169,7 @@ def load(
     loaded.refused = _do_not_probe(do_not_probe, mistakes)
     _merge(lists, loaded, mistakes, allow_private=allow_private)
     if mistakes:
-        raise Mistake("\n".join(mistakes))
+        raise UserError("\n".join(mistakes))
     if not any(not target.control for target in loaded.targets):
         loaded.notes.append("the lists hold controls only")
     return loaded
@@ -177,25 +179,25 @@ def _fingerprints(countries: set[str | None], mistakes: list[str]) -> tuple[Fing
     """Read the shipped fingerprints of the lists' countries; of all, where no list names one."""
     found: tuple[Fingerprint, ...] = ()
     named = countries - {None}
-    for path in sorted(SHIPPED.glob(f"*/{FINGERPRINTS}.toml")):
+    for path in sorted(SHIPPED_FOLDER.glob(f"*/{FINGERPRINTS}.toml")):
         if named and path.parent.name not in named:
             continue
         try:
             found += Fingerprints.model_validate(tomllib.loads(text_of(path))).fingerprint
-        except (ValueError, Mistake) as exc:
+        except (ValueError, UserError) as exc:
             mistakes.append(f"{path}: {exc}")
     return found
 
 
 def _listed_name(path: Path) -> str:
     """Name a list for the result file: without the folders it lies in, which may name a person."""
-    if SHIPPED in path.resolve().parents:
-        return path.resolve().relative_to(SHIPPED.resolve()).with_suffix("").as_posix()
+    if SHIPPED_FOLDER in path.resolve().parents:
+        return path.resolve().relative_to(SHIPPED_FOLDER.resolve()).with_suffix("").as_posix()
     return clean(path.name)
 
 
 def _read_all(
-    sources: list[tuple[str, str, str]], loaded: Loaded, mistakes: list[str]
+    sources: list[tuple[str, str, str]], loaded: LoadedLists, mistakes: list[str]
 ) -> list[tuple[str, TargetList]]:
     lists = []
     for path, name, text in sources:
@@ -213,7 +215,7 @@ def _read_all(
 
 def _merge(
     lists: list[tuple[str, TargetList]],
-    loaded: Loaded,
+    loaded: LoadedLists,
     mistakes: list[str],
     *,
     allow_private: bool,
@@ -231,7 +233,7 @@ def _merge(
             if loaded.refused.target(target):
                 loaded.notes.append(f"{clean(target.id)}: on the do-not-probe list, left out")
                 continue
-            what = same(target)
+            what = identity(target)
             if what in by_what:
                 first = loaded.targets[by_what[what]]
                 loaded.targets[by_what[what]] = _fill(first, target)
@@ -266,10 +268,10 @@ def _fill(first: Target, second: Target) -> Target:
 def _do_not_probe(extra: Path | None, mistakes: list[str]) -> DoNotProbe:
     hosts: list[str] = []
     networks: list[IPv4Network | IPv6Network] = []
-    for path in [SHIPPED / "do-not-probe.txt", *([extra] if extra else [])]:
+    for path in [SHIPPED_FOLDER / "do-not-probe.txt", *([extra] if extra else [])]:
         try:
             text = text_of(path)
-        except Mistake as exc:
+        except UserError as exc:
             mistakes.append(str(exc))
             continue
         for at, line in enumerate(text.splitlines(), 1):

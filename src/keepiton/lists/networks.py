@@ -3,7 +3,7 @@
 from functools import cache
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
-from keepiton.lists.load import SHIPPED
+from keepiton.lists.load import SHIPPED_FOLDER
 
 NETWORKS = "networks.csv"
 
@@ -13,7 +13,7 @@ def _shipped() -> list[tuple[IPv4Network | IPv6Network, int]]:
     """Read every country's prefixes: an AS number and a prefix a line."""
     lines = (
         line
-        for path in sorted(SHIPPED.glob(f"*/{NETWORKS}"))
+        for path in sorted(SHIPPED_FOLDER.glob(f"*/{NETWORKS}"))
         for line in path.read_text(encoding="utf-8").splitlines()
         if not line.startswith("#")
     )

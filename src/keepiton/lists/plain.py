@@ -4,7 +4,7 @@ from ipaddress import ip_address
 
 from keepiton.base.names import host_name
 from keepiton.base.types import clean
-from keepiton.lists.canonical import listed_url, named
+from keepiton.lists.canonical import id_of_url, listed_url
 from keepiton.lists.types import MAX_TARGETS, Target, TargetList
 
 ADDRESS_PORTS = ("443/tcp", "80/tcp")
@@ -14,7 +14,7 @@ ADDRESS_PORTS = ("443/tcp", "80/tcp")
 def _target(text: str) -> Target:
     if "://" in text:
         url = listed_url(text)
-        return Target(id=named(url), url=url)
+        return Target(id=id_of_url(url), url=url)
     if "/" in text:
         raise ValueError(
             "a prefix is not a target; write single addresses, or a whole https:// URL"
@@ -30,13 +30,13 @@ def _target(text: str) -> Target:
     host, colon, port = text.rpartition(":")
     if not colon:
         name = host_name(text)
-        return Target(id=named(name), url=f"https://{name}/")
+        return Target(id=id_of_url(name), url=f"https://{name}/")
     if not (port.isascii() and port.isdigit() and 1 <= int(port) <= 65535):  # noqa: PLR2004 - TCP
         raise ValueError(f"{port!r} is not a port from 1 to 65535")
     name = host_name(host)
     shown = f"[{name}]:{port}" if ":" in name else f"{name}:{port}"
     where = {"addresses": (name,)} if ":" in name or _is_v4(name) else {"host": name}
-    return Target(id=named(shown), ports=(f"{int(port)}/tcp",), **where)
+    return Target(id=id_of_url(shown), ports=(f"{int(port)}/tcp",), **where)
 
 
 def _is_v4(text: str) -> bool:

@@ -41,7 +41,7 @@ Lines = dict[tuple[int, str], int]
 
 
 @dataclass(frozen=True, slots=True)
-class Form(Generic[Whole]):
+class TomlForm(Generic[Whole]):
     """What one kind of file holds."""
 
     whole: type[Whole]
@@ -53,7 +53,9 @@ class Form(Generic[Whole]):
     """What a right value looks like, by field."""
 
 
-TARGETS = Form(TargetList, "target", {"target": Target, "expect": Expect, "query": Query}, RIGHT)
+TARGETS = TomlForm(
+    TargetList, "target", {"target": Target, "expect": Expect, "query": Query}, RIGHT
+)
 
 
 def _lines(text: str, entry: str) -> Lines:
@@ -69,7 +71,7 @@ def _lines(text: str, entry: str) -> Lines:
 
 
 def _explain(
-    error: ErrorDetails, data: dict[str, Any], lines: Lines, form: Form[Any]
+    error: ErrorDetails, data: dict[str, Any], lines: Lines, form: TomlForm[Any]
 ) -> tuple[int, str]:
     loc = error["loc"]
     number = loc[1] if len(loc) > 1 and loc[0] == form.entry and isinstance(loc[1], int) else -1
@@ -97,7 +99,7 @@ def _explain(
     return at, f"{who}{what}: {message}{shown}{_right(key, form)}"
 
 
-def parse(form: Form[Whole], name: str, text: str) -> tuple[Whole | None, Lines, list[str]]:
+def parse(form: TomlForm[Whole], name: str, text: str) -> tuple[Whole | None, Lines, list[str]]:
     """Read a file of some form; return it, or None and every mistake as ``file:line: …``."""
     lines = _lines(text, form.entry)
     try:
@@ -135,5 +137,5 @@ def read(name: str, text: str) -> tuple[TargetList | None, list[str]]:
     return listed.model_copy(update={"target": tuple(targets)}), mistakes
 
 
-def _right(field: str, form: Form[Any]) -> str:
+def _right(field: str, form: TomlForm[Any]) -> str:
     return f"; write {form.right[field]}" if field in form.right else ""

@@ -22,13 +22,13 @@ AUTHORITIES = frozenset({"tld-ns-domestic", "tld-ns-abroad"})
 """Roles of a zone's own servers, at home and abroad; their query names the zone."""
 
 
-class Written(BaseModel):
+class UserInput(BaseModel):
     """What people write: strict, so that a misspelt key is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
-class Expect(Written):
+class Expect(UserInput):
     """What a healthy answer is. A control that gives another one is a captive portal or worse."""
 
     status: int | None = Field(None, ge=100, le=599)
@@ -38,7 +38,7 @@ class Expect(Written):
     contains: str | None = Field(None, max_length=4096, description="text the body must hold")
 
 
-class Query(Written):
+class Query(UserInput):
     """The question put to a name server or resolver."""
 
     name: Name
@@ -46,7 +46,7 @@ class Query(Written):
     recurse: bool = Field(default=False, description="true for a resolver, false for a name server")
 
 
-class Target(Written):
+class Target(UserInput):
     """One thing that is probed: a URL, or a host or addresses with ports."""
 
     id: Name = Field(description="a stable name; never renamed, since results are joined by it")
@@ -99,7 +99,7 @@ class Target(Written):
 MAX_TARGETS = 20_000
 
 
-class TargetList(Written):
+class TargetList(UserInput):
     """One TOML file of targets."""
 
     title: str = Field(max_length=200)
@@ -118,7 +118,7 @@ class TargetList(Written):
         return self
 
 
-class Fingerprint(Written):
+class Fingerprint(UserInput):
     """A known answer that is not the target's: a block page, an address that serves one."""
 
     id: Token
@@ -132,14 +132,14 @@ class Fingerprint(Written):
     confidence: Literal["high", "medium", "low"]
     note: str = Field("", max_length=1000)
 
-    def fits(self, text: str) -> bool:
+    def matches(self, text: str) -> bool:
         """Whether a text is what the pattern describes."""
         if self.match == "full":
             return text == self.pattern
         return text.startswith(self.pattern) if self.match == "prefix" else self.pattern in text
 
 
-class Fingerprints(Written):
+class Fingerprints(UserInput):
     """One file of fingerprints, a country's."""
 
     title: str = Field(max_length=200)
@@ -169,11 +169,11 @@ When = Annotated[date | datetime, PlainValidator(_when)]
 
 
 if TYPE_CHECKING:
-    Titles = Written
+    Titles = UserInput
 else:
     Titles = create_model(
         "Titles",
-        __base__=Written,
+        __base__=UserInput,
         **{f"title_{code}": (str, Field("", max_length=200)) for code in LOCALES if code != "en"},
     )
 """A ``title_<code>`` for every language but English."""
@@ -221,7 +221,7 @@ def _midnight(day: date, zone: ZoneInfo) -> datetime:
     return datetime.combine(day, time.min, zone).astimezone(UTC)
 
 
-class EventList(Written):
+class EventList(UserInput):
     """One file of events, a country's."""
 
     title: str = Field(max_length=200)

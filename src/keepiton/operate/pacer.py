@@ -12,16 +12,16 @@ BURST_S = 600.0
 
 
 @dataclass(frozen=True, slots=True)
-class Beat:
+class Tick:
     """One look, to come or done."""
 
     at: float
-    whole: bool
+    all_targets: bool
     """Whether all targets are asked, or only those that changed lately."""
 
 
 @dataclass(slots=True)
-class Rhythm:
+class Pacer:
     """Beats of one watch. Instants are seconds of a clock that also counts while asleep."""
 
     every_s: float
@@ -31,31 +31,37 @@ class Rhythm:
     """When all targets were last asked."""
     states: dict[str, str] = field(default_factory=dict)
     """Of each target, the latest of ``ok`` and ``fail``."""
-    lively: dict[str, float] = field(default_factory=dict)
+    recently_changed: dict[str, float] = field(default_factory=dict)
     """Targets that changed, and until when they are asked more often."""
 
-    def after(self, beat: Beat, now: float) -> Beat:
+    def after(self, beat: Tick, now: float) -> Tick:
         """Return the look that follows one that is over now; its ``at`` is when it really began.
 
         Beats lie on the grid that the watch began with, so no lateness adds up. Those that passed
         meanwhile, in a long look or in sleep, are made up for by one look at once.
         """
-        if beat.whole:
+        if beat.all_targets:
             self.whole_at = beat.at
         since = self.whole_at - self.began_at
         due = self.began_at + math.ceil(since / self.every_s + LEAST) * self.every_s
         if due <= now:
-            return Beat(now, whole=True)
+            return Tick(now, all_targets=True)
         soon = max(now, beat.at + BURST_EVERY_S)
-        if self.burst and soon < due and any(soon < until for until in self.lively.values()):
-            return Beat(soon, whole=False)
-        return Beat(due, whole=True)
+        if (
+            self.burst
+            and soon < due
+            and any(soon < until for until in self.recently_changed.values())
+        ):
+            return Tick(soon, all_targets=False)
+        return Tick(due, all_targets=True)
 
     def note(self, seen: Mapping[str, str], now: float) -> set[str]:
         """Take in the states that a look found; return the targets whose state changed."""
         told = {name: state for name, state in seen.items() if state in ("ok", "fail")}
         changed = {name for name, state in told.items() if self.states.get(name, state) != state}
         self.states |= told
-        self.lively = {name: until for name, until in self.lively.items() if until > now}
-        self.lively |= dict.fromkeys(changed, now + BURST_S)
+        self.recently_changed = {
+            name: until for name, until in self.recently_changed.items() if until > now
+        }
+        self.recently_changed |= dict.fromkeys(changed, now + BURST_S)
         return changed

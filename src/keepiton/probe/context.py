@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
-from keepiton.base.types import Stage, State
+from keepiton.base.types import RowState, Stage
 from keepiton.lists.types import Fingerprint, Target
 from keepiton.probe import dns, http
 from keepiton.storage.rows import Measurement
@@ -66,20 +66,20 @@ class Settings:
     now: Callable[[], datetime] = wall_clock
     """What rows, run lines and end lines are stamped with; durations are not measured by it."""
 
-    def sparsely(self) -> "Settings":
+    def reduced(self) -> "Settings":
         """Leave out what is not needed to say whether a target answers."""
         return replace(self, compare=(), throughput=False, quic=False, sparse=True)
 
 
 @dataclass(slots=True)
-class Seen:
+class TargetResult:
     """What became of one target."""
 
     target: Target
-    state: State = "skipped"
+    state: RowState = "skipped"
     stage: Stage | None = None
     failure: str | None = None
-    named: bool = False
+    has_name: bool = False
     """A name had to be looked up."""
     unresolved: bool = False
     unexpected: bool = False
@@ -89,26 +89,26 @@ class Seen:
     date_offset_ms: int | None = None
 
 
-class World(Protocol):
+class RunContext(Protocol):
     """What a chain needs from the run around it."""
 
     settings: Settings
     run: str
-    own: set[str]
+    own_addresses: set[str]
 
-    def emit(self, row: Measurement) -> State:
+    def emit(self, row: Measurement) -> RowState:
         """Store a row; return the state it was stored with."""
         ...
 
-    def slot(self, address: str) -> AbstractAsyncContextManager[None]:
+    def connection_slot(self, address: str) -> AbstractAsyncContextManager[None]:
         """Wait until manners allow a connection to this address."""
         ...
 
-    def lookup(self) -> AbstractAsyncContextManager[None]:
+    def lookup_slot(self) -> AbstractAsyncContextManager[None]:
         """Wait for a turn to look a name up."""
         ...
 
-    async def turn(self) -> None:
+    async def acquire_connection(self) -> None:
         """Wait for a turn to open a connection to a resolver."""
         ...
 
@@ -116,26 +116,26 @@ class World(Protocol):
         """Name the servers to ask of the zone that a name lies in: one at home, one abroad."""
         ...
 
-    def took(self, received: int) -> None:
+    def count_bytes(self, received: int) -> None:
         """Count bytes towards the run's cap."""
         ...
 
-    def late_ms(self, since: float) -> float | None:
+    def loop_lag_ms(self, since: float) -> float | None:
         """Return how late the event loop was since a monotonic instant, None when it was not."""
         ...
 
     @property
-    def check(self) -> int:
+    def check_number(self) -> int:
         """The latest look at the own line."""
         ...
 
     @property
-    def line_lost(self) -> bool:
+    def offline(self) -> bool:
         """Whether this vantage's own line is known to be down."""
         ...
 
 
-def skipped(
+def skipped_row(
     target: Target, run: str, at: datetime, reason: str, check: int | None = None
 ) -> Measurement:
     """Return the row of a target that this run did not get to."""

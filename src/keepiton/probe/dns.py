@@ -32,7 +32,7 @@ import dns.resolver
 import dns.rrset
 
 from keepiton.base.bogons import is_bogon
-from keepiton.base.errors import Mistake
+from keepiton.base.errors import UserError
 from keepiton.base.types import clean
 from keepiton.probe import certificate, http, tcp, tls
 from keepiton.probe.failures import BAD_REPLY, BY_RCODE, CNAME_LOOP, LAME, MISBEHAVING, Failed
@@ -205,7 +205,7 @@ def system_resolver() -> Resolver:
 def parse_resolver(text: str, number: int, roots: Path | None) -> Resolver:
     """Read a ``--resolver``: an address, or udp://, tcp://, tls:// or https:// with a host.
 
-    Raises Mistake with what would be right.
+    Raises UserError with what would be right.
     """
     has_scheme = "://" in text
     bare_v6 = not has_scheme and text.count(":") > 1 and not text.startswith("[")
@@ -221,12 +221,12 @@ def parse_resolver(text: str, number: int, roots: Path | None) -> Resolver:
             if transport in ("udp", "tcp"):
                 raise
     except (KeyError, ValueError):
-        raise Mistake(
+        raise UserError(
             f"--resolver {clean(text)}: not a resolver; write an address (9.9.9.9), tcp://9.9.9.9,"
             " tls://dns.quad9.net or https://dns.quad9.net/dns-query"
         ) from None
     if parts.username or parts.password:
-        raise Mistake(f"--resolver number {number}: leave user name and password out of the URL")
+        raise UserError(f"--resolver number {number}: leave user name and password out of the URL")
     url = f"https://{parts.netloc}{parts.path or '/dns-query'}" if transport == "doh" else ""
     # Not the path: with some services it names their customer.
     shown = f"{parts.scheme}://{parts.netloc}" if has_scheme else text
@@ -316,7 +316,7 @@ def _later(
             continue
         except OSError:  # nothing more, or a refusal, which takes nothing back
             break
-        if _said(query, reply) != _said(query, first):
+        if _rcode_failure(query, reply) != _rcode_failure(query, first):
             return reply
     return None
 
@@ -438,7 +438,7 @@ def _found(
     return [aliases[one] for one in passed], name in aliases, mine
 
 
-def _said(query: Question, reply: dns.message.Message) -> tuple[int, frozenset[str]]:
+def _rcode_failure(query: Question, reply: dns.message.Message) -> tuple[int, frozenset[str]]:
     """Return what replies to one question share, unless one of them is injected."""
     mine = _found(query, reply)[2]
     return reply.rcode(), frozenset(record.to_text() for rrset in mine for record in rrset)
@@ -460,7 +460,9 @@ def _answer(query: Question, heard: _Heard) -> Answer:
     unknowing = not (query.recurse or reply.flags & dns.flags.AA or reply.answer)
     referral = _referral(query, reply) if unknowing else ()
     second = heard.second
-    if second and _said(query, second) == _said(query, reply):  # as TCP has it, too
+    if second and _rcode_failure(query, second) == _rcode_failure(
+        query, reply
+    ):  # as TCP has it, too
         second = None
     return Answer(
         rcode=_rcode(reply.rcode()),

@@ -347,7 +347,7 @@ def _tls(exc: BaseException) -> str:
     return BY_TLS_REASON.get(reason, f"unknown_failure: tls: {reason.lower()}")
 
 
-def _one(exc: BaseException) -> str | None:
+def _failure_of(exc: BaseException) -> str | None:
     """Name one exception by itself, or None."""
     names = _names(type(exc))
     if WAITING.intersection(names):
@@ -378,7 +378,7 @@ def classify(exc: BaseException) -> str:
     for cause in causes:
         if isinstance(cause, Failed):
             return cause.failure
-    named = [name for cause in causes if (name := _one(cause))]
+    named = [name for cause in causes if (name := _failure_of(cause))]
     if named:
         return named[-1]
     text = _ADDRESS.sub("[scrubbed]", str(exc)[:1000])[:120]

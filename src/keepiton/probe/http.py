@@ -65,7 +65,7 @@ ORDINARY: Headers = (
 
 
 @dataclass(slots=True)
-class Watch:
+class ExchangeTimer:
     """What is known of an exchange, also when it fails: instants on the monotonic clock."""
 
     sent_at: float | None = None
@@ -159,7 +159,7 @@ class Reply:
                 "title": self.title if one.where == "title" else "",
                 "body": self.text if one.where == "body" else "",
             }.get(one.where)
-            if text and one.fits(text):
+            if text and one.matches(text):
                 return one.id
         return None
 
@@ -186,7 +186,7 @@ class _Stream(httpcore2.AsyncNetworkStream):
     """Our connection as httpcore2 wants to see one; times are bounded by the caller."""
 
     def __init__(
-        self, connection: Connection, watch: Watch, cap: int, greeting: re.Pattern[bytes]
+        self, connection: Connection, watch: ExchangeTimer, cap: int, greeting: re.Pattern[bytes]
     ) -> None:
         self.connection = connection
         self.watch = watch
@@ -233,7 +233,7 @@ async def fetch(
     alpn: str | None = None,
     *,
     host: str | None = None,
-    watch: Watch | None = None,
+    watch: ExchangeTimer | None = None,
     cap: int = BODY_CAP,
 ) -> Reply:
     """Send one GET and read the answer up to ``cap`` bytes of body; ``watch`` is told as it goes.
@@ -241,7 +241,7 @@ async def fetch(
     ``host`` is asked for instead of the URL's. Raises OSError, ssl.SSLError, or Failed with the
     failure's name.
     """
-    watch = watch or Watch()
+    watch = watch or ExchangeTimer()
     parts = httpcore2.URL(url)
     kind = httpcore2.AsyncHTTP2Connection if alpn == "h2" else httpcore2.AsyncHTTP11Connection
     greeting = _HTTP_2 if alpn == "h2" else _HTTP_1
@@ -276,7 +276,7 @@ async def fetch(
     )
 
 
-def unmet(expect: Expect, reply: Reply) -> Literal["status", "body", "contains"] | None:
+def unmet_expectation(expect: Expect, reply: Reply) -> Literal["status", "body", "contains"] | None:
     """Name the first assertion of a list that an answer does not meet, or None."""
     if expect.status is not None and reply.status != expect.status:
         return "status"

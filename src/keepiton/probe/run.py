@@ -19,16 +19,16 @@ from typing import Literal
 
 from keepiton import __version__
 from keepiton.base.types import Perspective
-from keepiton.lists.load import Loaded
+from keepiton.lists.load import LoadedLists
 from keepiton.probe import http
 from keepiton.probe.context import ADDRESSES_PER_FAMILY, BUDGET_S, MAX_HOPS, STAGE_S, Settings
 from keepiton.probe.runner import Progress, Runner
 from keepiton.storage import state
 from keepiton.storage import writer as write
-from keepiton.storage.rows import Reason, Run
+from keepiton.storage.rows import EndReason, Run
 
 LIBRARIES = ("certifi", "cryptography", "dnspython", "httpx2", "pyopenssl")
-STOPS: dict[int, Reason] = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
+STOPS: dict[int, EndReason] = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
 
 COLLECT = (50_000, 20, 20)
 """New objects between two looks for circles of garbage; Python's own 700 cost 3 % of a run."""
@@ -38,11 +38,11 @@ UserAgent = Literal["auto", "ordinary", "named"]
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class RunPlan:
     """What a run is to do."""
 
     data: Path
-    loaded: Loaded
+    loaded: LoadedLists
     vantage: str
     perspective: Perspective
     settings: Settings
@@ -59,7 +59,7 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
+class RunResult:
     """What became of a run."""
 
     progress: Progress
@@ -69,7 +69,7 @@ class Done:
     ended_at: datetime
 
 
-def describe(plan: Plan, started_at: datetime) -> Run:
+def run_line(plan: RunPlan, started_at: datetime) -> Run:
     """Write the run line: nothing in it names the machine or its user."""
     settings = plan.settings
     return Run(
@@ -110,7 +110,7 @@ def describe(plan: Plan, started_at: datetime) -> Run:
     )
 
 
-def introduced(plan: Plan) -> Settings:
+def with_user_agent(plan: RunPlan) -> Settings:
     """Return the settings with the headers that requests have.
 
     From inside, traffic looks ordinary; from outside it says what it is (SAFETY S10).
@@ -120,9 +120,9 @@ def introduced(plan: Plan) -> Settings:
     return replace(plan.settings, headers=agent) if plan.named else plan.settings
 
 
-def seal_left_behind(data: Path, memory: state.State) -> Path | None:
+def seal_left_behind(data: Path, memory: state.DataFolderState) -> Path | None:
     """Seal the file of a run that died; return it. Raises OSError."""
-    name = write.NAME.fullmatch(memory.open or "")
+    name = write.NAME.fullmatch(memory.open_file or "")
     if not name:
         return None
     found = write.recover(data, name[0], memory.chain.get(name["vantage"]))
@@ -131,33 +131,33 @@ def seal_left_behind(data: Path, memory: state.State) -> Path | None:
         memory.chain[name["vantage"]] = found[1]
         state.save(data, memory)
         path = write.publish(found[0])
-    memory.open = None
+    memory.open_file = None
     state.save(data, memory)
     return path
 
 
 @contextmanager
-def _short_of_memory() -> Iterator[None]:
+def memory_errors_as_os_errors() -> Iterator[None]:
     """Say it as the system does: memory that runs out ends a run as a full disk does."""
     try:
         yield
     except (MemoryError, RuntimeError, BaseExceptionGroup) as exc:
-        if not _for_want_of_memory(exc):
+        if not _is_out_of_memory(exc):
             raise
         logging.getLogger("asyncio").disabled = True  # it tells of each task that could not end
         raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM)) from None
 
 
-def _for_want_of_memory(exc: BaseException) -> bool:
+def _is_out_of_memory(exc: BaseException) -> bool:
     if isinstance(exc, BaseExceptionGroup):
-        return any(map(_for_want_of_memory, exc.exceptions))
+        return any(map(_is_out_of_memory, exc.exceptions))
     return isinstance(exc, MemoryError) or "can't start new thread" in str(exc)
 
 
-@_short_of_memory()
-def once(
-    plan: Plan, memory: state.State, step: Callable[[Progress], None] = lambda _: None
-) -> Done:
+@memory_errors_as_os_errors()
+def run_once(
+    plan: RunPlan, memory: state.DataFolderState, step: Callable[[Progress], None] = lambda _: None
+) -> RunResult:
     """Do one run. The caller holds the folder's lock and has read its memory under it.
 
     SIGINT and SIGTERM end it early and keep what was measured. Raises OSError when results cannot
@@ -165,11 +165,11 @@ def once(
     """
     recovered = seal_left_behind(plan.data, memory)
     started_at = plan.settings.now()
-    run = describe(plan, started_at)
+    run = run_line(plan, started_at)
     # Noted before it exists: a crash at any moment leaves no file that nobody seals.
-    memory.open = write.file_name(run)
+    memory.open_file = write.file_name(run)
     state.save(plan.data, memory)
-    with _heeding() as heed:
+    with handle_signals() as heed:
         writer = write.Writer(plan.data, run)
         usual = gc.get_threshold()
         gc.freeze()  # what is here stays: a run makes many objects, and few of them in circles
@@ -178,7 +178,7 @@ def once(
             with writer.syncing():
                 progress = asyncio.run(_probe(plan, run, writer, step, heed))
             if progress.reason in STOPS.values():
-                heed.came = None
+                heed.received = None
             previous = memory.chain.get(plan.vantage)
             sha256 = writer.seal(
                 plan.settings.now(),
@@ -197,59 +197,63 @@ def once(
         if (
             progress.verdict not in ("down", "portal") and not plan.settings.allow_private
         ):  # that is a lab
-            asked = [one.target.id for one in progress.done if one.state != "skipped"]
-            memory.note_asked(asked, started_at)
+            asked = [one.target.id for one in progress.results if one.state != "skipped"]
+            memory.note_probed(asked, started_at)
         state.save(plan.data, memory)
         path = write.publish(writer.part)
-        memory.open = None
+        memory.open_file = None
         state.save(plan.data, memory)
-    return Done(progress, path, recovered, started_at, plan.settings.now())
+    return RunResult(progress, path, recovered, started_at, plan.settings.now())
 
 
-class Heed:
+class StopSignals:
     """Where a signal to end goes while a run is under way."""
 
     def __init__(self) -> None:
         """Begin with nobody to tell."""
-        self.tell: Callable[[Reason], object] | None = None
-        self.came: signal.Signals | None = None
+        self.notify: Callable[[EndReason], object] | None = None
+        self.received: signal.Signals | None = None
         """The latest; None once it has ended the run."""
 
     def __call__(self, number: int, frame: object) -> None:
         """Take a signal."""
         del frame
-        self.came = signal.Signals(number)
-        if self.tell:
-            self.tell(STOPS[number])
+        self.received = signal.Signals(number)
+        if self.notify:
+            self.notify(STOPS[number])
 
 
 @contextmanager
-def _heeding() -> Iterator[Heed]:
+def handle_signals() -> Iterator[StopSignals]:
     """Take signals from before the first row until the file has its name.
 
     One that came too late to end the run does afterwards what it would have done.
     """
-    heed = Heed()
+    heed = StopSignals()
     before = {number: signal.signal(number, heed) for number in STOPS}
     try:
         yield heed
     finally:
         for number, usual in before.items():
             signal.signal(number, usual)
-    if heed.came:
-        signal.raise_signal(heed.came)
+    if heed.received:
+        signal.raise_signal(heed.received)
 
 
 async def _probe(
-    plan: Plan, run: Run, writer: write.Writer, step: Callable[[Progress], None], heed: Heed
+    plan: RunPlan,
+    run: Run,
+    writer: write.Writer,
+    step: Callable[[Progress], None],
+    heed: StopSignals,
 ) -> Progress:
-    settings = introduced(plan)
+    settings = with_user_agent(plan)
     runner = Runner(run.run, plan.loaded.targets, plan.perspective, settings, writer.add)
     loop = asyncio.get_running_loop()
-    heed.tell = lambda reason: loop.call_soon_threadsafe(runner.stop, reason)
-    if heed.came:
-        loop.call_soon(runner.stop, STOPS[heed.came])
+    heed.notify = lambda reason: loop.call_soon_threadsafe(runner.stop, reason)
+    if heed.received:
+        loop.call_soon(runner.stop, STOPS[heed.received])
     try:
-        return await runner.go(step)
+        return await runner.run_all(step)
     finally:
-        heed.tell = None
+        heed.notify = None

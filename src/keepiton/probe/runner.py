@@ -12,17 +12,17 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any
 
 from keepiton.base.bogons import is_bogon
-from keepiton.base.connectivity import Tally, masks, verdict
-from keepiton.base.types import Line, Perspective, State
+from keepiton.base.connectivity import ControlTally, masks, verdict
+from keepiton.base.types import Connectivity, Perspective, RowState
 from keepiton.lists.types import Target
 from keepiton.probe import certificate, dns, net
-from keepiton.probe.context import Seen, Settings, skipped
+from keepiton.probe.context import Settings, TargetResult, skipped_row
 from keepiton.probe.target import Chain
-from keepiton.storage.rows import Measurement, Reason
+from keepiton.storage.rows import EndReason, Measurement
 
 SPACING_S = 2.0
 """Least time between two connections to one address (SAFETY S11)."""
-BURST = 10
+BURST_TARGETS = 10
 """How many latest targets are looked at to see a burst of failures; half of them make one."""
 RECHECK_S = 10.0
 """Least time between two looks at the own line while failures go on."""
@@ -35,11 +35,11 @@ CLOCK_CONTROLS = 3
 """Dates of at least so many controls give the clock offset."""
 
 
-TOWARDS = ("192.0.2.1", "2001:db8::1")
+DEFAULT_ROUTE_TARGETS = ("192.0.2.1", "2001:db8::1")
 """Documentation addresses: what leads there is the default route."""
 NETWORK_BITS = 64
 """Of an IPv6 address, what stays when a host gives itself a new temporary one (RFC 8981)."""
-REASONS: dict[Line, str] = {
+REASONS: dict[Connectivity, str] = {
     "down": "own_line",
     "portal": "captive_portal",
     "resolver": "own_resolver",
@@ -47,14 +47,14 @@ REASONS: dict[Line, str] = {
 
 
 @dataclass(slots=True)
-class Host:
+class HostThrottle:
     """Manners towards one address."""
 
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     next_at: float = 0.0
 
 
-class Pace:
+class RateLimiter:
     """Turns at a fixed rate; waiting for one's turn costs nobody anything."""
 
     def __init__(self, rate: float) -> None:
@@ -62,7 +62,7 @@ class Pace:
         self.step_s = 1 / rate
         self.next_at = 0.0
 
-    async def turn(self) -> None:
+    async def acquire(self) -> None:
         """Wait for the next turn."""
         now = time.monotonic()
         at = max(now, self.next_at)
@@ -76,24 +76,24 @@ class Progress:
     """What a progress bar or a summary may show."""
 
     planned: int = 0
-    done: list[Seen] = field(default_factory=list)
-    line: Line = "unknown"
-    lines: list[Line] = field(default_factory=list)
-    controls: Tally = field(default_factory=Tally)
-    reason: Reason = "finished"
+    results: list[TargetResult] = field(default_factory=list)
+    connectivity: Connectivity = "unknown"
+    connectivities: list[Connectivity] = field(default_factory=list)
+    controls: ControlTally = field(default_factory=ControlTally)
+    reason: EndReason = "finished"
     clock_offset_ms: int | None = None
     bytes_received: int = 0
     loop_late_ms: float = 0.0
-    mixed: bool = False
+    uplink_changed: bool = False
     """The way out changed meanwhile: a VPN that came up, another network."""
 
     @property
-    def verdict(self) -> Line:
+    def verdict(self) -> Connectivity:
         """The run's verdict on its own line: the worst that any look found."""
-        if self.mixed:
+        if self.uplink_changed:
             return "mixed"
-        order: tuple[Line, ...] = ("down", "portal", "unknown", "border", "resolver", "up")
-        return min(self.lines, key=order.index, default="unknown")
+        order: tuple[Connectivity, ...] = ("down", "portal", "unknown", "border", "resolver", "up")
+        return min(self.connectivities, key=order.index, default="unknown")
 
 
 class Runner:
@@ -118,35 +118,35 @@ class Runner:
         self._servers = [one for one in fitting if one.serves and settings.compare]
         self._asked: Counter[str] = Counter()
         """Questions that each server of a zone has been given."""
-        self.own: set[str] = set()
+        self.own_addresses: set[str] = set()
         self.progress = Progress(planned=len(self.targets))
         self._store = store
-        self._hosts: dict[str, Host] = {}
-        self._connections = Pace(settings.rate)
-        self._lookups = Pace(settings.rate)
+        self._hosts: dict[str, HostThrottle] = {}
+        self._connections = RateLimiter(settings.rate)
+        self._lookups = RateLimiter(settings.rate)
         room = net.room_for_sockets()
         self._sockets = asyncio.Semaphore(max(1, room * 3 // 4))
         # A look-up holds two sockets a resolver, one for each address family.
         each = 2 * max(1, len(settings.resolvers)) + len(settings.compare)
         self._questions = asyncio.Semaphore(max(1, room // 4 // each))
-        self.check = -1
+        self.check_number = -1
         self._broken: OSError | None = None
-        self._ways: dict[int, IPv4Network | IPv6Network] = {}
+        self._default_routes: dict[int, IPv4Network | IPv6Network] = {}
         self._late: deque[tuple[float, float]] = deque(maxlen=1000)
         self._checked_at = 0.0
         self._checking = False
-        self._latest: deque[bool] = deque(maxlen=BURST)
-        self._stop: Reason | None = None
+        self._latest: deque[bool] = deque(maxlen=BURST_TARGETS)
+        self._stop: EndReason | None = None
         self._work: asyncio.Task[None] | None = None
 
     # The world, as a chain sees it.
 
     @property
-    def line_lost(self) -> bool:
+    def offline(self) -> bool:
         """Whether the latest look found the own line down."""
-        return self.progress.line in ("down", "portal")
+        return self.progress.connectivity in ("down", "portal")
 
-    def late_ms(self, since: float) -> float | None:
+    def loop_lag_ms(self, since: float) -> float | None:
         """Return how late the event loop was since an instant, None when it was not."""
         latest = 0.0
         for at, late_ms in reversed(self._late):
@@ -161,7 +161,7 @@ class Runner:
         Durations measured by a late loop are too long.
         """
         while True:
-            self._look_at_way()
+            self._check_default_route()
             due = time.monotonic() + TICK_S
             await asyncio.sleep(TICK_S)
             now = time.monotonic()
@@ -170,18 +170,20 @@ class Runner:
             if late_ms >= LATE_MS:
                 self._late.append((now, late_ms))
 
-    def _look_at_way(self) -> None:
+    def _check_default_route(self) -> None:
         """Compare the default route's own network with the first that was seen."""
-        for towards in TOWARDS:
+        for towards in DEFAULT_ROUTE_TARGETS:
             own = net.route(towards)
             if own:
                 way = ip_network(own) if "." in own else ip_network((own, NETWORK_BITS), False)
-                self.progress.mixed |= self._ways.setdefault(way.version, way) != way
+                self.progress.uplink_changed |= (
+                    self._default_routes.setdefault(way.version, way) != way
+                )
 
-    def emit(self, row: Measurement) -> State:
+    def emit(self, row: Measurement) -> RowState:
         """Store a row; a failure that this line could not have told apart is inconclusive."""
-        line = self.progress.line
-        if row.state == "fail" and self.check >= 0 and masks(line, row.stage):
+        line = self.progress.connectivity
+        if row.state == "fail" and self.check_number >= 0 and masks(line, row.stage):
             reason = REASONS.get(line, "no_controls")
             row = row.model_copy(update={"state": "inconclusive", "reason": reason})
         offset_ms = abs(self.progress.clock_offset_ms or 0)
@@ -210,65 +212,65 @@ class Runner:
         self._asked.update(least.values())
         return [dns.Resolver(role, "udp", (address,)) for role, address in least.items()]
 
-    def took(self, received: int) -> None:
+    def count_bytes(self, received: int) -> None:
         """Count bytes towards the run's cap; over it, the run ends."""
         self.progress.bytes_received += received
         if self.progress.bytes_received > self.settings.max_bytes:
             self.stop("byte_cap")
 
-    async def turn(self) -> None:
+    async def acquire_connection(self) -> None:
         """Wait for a turn to open a connection to a resolver."""
-        await self._connections.turn()
+        await self._connections.acquire()
 
-    def lookup(self) -> AbstractAsyncContextManager[None]:
+    def lookup_slot(self) -> AbstractAsyncContextManager[None]:
         """Wait for a turn to look a name up."""
-        return self._lookup()
+        return self._lookup_slot()
 
     @asynccontextmanager
-    async def _lookup(self) -> AsyncIterator[None]:
+    async def _lookup_slot(self) -> AsyncIterator[None]:
         async with self._questions:
-            await self._lookups.turn()
+            await self._lookups.acquire()
             yield
 
-    def slot(self, address: str) -> AbstractAsyncContextManager[None]:
+    def connection_slot(self, address: str) -> AbstractAsyncContextManager[None]:
         """Wait until manners and open files allow a connection to this address."""
-        return self._slot(address)
+        return self._connection_slot(address)
 
     @asynccontextmanager
-    async def _slot(self, address: str) -> AsyncIterator[None]:
+    async def _connection_slot(self, address: str) -> AsyncIterator[None]:
         if net.is_loopback(address):  # nobody else's machine
             async with self._sockets:
-                await self._connections.turn()
+                await self._connections.acquire()
                 yield
             return
-        host = self._hosts.setdefault(address, Host())
+        host = self._hosts.setdefault(address, HostThrottle())
         async with host.lock:
             await asyncio.sleep(max(0.0, host.next_at - time.monotonic()))
             async with self._sockets:
-                await self._connections.turn()
+                await self._connections.acquire()
                 host.next_at = time.monotonic() + SPACING_S
                 yield
 
     # The run.
 
-    def stop(self, reason: Reason) -> None:
+    def stop(self, reason: EndReason) -> None:
         """Ask the run to end now, keeping what was measured."""
         self._stop = reason
         if self._work:
             self._work.cancel()
 
-    async def go(self, step: Callable[[Progress], None] = lambda _: None) -> Progress:
+    async def run_all(self, step: Callable[[Progress], None] = lambda _: None) -> Progress:
         """Do the whole run; ``step`` is called whenever a target is done.
 
         Raises OSError when a row could not be stored; what was stored before stays.
         """
-        return await self._do(self._all(step))
+        return await self._run_task(self._probe_all(step))
 
-    async def look(self) -> Progress:
+    async def check_connectivity(self) -> Progress:
         """Look once at the controls, and at nothing else; raises as :meth:`go` does."""
-        return await self._do(self._look_at_line())
+        return await self._run_task(self._check_connectivity())
 
-    async def _do(self, work: Coroutine[Any, Any, None]) -> Progress:
+    async def _run_task(self, work: Coroutine[Any, Any, None]) -> Progress:
         certificate.bundle(self.settings.roots)  # both read before anything is timed
         certificate.system_store()
         self._learn_own_addresses()
@@ -288,35 +290,37 @@ class Runner:
             raise self._broken
         return self.progress
 
-    async def _all(self, step: Callable[[Progress], None]) -> None:
-        await self._look_at_line()
+    async def _probe_all(self, step: Callable[[Progress], None]) -> None:
+        await self._check_connectivity()
         try:
             async with asyncio.timeout(self.settings.deadline_s), asyncio.TaskGroup() as group:
                 order = random.sample(self.targets, len(self.targets))  # a cut-off hits all alike
                 for target in order:
-                    group.create_task(self._one(target, step))
+                    group.create_task(self._probe_target(target, step))
         except TimeoutError:
-            if len(self.progress.done) < len(self.targets):  # else only servers of a zone were left
+            if len(self.progress.results) < len(
+                self.targets
+            ):  # else only servers of a zone were left
                 self.progress.reason = "deadline"
-        await self._look_at_line()
+        await self._check_connectivity()
 
-    async def _one(self, target: Target, step: Callable[[Progress], None]) -> None:
+    async def _probe_target(self, target: Target, step: Callable[[Progress], None]) -> None:
         chain = Chain(self, target, 1 + self.settings.confirm)
         seen = await chain.run()
-        self.progress.done.append(seen)
+        self.progress.results.append(seen)
         self._latest.append(seen.state in ("fail", "inconclusive"))
         step(self.progress)
-        burst = len(self._latest) == BURST and sum(self._latest) * 2 >= BURST
+        burst = len(self._latest) == BURST_TARGETS and sum(self._latest) * 2 >= BURST_TARGETS
         due = time.monotonic() - self._checked_at > RECHECK_S
         if burst and due and not self._checking:
-            await self._look_at_line()
-        if not self.line_lost:
+            await self._check_connectivity()
+        if not self.offline:
             await chain.ask_authorities()
 
-    async def _look_at_line(self) -> None:
+    async def _check_connectivity(self) -> None:
         """Probe the controls once and judge the own line."""
         self._checking = True
-        number = self.check + 1
+        number = self.check_number + 1
         try:
             chains = [Chain(self, one, 1, number) for one in self.controls]
             async with asyncio.TaskGroup() as group:
@@ -324,31 +328,31 @@ class Runner:
             seen = [task.result() for task in tasks]
         finally:
             self._checking = False
-        self.check = number
+        self.check_number = number
         self._checked_at = time.monotonic()
         self.progress.controls = tally(seen)
-        self.progress.line = verdict(self.progress.controls, self.perspective)
-        self.progress.lines.append(self.progress.line)
+        self.progress.connectivity = verdict(self.progress.controls, self.perspective)
+        self.progress.connectivities.append(self.progress.connectivity)
         offsets = [one.date_offset_ms for one in seen if one.date_offset_ms is not None]
         if len(offsets) >= CLOCK_CONTROLS:
             self.progress.clock_offset_ms = round(statistics.median(offsets))
 
     def _account_for_all(self) -> None:
         """Give every target that was not got to its line, with the reason."""
-        done = {one.target.id for one in self.progress.done}
+        done = {one.target.id for one in self.progress.results}
         at = self.settings.now()
         for target in self.targets:
             if target.id not in done:
-                self.emit(skipped(target, self.run, at, self.progress.reason))
-                self.progress.done.append(Seen(target))
+                self.emit(skipped_row(target, self.run, at, self.progress.reason))
+                self.progress.results.append(TargetResult(target))
         for target in self.elsewhere:
-            self.emit(skipped(target, self.run, at, "perspective"))
+            self.emit(skipped_row(target, self.run, at, "perspective"))
 
     def _learn_own_addresses(self) -> None:
         """Ask the routing table, so that these never reach a file. Sends nothing."""
         hosts = (host for one in self.settings.resolvers for host in one.hosts)
-        found = {net.route(one) for one in (*TOWARDS, *filter(_is_address, hosts))}
-        self.own |= {one for one in found if one and not net.is_loopback(one)}
+        found = {net.route(one) for one in (*DEFAULT_ROUTE_TARGETS, *filter(_is_address, hosts))}
+        self.own_addresses |= {one for one in found if one and not net.is_loopback(one)}
 
 
 def _is_address(text: str) -> bool:
@@ -359,12 +363,12 @@ def _is_address(text: str) -> bool:
     return True
 
 
-def tally(seen: Sequence[Seen]) -> Tally:
+def tally(seen: Sequence[TargetResult]) -> ControlTally:
     """Count how the controls of one look fared."""
     foreign = [one for one in seen if one.target.control == "foreign"]
     domestic = [one for one in seen if one.target.control == "domestic"]
-    named = [one for one in foreign if one.named]
-    return Tally(
+    named = [one for one in foreign if one.has_name]
+    return ControlTally(
         foreign=len(foreign),
         foreign_ok=sum(one.state == "ok" for one in foreign),
         domestic=len(domestic),

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from keepiton.base.bogons import is_bogon
-from keepiton.base.types import Aside, Stage, State, clean
+from keepiton.base.types import RowState, SideMeasurement, Stage, clean
 from keepiton.lists.types import Target
 from keepiton.probe import certificate, dns, http, net, quic, scrub, tcp, tls
 from keepiton.probe.context import (
@@ -29,9 +29,9 @@ from keepiton.probe.context import (
     PATIENCE_S,
     SAMPLE_BYTES,
     STAGE_S,
-    Seen,
-    World,
-    skipped,
+    RunContext,
+    TargetResult,
+    skipped_row,
 )
 from keepiton.probe.failures import BOGON, EOF, NOT_TLS, TIMEOUT, Failed, classify, is_local
 from keepiton.storage.rows import Measurement
@@ -52,7 +52,7 @@ class Endpoint:
     url: str = ""
     host: str = ""
     """The URL's."""
-    aside: Aside | None = None
+    aside: SideMeasurement | None = None
 
 
 @dataclass(slots=True)
@@ -79,12 +79,12 @@ class _Tried:
 class Chain:
     """The chain of one target in one run."""
 
-    world: World
+    world: RunContext
     target: Target
     attempts: int
     check: int | None = None
     """For a control: which look it is part of."""
-    seen: Seen = field(init=False)
+    seen: TargetResult = field(init=False)
     attempt: int = 1
     looked_up_s: float = 0.0
     hop: int | None = None
@@ -98,17 +98,17 @@ class Chain:
 
     def __post_init__(self) -> None:
         """Nothing is known yet."""
-        self.seen = Seen(self.target)
+        self.seen = TargetResult(self.target)
 
-    async def run(self) -> Seen:
+    async def run(self) -> TargetResult:
         """Try the target, confirm what failed, and say what became of it."""
         host = urlsplit(self.target.url).hostname if self.target.url else self.target.host
         if self.target.url:
             self.visited.add(self.target.url)
         settled, unresolved = await self._reach(self.target.url, host, self.target.addresses)
         self._conclude(settled, unresolved=unresolved)
-        self.seen.named = bool(host) and _literal(host or "") is None
-        while self.next_url and self.seen.state == "ok" and not self.world.line_lost:
+        self.seen.has_name = bool(host) and _literal(host or "") is None
+        while self.next_url and self.seen.state == "ok" and not self.world.offline:
             self.hop = (self.hop or 0) + 1
             if not await self._follow(self.next_url):
                 break
@@ -119,7 +119,9 @@ class Chain:
         self.next_url = None
         self.visited.add(url)
         host = urlsplit(url).hostname or ""
-        self.host = clean(scrub.value(host, frozenset(self.world.own), (), "location_host"))
+        self.host = clean(
+            scrub.value(host, frozenset(self.world.own_addresses), (), "location_host")
+        )
         kept = self.seen.state, self.seen.stage, self.seen.failure
         literal = _literal(host)
         if self.world.settings.refused_name(host):
@@ -136,7 +138,7 @@ class Chain:
 
     async def _reach(
         self, url: str | None, host: str | None, pinned: tuple[str, ...]
-    ) -> tuple[dict[Endpoint, State], bool]:
+    ) -> tuple[dict[Endpoint, RowState], bool]:
         """Resolve and try every address, again where it failed.
 
         Returns what became of each, and whether a name stayed unresolved.
@@ -153,7 +155,7 @@ class Chain:
             told = beside.create_task(self._compare(name))
             reached = await self._attempts(url, name, addresses)
         other = [] if set(told.result()) & set(addresses) else told.result()
-        if other and not self.world.line_lost:  # shows whether only the name was in the way
+        if other and not self.world.offline:  # shows whether only the name was in the way
             kept = self.seen.state, self.seen.stage, self.seen.failure, self.next_url
             await self._endpoint(self._endpoints(url, other[:1], aside="compare")[0])
             self.seen.state, self.seen.stage, self.seen.failure, self.next_url = kept
@@ -161,9 +163,9 @@ class Chain:
 
     async def _attempts(
         self, url: str | None, name: str | None, addresses: list[str]
-    ) -> tuple[dict[Endpoint, State], bool]:
+    ) -> tuple[dict[Endpoint, RowState], bool]:
         """Look up and try, again what failed; add the addresses that are found to the list."""
-        settled: dict[Endpoint, State] = {}
+        settled: dict[Endpoint, RowState] = {}
         for attempt in range(1, self.attempts + 1):
             self.attempt = attempt
             if attempt > 1:
@@ -178,11 +180,11 @@ class Chain:
             todo = [one for one in ends if settled.get(one, "fail") == "fail"]
             settled |= zip(todo, await _together(map(self._endpoint, todo)), strict=True)
             again = (name and self.seen.state == "fail") or "fail" in settled.values()
-            if not again or self.world.line_lost:
+            if not again or self.world.offline:
                 break
         return settled, bool(name)
 
-    def _conclude(self, settled: dict[Endpoint, State], *, unresolved: bool) -> None:
+    def _conclude(self, settled: dict[Endpoint, RowState], *, unresolved: bool) -> None:
         states = set(settled.values())
         self.seen.unresolved = unresolved
         if "ok" in states:
@@ -193,7 +195,7 @@ class Chain:
             self.seen.state = "inconclusive" if "inconclusive" in states else "skipped"
 
     def _endpoints(
-        self, url: str | None, addresses: list[str], aside: Aside | None = None
+        self, url: str | None, addresses: list[str], aside: SideMeasurement | None = None
     ) -> list[Endpoint]:
         host = ""
         if url:
@@ -209,14 +211,17 @@ class Chain:
             for port, transport in ports
         ]
 
-    def _emit(self, stage: Stage, tried: _Tried, **facts: Any) -> State:  # noqa: ANN401 - row fields
+    def _emit(self, stage: Stage, tried: _Tried, **facts: Any) -> RowState:  # noqa: ANN401 - row fields
         """Write one row, without anything that names this machine."""
         target = self.target
-        state: State = "ok" if tried.failure is None else "fail"
+        state: RowState = "ok" if tried.failure is None else "fail"
         if tried.local:
             state = "inconclusive"
             facts["reason"] = facts.get("reason", "local_fault")
-        own, mine = frozenset(self.world.own), (facts.get("address") or "", *target.addresses)
+        own, mine = (
+            frozenset(self.world.own_addresses),
+            (facts.get("address") or "", *target.addresses),
+        )
         facts = {
             key: one
             if one is None or isinstance(one, int | float)
@@ -238,7 +243,7 @@ class Chain:
                 host=self.host,
                 at=tried.at,
                 duration_ms=round(tried.seconds * 1000, 3),
-                late_ms=self.world.late_ms(tried.began),
+                late_ms=self.world.loop_lag_ms(tried.began),
                 state=state,
                 failure=tried.failure,
                 **facts,
@@ -249,7 +254,7 @@ class Chain:
         return state
 
     def _now(self) -> int:
-        return self.world.check if self.check is None else self.check
+        return self.world.check_number if self.check is None else self.check
 
     def _begin(self, failure: str | None = None, *, local: bool = False) -> _Tried:
         at = self.world.settings.now()
@@ -321,7 +326,7 @@ class Chain:
             try:
                 async with (
                     asyncio.timeout_at(until) as patience,
-                    self.world.slot(end.address),
+                    self.world.connection_slot(end.address),
                 ):
                     patience.reschedule(None)
                     work = self._asked(asked, name, "A", recurse=False)
@@ -335,12 +340,12 @@ class Chain:
 
     async def _ask_all(self, questions: list[tuple[dns.Resolver, str]], name: str) -> list[_Tried]:
         """Put questions, each to a resolver and for a type, at the same time."""
-        async with self.world.lookup():
+        async with self.world.lookup_slot():
             return await _together(self._ask(one, name, kind) for one, kind in questions)
 
     async def _ask(self, resolver: dns.Resolver, name: str, kind: str) -> _Tried:
         if resolver.transport in ("tcp", "dot", "doh"):  # a new connection, and one of so many
-            await self.world.turn()
+            await self.world.acquire_connection()
         work = self._asked(resolver, name, kind)
         return await self._try(STAGE_S["dns"] + GRACE_S, work)
 
@@ -384,7 +389,7 @@ class Chain:
         known = (
             one.id
             for one in self.world.settings.fingerprints
-            if one.where == "dns" and any(one.fits(record) for record in told)
+            if one.where == "dns" and any(one.matches(record) for record in told)
         )
         return {
             "transport": answer.transport,
@@ -407,9 +412,9 @@ class Chain:
             return net.is_loopback(address)
         if self.world.settings.allow_private:
             return True
-        return not is_bogon(address) and address not in self.world.own
+        return not is_bogon(address) and address not in self.world.own_addresses
 
-    async def _endpoint(self, end: Endpoint) -> State:
+    async def _endpoint(self, end: Endpoint) -> RowState:
         """Follow one address to the end of its chain, and ask beside it what its end calls for."""
         where = {"aside": end.aside, **_where(end)}
         stage: Stage = "dns" if end.transport == "udp" else "tcp"
@@ -425,9 +430,9 @@ class Chain:
                 **where,
             )
         if not net.is_loopback(end.address):
-            self.world.own.add(own)
+            self.world.own_addresses.add(own)
         broke: tuple[Stage, str] | None = None
-        async with self.world.slot(end.address):
+        async with self.world.connection_slot(end.address):
             if end.transport == "udp":
                 return await self._ask_target(end, where)
             tried = await self._try(STAGE_S["tcp"], tcp.connect(end.address, end.port))
@@ -446,20 +451,20 @@ class Chain:
                     state, broke = await self._web(end, connection, where, spent_s)
             finally:
                 connection.close()
-                self.world.took(connection.received)
+                self.world.count_bytes(connection.received)
         if not self.target.control and end.aside is None and end.url:
             await self._beside(end, state, broke)
         return state
 
-    def _skip(self, stage: Stage, reason: str) -> State:
+    def _skip(self, stage: Stage, reason: str) -> RowState:
         at = self.world.settings.now()
-        row = skipped(self.target, self.world.run, at, reason, self._now())
+        row = skipped_row(self.target, self.world.run, at, reason, self._now())
         facts = {"stage": stage, "attempt": self.attempt, "hop": self.hop, "host": self.host}
         return self.world.emit(row.model_copy(update=facts))
 
     async def _ask_target(
         self, end: Endpoint, where: dict[str, Any], connection: net.Connection | None = None
-    ) -> State:
+    ) -> RowState:
         """Put the target's own question to it: a name server or a resolver."""
         query = self.target.query
         assert query  # noqa: S101 - the model asks for a query with a udp port
@@ -486,14 +491,14 @@ class Chain:
 
     async def _web(
         self, end: Endpoint, connection: net.Connection, where: dict[str, Any], spent_s: float
-    ) -> tuple[State, tuple[Stage, str] | None]:
+    ) -> tuple[RowState, tuple[Stage, str] | None]:
         """Do tls where the URL asks for it, and http, on the connection there is.
 
         Returns the state, and the stage and failure that a name in it may have caused.
         """
         url, host = end.url, end.host
         unverified = alpn = None
-        worst: State = "ok"
+        worst: RowState = "ok"
         if url.startswith("https:"):
             within_s = min(STAGE_S["tls"], BUDGET_S - spent_s)
             if within_s <= 0:
@@ -513,7 +518,7 @@ class Chain:
         within_s = min(STAGE_S["http"], BUDGET_S - spent_s)
         if within_s <= 0:
             return self._skip("http", "budget"), None
-        watch = http.Watch()
+        watch = http.ExchangeTimer()
         before = connection.received
         tried = await self._try(
             within_s,
@@ -545,7 +550,7 @@ class Chain:
         known = (
             one.id
             for one in self.world.settings.fingerprints
-            if one.where == "certificate" and failure and one.fits(issuers)
+            if one.where == "certificate" and failure and one.matches(issuers)
         )
         return {
             "tls_version": shake.version,
@@ -562,7 +567,7 @@ class Chain:
         note, unmet = reply.note, None
         # What a list expects is said of the target itself, not of where it sends us.
         if self.target.expect and self.hop is None:
-            unmet = http.unmet(self.target.expect, reply)
+            unmet = http.unmet_expectation(self.target.expect, reply)
             if unmet:
                 tried.failure = http.UNMET[unmet]
                 self.seen.unexpected = True
@@ -603,7 +608,9 @@ class Chain:
             "date_offset_ms": offset_ms,
         }
 
-    async def _beside(self, end: Endpoint, state: State, broke: tuple[Stage, str] | None) -> None:
+    async def _beside(
+        self, end: Endpoint, state: RowState, broke: tuple[Stage, str] | None
+    ) -> None:
         """Ask what the end of a chain calls for, once, on connections of its own."""
         settings = self.world.settings
         last = self.attempt == self.attempts
@@ -616,26 +623,26 @@ class Chain:
         secure = end.url.startswith("https:")
         if settings.quic and self.hop is None and secure and self.attempt == 1:
             work = quic.handshake(end.address, end.port, end.host, settings.roots, STAGE_S["tls"])
-            async with self.world.slot(end.address):
+            async with self.world.connection_slot(end.address):
                 tried = await self._try(STAGE_S["tls"] + GRACE_S, work)
             shake: quic.QuicHandshake | None = tried.value
             facts: dict[str, Any] = {}
             if shake:
                 tried.failure = shake.verdict.failure
                 facts = self._tls_facts(shake, end.host, tried.failure)
-                self.world.took(shake.received)
+                self.world.count_bytes(shake.received)
             self._emit("tls", tried, aside="quic", transport="udp", **facts, **_where(end))
 
     async def _ask_neutral(self, end: Endpoint, stage: Stage) -> None:
         """Ask the same address for another name, to learn whether the name is in the way."""
-        async with self.world.slot(end.address):
+        async with self.world.connection_slot(end.address):
             tried = await self._try(STAGE_S["tcp"], tcp.connect(end.address, end.port))
             facts = {"aside": "neutral", "sni": NEUTRAL, **_where(end)}
             if tried.failure:
                 self._emit("tcp", tried, **facts)
                 return
             connection: net.Connection = tried.value
-            watch = http.Watch()
+            watch = http.ExchangeTimer()
             try:
                 if stage == "tls":
                     work: Awaitable[Any] = tls.handshake(connection, NEUTRAL)
@@ -645,7 +652,7 @@ class Chain:
                 tried = await self._try(STAGE_S[stage], work)
             finally:
                 connection.close()
-                self.world.took(connection.received)
+                self.world.count_bytes(connection.received)
             if isinstance(tried.value, http.Reply):
                 facts["status"] = tried.value.status
             if stage == "http":
@@ -655,7 +662,7 @@ class Chain:
 
     async def _sample(self, end: Endpoint) -> None:
         """Take a sample of the rate at which a target gives its page."""
-        url, watch = end.url, http.Watch()
+        url, watch = end.url, http.ExchangeTimer()
 
         async def work() -> http.Reply:
             connection = await tcp.connect(end.address, end.port)
@@ -668,9 +675,9 @@ class Chain:
                 )
             finally:
                 connection.close()
-                self.world.took(connection.received)
+                self.world.count_bytes(connection.received)
 
-        async with self.world.slot(end.address):
+        async with self.world.connection_slot(end.address):
             tried = await self._try(STAGE_S["http"], work())
         self._emit(
             "http",

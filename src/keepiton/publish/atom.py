@@ -16,7 +16,7 @@ def _urn(name: str) -> str:
 
 def render(report: Report) -> str:
     """Write every window; ``updated`` is the last observation that speaks for it, or its end."""
-    report = replace(report, words=ENGLISH)
+    report = replace(report, lang=ENGLISH)
     entries = []
     for one in report.windows:
         said = [

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from keepiton.base.language import noted
+from keepiton.base.language import gettext_noop
 from keepiton.detect.types import Window
 from keepiton.publish import html
 from keepiton.report import phrases
@@ -11,17 +11,17 @@ from keepiton.report.markdown import escape
 from keepiton.report.phrases import Report
 
 UNKNOWN = (
-    noted("Who or what caused it, and whether it was meant."),
-    noted("How many subscribers it touched, in which places, and on which kinds of access."),
-    noted("What happened between two looks, and where nobody looked."),
-    noted("Whether phones on mobile networks fared as the probed networks did."),
+    gettext_noop("Who or what caused it, and whether it was meant."),
+    gettext_noop("How many subscribers it touched, in which places, and on which kinds of access."),
+    gettext_noop("What happened between two looks, and where nobody looked."),
+    gettext_noop("Whether phones on mobile networks fared as the probed networks did."),
 )
 ASKED = (
-    noted("When did each disruption begin and end by your own records?"),
-    noted("Which services, places and subscribers did it touch?"),
-    noted("What caused it? If it was ordered: by whom, on what legal ground, for how long?"),
-    noted("What was kept as evidence (logs, orders, routing changes), and who may see it?"),
-    noted("What will be done so that it does not happen again?"),
+    gettext_noop("When did each disruption begin and end by your own records?"),
+    gettext_noop("Which services, places and subscribers did it touch?"),
+    gettext_noop("What caused it? If it was ordered: by whom, on what legal ground, for how long?"),
+    gettext_noop("What was kept as evidence (logs, orders, routing changes), and who may see it?"),
+    gettext_noop("What will be done so that it does not happen again?"),
 )
 
 
@@ -44,10 +44,10 @@ def sheets(report: Report) -> list[Sheet]:
 
 
 def _sheet(operator: str, windows: Sequence[Window], report: Report) -> Sheet:
-    words = report.words
-    _ = words.say
+    words = report.lang
+    _ = words.gettext
     of_what = phrases.event_name(report.event, words) if report.event else phrases.title(report)
-    files = {one.file for window in windows for one in window.witnesses}
+    files = {one.file for window in windows for one in window.evidence}
     hashes = {one.file: one.sha256 for one in report.sealed}
     evidence = [
         _("{file}, SHA-256 {hash}", file=one, hash=hashes[one]) if one in hashes else one
@@ -57,10 +57,12 @@ def _sheet(operator: str, windows: Sequence[Window], report: Report) -> Sheet:
         "; ".join(
             f"{_(name)}: {told}"
             for name, told in zip(
-                phrases.CONTRAST_HEADER[1:], phrases.contrast(one, report)[1:], strict=True
+                phrases.COMPARISON_HEADER[1:],
+                phrases.comparison_cells(one, report)[1:],
+                strict=True,
             )
         )
-        for one in report.findings.contrasts
+        for one in report.detection.comparisons
         if one.subject == operator
     ]
     sections = [
@@ -89,8 +91,8 @@ def _sheet(operator: str, windows: Sequence[Window], report: Report) -> Sheet:
 
 
 def _window(one: Window, report: Report) -> str:
-    words = report.words
-    return words.say(
+    words = report.lang
+    return words.gettext(
         "{what}. Began {began}; ended {ended}; lasted {lasted}. {kind}. {verdict}. Targets:"
         " {targets}. {evidence}. Refuted by {refuted}.",
         what=phrases.heading(one, words),
@@ -98,7 +100,7 @@ def _window(one: Window, report: Report) -> str:
         ended=phrases.ended(one, report),
         lasted=phrases.duration(one, words),
         kind=phrases.kind(one, words),
-        verdict=words.say(one.verdict),
+        verdict=words.gettext(one.verdict),
         targets=", ".join(one.targets),
         evidence=phrases.evidence(one, words),
         refuted=phrases.refuted_by(one, words),
@@ -115,7 +117,7 @@ def in_markdown(report: Report) -> str:
         out += ["---", ""]
     if not out:
         out = [phrases.none_found(report), ""]
-    return "\n".join([*out, report.words.say(phrases.CAVEAT)]) + "\n"
+    return "\n".join([*out, report.lang.gettext(phrases.CAVEAT)]) + "\n"
 
 
 def in_html(report: Report) -> str:

@@ -58,13 +58,13 @@ def fill(template: str, report: Report, **values: Any) -> str:  # noqa: ANN401 -
             "form-action 'none'",
         )
     )
-    words = report.words
+    words = report.lang
     return (
         _environment()
         .get_template(template)
         .render(
-            _=words.say,
-            many=words.many,
+            _=words.gettext,
+            ngettext=words.ngettext,
             words=words,
             c=phrases,
             report=report,
@@ -88,7 +88,7 @@ def render(report: Report) -> str:
         more=len(report.windows) - len(shown),
         drawing=Markup(svg.inline(report)),  # noqa: S704 - escaped where it is made
         legend=[(kind, Markup(swatch(kind)), text) for kind, text in svg.LEGEND],  # noqa: S704
-        contrasts=[phrases.contrast(one, report) for one in report.findings.contrasts],
+        contrasts=[phrases.comparison_cells(one, report) for one in report.detection.comparisons],
         method=METHOD,
     )
 
@@ -99,23 +99,26 @@ def status(report: Report, by: Group, width: int) -> str:
     return fill(
         "status.html.jinja",
         report,
-        first=report.words.say(phrases.SCOPES[by]),
-        rows=[_row(one, report) for one in report.findings.statuses],
-        notes=[*(phrases.own_lines(report) if by == "vantage" else []), *phrases.remarks(report)],
+        first=report.lang.gettext(phrases.SCOPES[by]),
+        rows=[_row(one, report) for one in report.detection.statuses],
+        notes=[
+            *(phrases.vantage_outages(report) if by == "vantage" else []),
+            *phrases.remarks(report),
+        ],
     )
 
 
 def _row(one: Status, report: Report) -> dict[str, str]:
-    words = report.words
+    words = report.lang
     return {
         "subject": one.subject,
-        "side": words.say(phrases.SIDES[one.perspective]),
+        "side": words.gettext(phrases.SIDES[one.perspective]),
         "state": phrases.state(one, report),
         "since": phrases.since(one, report),
-        "answering": words.say("{part} of {n}", part=one.answering, n=one.targets),
-        "vantages": words.say("{part} of {n}", part=one.vantages_agree, n=one.vantages),
+        "answering": words.gettext("{part} of {n}", part=one.answering, n=one.targets),
+        "vantages": words.gettext("{part} of {n}", part=one.vantages_agree, n=one.vantages),
         "strip": phrases.strip(one.trend, 24),
-        "spoken": phrases.spoken(one, words),
+        "spoken": phrases.finding_title(one, words),
     }
 
 
@@ -131,14 +134,14 @@ def swatch(kind: str) -> str:
 
 def window(one: Window, report: Report) -> dict[str, Any]:
     """Write one window as the page shows it."""
-    words = report.words
-    _ = words.say
+    words = report.lang
+    _ = words.gettext
     return {
         "id": one.id,
         "subject": one.subject,
         "scope": _(phrases.SCOPES[one.scope]),
         "side": _(phrases.SIDES[one.perspective]),
-        "sure": phrases.sureness(one, words),
+        "sure": phrases.confidence_text(one, words),
         "confidence": f"{one.confidence:.3f}",
         "began": phrases.began(one, report),
         "began_key": one.start_latest.isoformat(),

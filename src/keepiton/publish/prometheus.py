@@ -33,7 +33,7 @@ def status(report: Report, by: Group, width: int) -> str:
     def named(one: Status, more: str = "") -> str:
         return f'{{{by}="{label(one.subject)}",perspective="{one.perspective}"{more}}}'
 
-    statuses = report.findings.statuses
+    statuses = report.detection.statuses
     gauge(
         "state",
         "1 for the state that holds, 0 for the others.",
@@ -45,8 +45,8 @@ def status(report: Report, by: Group, width: int) -> str:
     )
     for name, told, figure in FIGURES:
         gauge(name, told, [(named(one), figure(one)) for one in statuses])
-    if report.findings.last_at:
-        at = report.findings.last_at.timestamp()
+    if report.detection.last_at:
+        at = report.detection.last_at.timestamp()
         gauge(
             "newest_data_timestamp_seconds",
             "When the newest data was taken, since 1970.",

@@ -11,13 +11,13 @@ from html import escape
 from importlib import resources
 from itertools import groupby
 
-from keepiton.base.language import noted
+from keepiton.base.language import gettext_noop
 from keepiton.base.types import clean
-from keepiton.detect.types import LinePeriod, Status, Window
+from keepiton.detect.types import ConnectivityPeriod, Status, Window
 from keepiton.detect.windows import STAGES
 from keepiton.report import phrases
 from keepiton.report.phrases import Report
-from keepiton.report.types import Series
+from keepiton.report.types import ExternalSeries
 
 LABEL = 150
 """Pixels left of the plot."""
@@ -41,16 +41,16 @@ GAP_STEPS = 1.5
 """Usual intervals of other people's figures beyond which a line is not drawn on."""
 EVENT_LINES, EVENT_NAME, LETTER = 3, 60, 5.6
 """Lines that names of events may take, their longest name, and how wide a letter is."""
-MASKING = ("down", "portal", "mixed")
+MASKING_VERDICTS = ("down", "portal", "mixed")
 """States of an own line in which its vantage says nothing of others."""
 LEGEND = (
-    ("g0", noted("answered")),
-    ("g1", noted("up to 10% failed")),
-    ("g2", noted("up to half failed")),
-    ("g3", noted("up to 90% failed")),
-    ("g4", noted("more failed")),
-    ("hid", noted("own line down: says nothing")),
-    ("void", noted("no data")),
+    ("g0", gettext_noop("answered")),
+    ("g1", gettext_noop("up to 10% failed")),
+    ("g2", gettext_noop("up to half failed")),
+    ("g3", gettext_noop("up to 90% failed")),
+    ("g4", gettext_noop("more failed")),
+    ("hid", gettext_noop("own line down: says nothing")),
+    ("void", gettext_noop("no data")),
 )
 
 
@@ -61,7 +61,7 @@ def styles() -> str:
 
 def render(report: Report) -> str:
     """Write a picture that stands alone, with its heading and what it rests on."""
-    _ = report.words.say
+    _ = report.lang.gettext
     body, height = drawn(report, 34)
     foot = [
         f"{phrases.times(report)} {phrases.basis(report)}",
@@ -90,7 +90,7 @@ def _legend(report: Report, y: int) -> tuple[str, int]:
     """Draw what each shade means, in as many lines as it takes; return where the last one is."""
     out, x = [], 8.0
     for kind, text in LEGEND:
-        said = report.words.say(text)
+        said = report.lang.gettext(text)
         wide = 40 + LETTER * len(said)
         if x + wide > LABEL + PLOT:
             x, y = 8.0, y + 16
@@ -107,7 +107,7 @@ def _legend(report: Report, y: int) -> tuple[str, int]:
 def inline(report: Report) -> str:
     """Write the picture for a page that has the style sheet."""
     body, height = drawn(report, 0)
-    _ = report.words.say
+    _ = report.lang.gettext
     title = escape(_("Timeline of what answered, by operator and stage"))
     return (
         f'<svg class="tl" viewBox="0 0 {LABEL + PLOT + 10} {height}" role="img"'
@@ -119,7 +119,7 @@ class _Axis:
     """From instants to pixels."""
 
     def __init__(self, report: Report) -> None:
-        found = report.findings
+        found = report.detection
         self.count = max((len(one.trend.good) for one in found.statuses), default=24)
         self.each = max(1, PLOT // self.count)
         self.start = found.trend_start
@@ -139,28 +139,31 @@ def drawn(report: Report, top: int) -> tuple[str, int]:
     marks = _events(report, axis, top + 10)
     head = top + (TOP if marks else TOP - EVENT_LINES * 12)
     rows, y = [], head
-    both = len({one.perspective for one in report.findings.statuses}) > 1
+    both = len({one.perspective for one in report.detection.statuses}) > 1
     whole = [one for one in report.windows if one.scope == "country"]
     if whole:
-        rows.append(_label(report.words.say("whole country"), "", y))
+        rows.append(_label(report.lang.gettext("whole country"), "", y))
         rows.append(_bars(whole, report, axis, y))
         y += ROW // 2 + 4
-    for one in report.findings.statuses:
-        side = report.words.say(phrases.SIDES[one.perspective]) if both else ""
-        rows.append(f'<g role="img" aria-label="{escape(phrases.spoken(one, report.words))}">')
+    for one in report.detection.statuses:
+        side = report.lang.gettext(phrases.SIDES[one.perspective]) if both else ""
+        rows.append(
+            f'<g role="img" aria-label="{escape(phrases.finding_title(one, report.lang))}">'
+        )
         rows.append(_label(one.subject, side, y))
         rows.append(_stripes(one, axis, y + BAR + 2))
         mine = [window for window in report.windows if _belongs(window, one)]
         rows += [_bars(mine, report, axis, y), "</g>"]
         y += ROW
     for vantage, periods in groupby(
-        sorted(report.lines, key=lambda one: one.vantage), key=lambda one: one.vantage
+        sorted(report.connectivity_periods, key=lambda one: one.vantage),
+        key=lambda one: one.vantage,
     ):
-        rows.append(_label(vantage, report.words.say("own line"), y))
-        rows.append(_lines(list(periods), report, axis, y))
+        rows.append(_label(vantage, report.lang.gettext("own line"), y))
+        rows.append(_connectivity_periods(list(periods), report, axis, y))
         y += LINE + 14
-    for series in report.others:
-        rows.append(_other(series, axis, y))
+    for series in report.external:
+        rows.append(_external(series, axis, y))
         y += OTHER
     grid = _grid(report, axis, head - 4, y)
     bands = "".join(mark.format(tall=y - top - 36) for mark in marks)
@@ -214,7 +217,7 @@ def _levels(one: Status) -> Iterator[tuple[int, list[str]]]:
             elif trend.good[n] + trend.bad[n]:
                 cells.append("n")
             else:
-                cells.append("hid" if trend.hidden[n] else "")
+                cells.append("hid" if trend.inconclusive[n] else "")
         yield place, cells
 
 
@@ -247,7 +250,7 @@ def _bars(windows: Iterable[Window], report: Report, axis: _Axis, y: int) -> str
         if one.ongoing:
             end = gone = max(end, axis.x(report.now))
         kind = one.severity
-        said = f"{phrases.heading(one, report.words)}; {phrases.began(one, report)}"
+        said = f"{phrases.heading(one, report.lang)}; {phrases.began(one, report)}"
         shapes = [f'<rect class="w-{kind}" x="{begin}" y="{y}" width="{end - begin:.1f}"']
         if fade < begin:
             shapes.append(
@@ -258,7 +261,7 @@ def _bars(windows: Iterable[Window], report: Report, axis: _Axis, y: int) -> str
                 f'<rect fill="url(#out-{kind})" x="{end}" y="{y}" width="{gone - end:.1f}"'
             )
         drawn_ = "".join(f'{shape} height="{BAR - 1}"/>' for shape in shapes)
-        sure = report.words.confidence(one.confidence)
+        sure = report.lang.confidence(one.confidence)
         near = max(end, gone) + 2
         place = (
             f'x="{near}"'
@@ -272,18 +275,21 @@ def _bars(windows: Iterable[Window], report: Report, axis: _Axis, y: int) -> str
     return "".join(out)
 
 
-def _lines(periods: list[LinePeriod], report: Report, axis: _Axis, y: int) -> str:
-    _ = report.words.say
+def _connectivity_periods(
+    periods: list[ConnectivityPeriod], report: Report, axis: _Axis, y: int
+) -> str:
+    _ = report.lang.gettext
     return "".join(
-        f'<rect class="line{"" if one.line in MASKING else " told"}" x="{axis.x(one.start)}"'
+        f'<rect class="line{"" if one.connectivity in MASKING_VERDICTS else " told"}"'
+        f' x="{axis.x(one.start)}"'
         f' y="{y}" width="{max(2.0, axis.x(one.end) - axis.x(one.start)):.1f}" height="{LINE - 4}">'
-        f"<title>{escape(_(phrases.LINES[one.line]))}</title></rect>"
+        f"<title>{escape(_(phrases.CONNECTIVITY_LABELS[one.connectivity]))}</title></rect>"
         for one in periods
         if one.end >= axis.start and one.start <= axis.end
     )
 
 
-def _other(series: Series, axis: _Axis, y: int) -> str:
+def _external(series: ExternalSeries, axis: _Axis, y: int) -> str:
     """Draw other people's figures by themselves, from 0 or their least to their most."""
     inside = [(at, value) for at, value in series.points if axis.start <= at <= axis.end]
     told = [value for _, value in inside if value is not None]
@@ -318,7 +324,7 @@ def _grid(report: Report, axis: _Axis, y: int, bottom: int) -> str:
         if not axis.start <= at < axis.end:
             continue
         local = at.astimezone(report.zone)
-        day = report.words.day(local, year=False)
+        day = report.lang.day(local, year=False)
         text = day if local.hour == 0 else f"{local:%H:%M}"
         x = axis.x(at)
         out.append(f'<path class="grid" d="M{x} {y}V{bottom}"/>')
@@ -336,7 +342,7 @@ def _events(report: Report, axis: _Axis, y: int) -> list[str]:
         if end < axis.start or start > axis.end:
             continue
         left, right = axis.x(start), axis.x(end)
-        name = clean(phrases.event_name(event, report.words), EVENT_NAME)
+        name = clean(phrases.event_name(event, report.lang), EVENT_NAME)
         shown = escape(name).replace("{", "{{").replace("}", "}}")
         # The first line with room for it; without any, the name shows when it is pointed at.
         line = next((n for n, until in enumerate(taken) if until <= left), None)

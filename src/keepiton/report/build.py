@@ -10,8 +10,8 @@ from keepiton.detect.types import Group, Window
 from keepiton.detect.windows import instant
 from keepiton.lists.types import Event
 from keepiton.report.phrases import Report
-from keepiton.report.types import Series
-from keepiton.storage.rounds import Rounds, Rows
+from keepiton.report.types import ExternalSeries
+from keepiton.storage.rounds import ReadResult, Rounds
 
 Span = tuple[datetime | None, datetime | None]
 ALWAYS: Span = (None, None)
@@ -19,7 +19,7 @@ USUAL = Policy()
 
 
 def build(
-    rows: Rows,
+    rows: ReadResult,
     zone: tzinfo,
     now: datetime,
     *,
@@ -32,7 +32,7 @@ def build(
     words: Language = ENGLISH,
     event: Event | None = None,
     events: tuple[Event, ...] = (),
-    others: tuple[Series, ...] = (),
+    others: tuple[ExternalSeries, ...] = (),
 ) -> Report | None:
     """Make a report of the named targets and operators (all, where none is named).
 
@@ -49,12 +49,12 @@ def build(
     if not _any(kept, span, whole=not (targets or operators)):
         return None
     return Report(
-        findings=found,
+        detection=found,
         windows=tuple(one for one in found.windows if _touches(one, since, until)),
-        own_lines=tuple(one for one in found.own_lines if _touches(one, since, until)),
-        lines=tuple(
+        vantage_outages=tuple(one for one in found.vantage_outages if _touches(one, since, until)),
+        connectivity_periods=tuple(
             one
-            for one in found.lines
+            for one in found.connectivity_periods
             if (not until or one.start <= until) and (not since or one.end >= since)
         ),
         policy=policy,
@@ -64,11 +64,11 @@ def build(
         until=until,
         files=rows.files,
         unsealed=rows.unsealed,
-        complaints=tuple(rows.complaints()),
-        words=words,
+        warnings=tuple(rows.warnings()),
+        lang=words,
         event=event,
         events=events,
-        others=others,
+        external=others,
     )
 
 

@@ -9,11 +9,27 @@ from keepiton.report import phrases
 from keepiton.report.phrases import Report
 
 HEADER = (
-    *("id", "scope", "subject", "perspective", "confidence", "words", "verdict", "start"),
+    *(
+        "id",
+        "scope",
+        "subject",
+        "perspective",
+        "confidence",
+        "confidence_label",
+        "verdict",
+        "start",
+    ),
     *("start_earliest", "start_latest", "end", "end_earliest", "end_latest", "ongoing"),
     *("severity", "flapping", "layer", "share", "impact", "rounds", "rounds_bad", "coverage"),
-    *("vantages_for", "vantages_against", "vantages_silent", "targets", "operators", "stages"),
-    *("failures", "on_mark", "witnesses"),
+    *(
+        "vantages_for",
+        "vantages_against",
+        "vantages_without_data",
+        "targets",
+        "operators",
+        "stages",
+    ),
+    *("failures", "starts_on_half_hour", "evidence"),
 )
 
 
@@ -36,6 +52,6 @@ def render(report: Report) -> str:
     writer.writerow(HEADER)
     for window in report.windows:
         told = {name: getattr(window, name) for name in HEADER}
-        told["witnesses"] = tuple(phrases.witnesses(window))
+        told["evidence"] = tuple(phrases.evidence_rows(window))
         writer.writerow([cell(value) for value in told.values()])
     return out.getvalue()

@@ -20,7 +20,7 @@ def defang(report: Report) -> Report:
             one,
             subject=name(one.subject),
             targets=tuple(map(name, one.targets)),
-            witnesses=tuple(replace(seen, target=name(seen.target)) for seen in one.witnesses),
+            evidence=tuple(replace(seen, target=name(seen.target)) for seen in one.evidence),
         )
 
     def status(one: Status) -> Status:
@@ -30,16 +30,16 @@ def defang(report: Report) -> Report:
         titles = [each for each in Event.model_fields if each.split("_")[0] in ("title", "source")]
         return one.model_copy(update={each: name(getattr(one, each)) for each in titles})
 
-    never = tuple(name(one) for one in report.findings.never_answered)
+    never = tuple(name(one) for one in report.detection.never_answered)
     return replace(
         report,
         windows=tuple(map(window, report.windows)),
         events=tuple(map(event, report.events)),
         event=report.event and event(report.event),
-        others=tuple(replace(one, name=name(one.name)) for one in report.others),
-        findings=replace(
-            report.findings,
+        external=tuple(replace(one, name=name(one.name)) for one in report.external),
+        detection=replace(
+            report.detection,
             never_answered=never,
-            statuses=tuple(map(status, report.findings.statuses)),
+            statuses=tuple(map(status, report.detection.statuses)),
         ),
     )

@@ -7,13 +7,20 @@ from typing import Any, Literal
 
 from keepiton.base.language import ENGLISH
 from keepiton.base.types import utc
-from keepiton.detect.types import Contrast, Coverage, Group, LinePeriod, Status, Window
+from keepiton.detect.types import (
+    BeforeDuringAfter,
+    ConnectivityPeriod,
+    Coverage,
+    Group,
+    Status,
+    Window,
+)
 from keepiton.report.phrases import CAVEAT, Report, remarks
-from keepiton.report.types import Sealed
+from keepiton.report.types import FileSeal
 
 
 @dataclass(frozen=True, slots=True)
-class Basis:
+class ReportBasis:
     """What all of it rests on."""
 
     runs: int
@@ -26,33 +33,33 @@ class Basis:
 
 
 @dataclass(frozen=True, slots=True)
-class Whole:
+class ReportDocument:
     """A report; its number is raised when a meaning changes, not for a new field."""
 
     report: Literal[1]
     since: datetime | None
     until: datetime | None
     now: datetime
-    basis: Basis
+    basis: ReportBasis
     windows: tuple[Window, ...]
-    own_lines: tuple[Window, ...]
-    looks: tuple[LinePeriod, ...]
+    vantage_outages: tuple[Window, ...]
+    connectivity_periods: tuple[ConnectivityPeriod, ...]
     trend_start: datetime
     trend_step_s: float
     status: tuple[Status, ...]
     coverage: tuple[Coverage, ...]
     event: str | None
-    contrasts: tuple[Contrast, ...]
+    comparisons: tuple[BeforeDuringAfter, ...]
     policy: dict[str, float]
     files: int
     unsealed: int
-    sealed: tuple[Sealed, ...]
+    sealed: tuple[FileSeal, ...]
     remarks: list[str]
     caveat: str
 
 
 @dataclass(frozen=True, slots=True)
-class States:
+class StatusDocument:
     """The quick table."""
 
     status: Literal[1]
@@ -75,20 +82,20 @@ def plain(value: Any) -> Any:  # noqa: ANN401 - whatever a report holds
     raise TypeError(type(value).__name__)
 
 
-def _written(whole: Whole | States) -> str:
+def _written(whole: ReportDocument | StatusDocument) -> str:
     return json.dumps(asdict(whole), default=plain, ensure_ascii=False, indent=1) + "\n"
 
 
 def render(report: Report) -> str:
     """Write everything the report holds."""
-    found = report.findings
+    found = report.detection
     return _written(
-        Whole(
+        ReportDocument(
             report=1,
             since=report.since,
             until=report.until,
             now=report.now,
-            basis=Basis(
+            basis=ReportBasis(
                 runs=found.runs,
                 rounds=found.rounds,
                 first_at=found.first_at,
@@ -98,19 +105,19 @@ def render(report: Report) -> str:
                 never_answered=found.never_answered,
             ),
             windows=report.windows,
-            own_lines=report.own_lines,
-            looks=report.lines,
+            vantage_outages=report.vantage_outages,
+            connectivity_periods=report.connectivity_periods,
             trend_start=found.trend_start,
             trend_step_s=found.trend_step_s,
             status=found.statuses,
             coverage=found.coverage,
             event=report.event.id if report.event else None,
-            contrasts=found.contrasts,
+            comparisons=found.comparisons,
             policy=asdict(report.policy),
             files=report.files,
             unsealed=report.unsealed,
             sealed=report.sealed,
-            remarks=remarks(replace(report, words=ENGLISH)),
+            remarks=remarks(replace(report, lang=ENGLISH)),
             caveat=CAVEAT,
         )
     )
@@ -119,9 +126,9 @@ def render(report: Report) -> str:
 def status(report: Report, by: Group, width: int) -> str:
     """Write the states as one JSON object."""
     del width
-    found = report.findings
+    found = report.detection
     return _written(
-        States(
+        StatusDocument(
             status=1,
             now=report.now,
             newest_data_at=found.last_at,
@@ -129,7 +136,7 @@ def status(report: Report, by: Group, width: int) -> str:
             trend_start=found.trend_start,
             trend_step_s=found.trend_step_s,
             states=found.statuses,
-            remarks=remarks(replace(report, words=ENGLISH)),
+            remarks=remarks(replace(report, lang=ENGLISH)),
             caveat=CAVEAT,
         )
     )

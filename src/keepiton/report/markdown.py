@@ -3,14 +3,26 @@
 import re
 from collections.abc import Iterable
 
-from keepiton.base.language import noted
+from keepiton.base.language import gettext_noop
 from keepiton.report import phrases
 from keepiton.report.phrases import Report
 
 HEADER = (
-    *(noted("what"), noted("seen from"), noted("how sure"), noted("began"), noted("ended")),
-    *(noted("lasted"), noted("verdict"), noted("failed"), noted("vantages"), noted("observed")),
-    noted("how"),
+    *(
+        gettext_noop("what"),
+        gettext_noop("seen from"),
+        gettext_noop("how sure"),
+        gettext_noop("began"),
+        gettext_noop("ended"),
+    ),
+    *(
+        gettext_noop("lasted"),
+        gettext_noop("verdict"),
+        gettext_noop("failed"),
+        gettext_noop("vantages"),
+        gettext_noop("observed"),
+    ),
+    gettext_noop("how"),
 )
 _SPECIAL = re.compile(r"([\\`*_\[\]<>|~&])")
 
@@ -33,8 +45,8 @@ def table(header: Iterable[str], rows: Iterable[Iterable[str]]) -> list[str]:
 
 def render(report: Report) -> str:
     """Write the windows as a table, with the notes that belong to them."""
-    words = report.words
-    _ = words.say
+    words = report.lang
+    _ = words.gettext
     title = f"{_('Disruptions.')} {phrases.times(report)}"
     out = [f"## {escape(title)}", "", escape(phrases.basis(report))]
     if old := phrases.warning(report):
@@ -43,7 +55,7 @@ def render(report: Report) -> str:
         [
             f"{window.subject} ({_(phrases.SCOPES[window.scope])})",
             _(phrases.SIDES[window.perspective]),
-            phrases.sureness(window, words),
+            phrases.confidence_text(window, words),
             phrases.began(window, report),
             phrases.ended(window, report),
             phrases.duration(window, words),
@@ -60,9 +72,13 @@ def render(report: Report) -> str:
         event = phrases.event_name(report.event, words)
         out += ["", f"### {escape(_('Before, during and after: {event}', event=event))}", ""]
         out += [escape(phrases.event_span(report, report.event)), ""]
-        told = (phrases.contrast(one, report) for one in report.findings.contrasts)
-        out += [*table(map(_, phrases.CONTRAST_HEADER), told), "", escape(_(phrases.CONTRAST_NOTE))]
-    notes = [*phrases.own_lines(report), *phrases.remarks(report)]
+        told = (phrases.comparison_cells(one, report) for one in report.detection.comparisons)
+        out += [
+            *table(map(_, phrases.COMPARISON_HEADER), told),
+            "",
+            escape(_(phrases.COMPARISON_NOTE)),
+        ]
+    notes = [*phrases.vantage_outages(report), *phrases.remarks(report)]
     out += ["", *(f"- {escape(note)}" for note in notes)]
     out += ["", _(phrases.CAVEAT), "", escape(phrases.policy(report))]
     return "\n".join(out) + "\n"

@@ -4,143 +4,150 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 
-from keepiton.base.language import ENGLISH, Language, noted
+from keepiton.base.language import ENGLISH, Language, gettext_noop
 from keepiton.detect import Policy
 from keepiton.detect.types import (
-    Contrast,
-    Detected,
+    BeforeDuringAfter,
+    ConnectivityPeriod,
+    Detection,
     Difference,
-    LinePeriod,
     Period,
     Status,
     Trend,
     Window,
 )
 from keepiton.lists.types import Event
-from keepiton.report.types import Sealed, Series
+from keepiton.report.types import ExternalSeries, FileSeal
 
 STATES: dict[str, str] = {
-    "up": noted("up"),
-    "partly": noted("partly"),
-    "disrupted": noted("disrupted"),
-    "unknown": noted("unknown"),
-    "no data": noted("no data"),
+    "up": gettext_noop("up"),
+    "partly": gettext_noop("partly"),
+    "disrupted": gettext_noop("disrupted"),
+    "unknown": gettext_noop("unknown"),
+    "no data": gettext_noop("no data"),
 }
 SIGNS: dict[str, str] = {"up": "+", "partly": "~", "disrupted": "!", "unknown": "?", "no data": "."}
 """A sign beside the word, so that neither colour nor a long read is needed."""
 
-LINES: dict[str, str] = {
-    "down": noted("own line down: results of that time are inconclusive"),
-    "portal": noted("a captive portal answered for others: results of that time are inconclusive"),
-    "border": noted("abroad did not answer, domestic controls did"),
-    "resolver": noted("own resolver did not answer: failures to resolve are inconclusive"),
-    "mixed": noted(
+CONNECTIVITY_LABELS: dict[str, str] = {
+    "down": gettext_noop("own line down: results of that time are inconclusive"),
+    "portal": gettext_noop(
+        "a captive portal answered for others: results of that time are inconclusive"
+    ),
+    "border": gettext_noop("abroad did not answer, domestic controls did"),
+    "resolver": gettext_noop("own resolver did not answer: failures to resolve are inconclusive"),
+    "mixed": gettext_noop(
         "the way out changed in mid-run (a VPN, another network): results are inconclusive"
     ),
-    "unknown": noted("no controls: failures are inconclusive"),
+    "unknown": gettext_noop("no controls: failures are inconclusive"),
 }
 SCOPES: dict[str, str] = {
-    "own_line": noted("own line"),
-    "country": noted("country"),
-    "operator": noted("operator"),
-    "target": noted("target"),
-    "stage": noted("stage"),
-    "vantage": noted("vantage"),
+    "own_line": gettext_noop("own line"),
+    "country": gettext_noop("country"),
+    "operator": gettext_noop("operator"),
+    "target": gettext_noop("target"),
+    "stage": gettext_noop("stage"),
+    "vantage": gettext_noop("vantage"),
 }
 SIDES: dict[str, str] = {
-    "inside": noted("inside"),
-    "outside": noted("outside"),
-    "both": noted("inside and outside"),
+    "inside": gettext_noop("inside"),
+    "outside": gettext_noop("outside"),
+    "both": gettext_noop("inside and outside"),
 }
 SEEN_FROM: dict[str, str] = {
-    "inside": noted("seen from inside"),
-    "outside": noted("seen from outside"),
-    "both": noted("seen from inside and outside"),
+    "inside": gettext_noop("seen from inside"),
+    "outside": gettext_noop("seen from outside"),
+    "both": gettext_noop("seen from inside and outside"),
 }
 WHOM: dict[str, str] = {
-    "inside": noted("anyone inside"),
-    "outside": noted("anyone outside"),
-    "both": noted("anyone"),
+    "inside": gettext_noop("anyone inside"),
+    "outside": gettext_noop("anyone outside"),
+    "both": gettext_noop("anyone"),
 }
 SEVERITIES: dict[str, str] = {
-    "full": noted("full"),
-    "partial": noted("partial"),
-    "degraded": noted("degraded"),
+    "full": gettext_noop("full"),
+    "partial": gettext_noop("partial"),
+    "degraded": gettext_noop("degraded"),
 }
-WORDS = (
-    noted("confirmed by several vantages"),
-    noted("confirmed"),
-    noted("likely"),
-    noted("possible"),
+CONFIDENCE_LABELS = (
+    gettext_noop("confirmed by several vantages"),
+    gettext_noop("confirmed"),
+    gettext_noop("likely"),
+    gettext_noop("possible"),
 )
 VERDICTS = (
-    noted("national isolation"),
-    noted("outbound trouble"),
-    noted("seen from inside and outside"),
-    noted("the vantage's own line was down; it says nothing of others"),
-    noted("trouble inside; answers outside"),
-    noted("trouble inside; no data from outside"),
-    noted("trouble inside; unclear outside"),
-    noted("unreachable from abroad; answers inside"),
-    noted("unreachable from abroad; unclear inside"),
-    noted("unreachable from outside; no data from inside"),
+    gettext_noop("national isolation"),
+    gettext_noop("outbound trouble"),
+    gettext_noop("seen from inside and outside"),
+    gettext_noop("the vantage's own line was down; it says nothing of others"),
+    gettext_noop("trouble inside; answers outside"),
+    gettext_noop("trouble inside; no data from outside"),
+    gettext_noop("trouble inside; unclear outside"),
+    gettext_noop("unreachable from abroad; answers inside"),
+    gettext_noop("unreachable from abroad; unclear inside"),
+    gettext_noop("unreachable from outside; no data from inside"),
 )
 """What detection says; a test holds both tuples against it."""
 
 MANY = 12
 """Remarks on own lines from which on only those of two runs and more are listed."""
-CAVEAT = noted(
+CAVEAT = gettext_noop(
     "A probe sees that something did not answer from where it looked, not why. A time without"
     " data is neither up nor down."
 )
 LIMITS = (
-    noted(
+    gettext_noop(
         "A probe shows that a target did not answer from where it was asked. It cannot show who"
         " caused that, or whether anybody meant to."
     ),
-    noted(
+    gettext_noop(
         "It shows networks that somebody probes from, and targets that somebody listed. What"
         " people on other networks, or on phones, could reach is not in it."
     ),
-    noted(
+    gettext_noop(
         "A failure of one site alone can be the site's own. A window of an operator needs several"
         " of its targets, one of a country several operators."
     ),
-    noted(
+    gettext_noop(
         "Edges are intervals: between two looks nobody knows. A time in which nobody looked, or in"
         " which the vantage's own line was down, counts neither as up nor as down."
     ),
-    noted(
+    gettext_noop(
         "How sure a window is says how likely it is that a real disruption of that scope overlaps"
         " it. With one vantage it is never above 0.80, with one side never above 0.95."
     ),
-    noted("Each window says what would refute it. Measurements that do so are welcome."),
+    gettext_noop("Each window says what would refute it. Measurements that do so are welcome."),
 )
-CONTRAST_HEADER = (
-    *(noted("operator"), noted("seen from"), noted("reached before"), noted("during")),
-    *(noted("after"), noted("during less before"), noted("after less before")),
-    *(noted("answer took before, during, after"), noted("slower during than before")),
-    noted("disruptions"),
+COMPARISON_HEADER = (
+    *(
+        gettext_noop("operator"),
+        gettext_noop("seen from"),
+        gettext_noop("reached before"),
+        gettext_noop("during"),
+    ),
+    *(gettext_noop("after"), gettext_noop("during less before"), gettext_noop("after less before")),
+    *(gettext_noop("answer took before, during, after"), gettext_noop("slower during than before")),
+    gettext_noop("disruptions"),
 )
-CONTRAST_NOTE = noted(
+COMPARISON_NOTE = gettext_noop(
     "Shares are of rounds (a target asked in a run); in brackets the 95% interval of a difference,"
     " by bootstrap over whole hours. Hours close together are alike, so of one long disruption the"
     " interval is too narrow. Where it holds 0 the data shows no difference; where it has no"
     " width, nothing varied, which does not say that nothing could."
 )
 PRECISIONS: dict[str, str] = {
-    "minute": noted("minute"),
-    "hour": noted("hour"),
-    "day": noted("day"),
-    "month": noted("month"),
+    "minute": gettext_noop("minute"),
+    "hour": gettext_noop("hour"),
+    "day": gettext_noop("day"),
+    "month": gettext_noop("month"),
 }
-THIN: dict[str, str] = {
-    "too little seen before": noted("too little seen before"),
-    "too little seen during": noted("too little seen during"),
-    "too little seen after": noted("too little seen after"),
-    "too few answers before": noted("too few answers before"),
-    "too few answers during": noted("too few answers during"),
-    "too few answers after": noted("too few answers after"),
+INSUFFICIENT_LABELS: dict[str, str] = {
+    "too little seen before": gettext_noop("too little seen before"),
+    "too little seen during": gettext_noop("too little seen during"),
+    "too little seen after": gettext_noop("too little seen after"),
+    "too few answers before": gettext_noop("too few answers before"),
+    "too few answers during": gettext_noop("too few answers during"),
+    "too few answers after": gettext_noop("too few answers after"),
 }
 BARS = "▁▂▃▄▅▆▇█"
 NOTHING, HIDDEN = "·", "?"
@@ -151,10 +158,10 @@ NOTHING, HIDDEN = "·", "?"
 class Report:
     """Everything a format may say."""
 
-    findings: Detected
+    detection: Detection
     windows: tuple[Window, ...]
-    own_lines: tuple[Window, ...]
-    lines: tuple[LinePeriod, ...]
+    vantage_outages: tuple[Window, ...]
+    connectivity_periods: tuple[ConnectivityPeriod, ...]
     policy: Policy
     zone: tzinfo
     now: datetime
@@ -162,15 +169,15 @@ class Report:
     until: datetime | None = None
     files: int = 0
     unsealed: int = 0
-    complaints: tuple[str, ...] = ()
-    words: Language = ENGLISH
+    warnings: tuple[str, ...] = ()
+    lang: Language = ENGLISH
     events: tuple[Event, ...] = ()
     """Drawn beside what was found; they change nothing of it."""
     event: Event | None = None
     """The one that is compared with the time before and after it."""
-    others: tuple[Series, ...] = ()
+    external: tuple[ExternalSeries, ...] = ()
     """Other people's figures."""
-    sealed: tuple[Sealed, ...] = ()
+    sealed: tuple[FileSeal, ...] = ()
     """The newest file of each vantage, and every witness."""
 
 
@@ -182,11 +189,11 @@ def zone_name(report: Report) -> str:
 def instant(at: datetime, report: Report) -> str:
     """Write an instant to the minute in the reader's zone, and in UTC where that is another."""
     local = at.astimezone(report.zone)
-    shown = report.words.instant(at, report.zone)
+    shown = report.lang.instant(at, report.zone)
     utc = at.astimezone(UTC)
     if local.utcoffset() == timedelta(0):
         return shown
-    other = "" if utc.date() == local.date() else f"{report.words.day(utc, year=False)}, "
+    other = "" if utc.date() == local.date() else f"{report.lang.day(utc, year=False)}, "
     return f"{shown} ({other}{utc:%H:%M} UTC)"
 
 
@@ -194,20 +201,20 @@ def times(report: Report) -> str:
     """Say in which zone the times are, and UTC beside it."""
     zone = zone_name(report)
     if zone == "UTC":
-        return report.words.say("Times are {zone}.", zone=zone)
-    return report.words.say("Times are {zone}, in brackets UTC.", zone=zone)
+        return report.lang.gettext("Times are {zone}.", zone=zone)
+    return report.lang.gettext("Times are {zone}, in brackets UTC.", zone=zone)
 
 
 def between(first: datetime, last: datetime, report: Report) -> str:
     """Write what is known of an edge: it lies between two instants."""
-    _ = report.words.say
+    _ = report.lang.gettext
     days = {one.astimezone(zone).date() for one in (first, last) for zone in (report.zone, UTC)}
     if len(days) > 1:
         return _(
             "between {first} and {last}", first=instant(first, report), last=instant(last, report)
         )
     local = [f"{one.astimezone(report.zone):%H:%M}" for one in (first, last)]
-    day = report.words.day(first.astimezone(report.zone))
+    day = report.lang.day(first.astimezone(report.zone))
     said = _("{day}, between {first} and {last}", day=day, first=local[0], last=local[1])
     utc = [f"{one.astimezone(UTC):%H:%M}" for one in (first, last)]
     return said if utc == local else f"{said} ({utc[0]}-{utc[1]} UTC)"
@@ -215,19 +222,19 @@ def between(first: datetime, last: datetime, report: Report) -> str:
 
 def began(window: Window, report: Report) -> str:
     """Write the start as what is known of it."""
-    _ = report.words.say
+    _ = report.lang.gettext
     if window.start_earliest is None:
         first = instant(window.start_latest, report)
         return _("before {first} (first observation)", first=first)
     edge = between(window.start_earliest, window.start_latest, report)
-    if window.on_mark:
+    if window.starts_on_half_hour:
         return _("{edge}; a full or half hour lies in it", edge=edge)
     return edge
 
 
 def ended(window: Window, report: Report) -> str:
     """Write the end as what is known of it."""
-    _ = report.words.say
+    _ = report.lang.gettext
     if window.end_latest:
         return between(window.end_earliest, window.end_latest, report)
     last = instant(window.end_earliest, report)
@@ -238,30 +245,30 @@ def ended(window: Window, report: Report) -> str:
 
 def duration(window: Window, words: Language) -> str:
     """Write how long it lasted, as a range."""
-    least = words.length(window.end_earliest - window.start_latest)
+    least = words.duration(window.end_earliest - window.start_latest)
     if not (window.start_earliest and window.end_latest):
-        return words.say("at least {least}", least=least)
-    most = words.length(window.end_latest - window.start_earliest)
-    return words.say("{least} to {most}", least=least, most=most)
+        return words.gettext("at least {least}", least=least)
+    most = words.duration(window.end_latest - window.start_earliest)
+    return words.gettext("{least} to {most}", least=least, most=most)
 
 
 def heading(window: Window, words: Language) -> str:
     """Name a window: what, from where, how sure."""
-    _ = words.say
+    _ = words.gettext
     return (
         f"{window.subject} ({_(SCOPES[window.scope])}), {_(SEEN_FROM[window.perspective])}:"
-        f" {sureness(window, words)}"
+        f" {confidence_text(window, words)}"
     )
 
 
-def sureness(window: Window, words: Language) -> str:
+def confidence_text(window: Window, words: Language) -> str:
     """Write how sure it is, in words and as a number."""
-    return f"{words.say(window.words)} ({words.confidence(window.confidence)})"
+    return f"{words.gettext(window.confidence_label)} ({words.confidence(window.confidence)})"
 
 
 def kind(window: Window, words: Language) -> str:
     """Write how severe it was, where it broke and how much of the scope it touched."""
-    _ = words.say
+    _ = words.gettext
     parts = [_(SEVERITIES[window.severity])]
     if window.layer:
         parts.append(_("at {stage}", stage=window.layer))
@@ -275,7 +282,7 @@ def policy(report: Report) -> str:
     """Write every threshold; those that are not the usual ones first."""
     usual = asdict(Policy())
     values = asdict(report.policy)
-    _ = report.words.say
+    _ = report.lang.gettext
     said = [
         _("{name}={value} (usually {usual})", name=name, value=f"{one:g}", usual=f"{usual[name]:g}")
         for name, one in values.items()
@@ -290,7 +297,7 @@ def failures(window: Window, words: Language, most: int = 3) -> str:
     shown = [f"{name} ({words.number(n)})" for name, n in list(window.failures.items())[:most]]
     more = len(window.failures) - most
     if more > 0:
-        shown.append(words.many("{n} more kind", "{n} more kinds", more))
+        shown.append(words.ngettext("{n} more kind", "{n} more kinds", more))
     return ", ".join(shown)
 
 
@@ -298,11 +305,11 @@ def evidence(window: Window, words: Language) -> str:
     """Write how much failed, and how."""
     bad = words.number(window.rounds_bad)
     if window.severity == "degraded":
-        said = words.many(
+        said = words.ngettext(
             "{bad} of {n} round slow", "{bad} of {n} rounds slow", window.rounds, bad=bad
         )
     else:
-        said = words.many(
+        said = words.ngettext(
             "{bad} of {n} round failed", "{bad} of {n} rounds failed", window.rounds, bad=bad
         )
     return said + (f": {failures(window, words)}" if window.failures else "")
@@ -315,44 +322,46 @@ def meanings(window: Window, words: Language, most: int = 3) -> str:
     texts = explain.kinds()["failure"]
     codes = dict.fromkeys(name.partition(" ")[2] for name in window.failures)
     return "; ".join(
-        f"{code}: {words.say(texts[code].short)}" for code in list(codes)[:most] if code in texts
+        f"{code}: {words.gettext(texts[code].short)}"
+        for code in list(codes)[:most]
+        if code in texts
     )
 
 
 def vantages(window: Window, words: Language) -> str:
     """Write who saw it, who did not speak, and how much of the time was observed."""
-    saw = words.many("{n} saw it", "{n} saw it", len(window.vantages_for))
+    saw = words.ngettext("{n} saw it", "{n} saw it", len(window.vantages_for))
     if window.vantages_for:
         saw += f" ({', '.join(window.vantages_for)})"
-    against = words.many(
+    against = words.ngettext(
         "{n} saw the opposite", "{n} saw the opposite", len(window.vantages_against)
     )
-    silent = words.many("{n} silent", "{n} silent", len(window.vantages_silent))
-    seen = words.say("{share} of the time observed", share=words.percent(window.coverage))
-    gaps = [words.many("{n} gap", "{n} gaps", len(window.gaps))] if window.gaps else []
+    silent = words.ngettext("{n} silent", "{n} silent", len(window.vantages_without_data))
+    seen = words.gettext("{share} of the time observed", share=words.percent(window.coverage))
+    gaps = [words.ngettext("{n} gap", "{n} gaps", len(window.gaps))] if window.gaps else []
     return f"{saw}, {against}, {silent}; {', '.join([seen, *gaps])}"
 
 
 def sides(window: Window, words: Language) -> str:
     """Count who saw it, who saw the opposite and who was silent."""
-    return words.say(
+    return words.gettext(
         "{for_it} for, {against} against, {silent} silent",
         for_it=len(window.vantages_for),
         against=len(window.vantages_against),
-        silent=len(window.vantages_silent),
+        silent=len(window.vantages_without_data),
     )
 
 
-def witnesses(window: Window) -> list[str]:
+def evidence_rows(window: Window) -> list[str]:
     """Write where failures can be read: file, line, target."""
     return [
-        f"{one.file}{f':{one.line}' if one.line else ''} ({one.target})" for one in window.witnesses
+        f"{one.file}{f':{one.line}' if one.line else ''} ({one.target})" for one in window.evidence
     ]
 
 
 def refuted_by(window: Window, words: Language) -> str:
     """Say what would show the window to be wrong."""
-    _ = words.say
+    _ = words.gettext
     whom = _(WHOM[window.perspective])
     if window.severity == "degraded":
         return _("answers as fast as usual to {whom} in that time", whom=whom)
@@ -365,8 +374,8 @@ def refuted_by(window: Window, words: Language) -> str:
 
 def facts(window: Window, report: Report) -> list[tuple[str, str]]:
     """Name all that a window rests on, with what would refute it and where it can be read."""
-    words = report.words
-    _ = words.say
+    words = report.lang
+    _ = words.gettext
     told = [
         (_("verdict"), _(window.verdict)),
         (_("kind"), kind(window, words)),
@@ -376,33 +385,33 @@ def facts(window: Window, report: Report) -> list[tuple[str, str]]:
         (_("targets"), ", ".join(window.targets)),
         (_("operators"), ", ".join(window.operators)),
         (_("refuted by"), refuted_by(window, words)),
-        *((_("witness"), one) for one in witnesses(window)),
+        *((_("witness"), one) for one in evidence_rows(window)),
         (_("id"), window.id),
     ]
     return [(name, one) for name, one in told if one]
 
 
-def own_lines(report: Report) -> list[str]:
+def vantage_outages(report: Report) -> list[str]:
     """Write when each vantage's own line was not simply up; of many, single runs as a count."""
-    words = report.words
-    shown = report.lines
+    words = report.lang
+    shown = report.connectivity_periods
     if len(shown) > MANY:
         shown = tuple(one for one in shown if one.runs > 1)
     said = [
-        words.say(
+        words.gettext(
             "{vantage}  {first} to {last}  {what} ({runs})",
             vantage=one.vantage,
             first=words.instant(one.start, report.zone),
             last=words.instant(one.end, report.zone),
-            what=words.say(LINES[one.line]),
-            runs=words.many("{n} run", "{n} runs", one.runs),
+            what=words.gettext(CONNECTIVITY_LABELS[one.connectivity]),
+            runs=words.ngettext("{n} run", "{n} runs", one.runs),
         )
         for one in shown
     ]
-    left = len(report.lines) - len(shown)
+    left = len(report.connectivity_periods) - len(shown)
     if left:
         said.append(
-            words.many(
+            words.ngettext(
                 "and {n} single run of the kind (all in the JSON report)",
                 "and {n} single runs of the kind (all in the JSON report)",
                 left,
@@ -413,8 +422,8 @@ def own_lines(report: Report) -> list[str]:
 
 def state(one: Status, report: Report) -> str:
     """Write a state as a sign and a word, and how sure the disruption is that it is in."""
-    sure = f" {report.words.confidence(one.confidence)}" if one.confidence else ""
-    return f"{SIGNS[one.state]} {report.words.say(STATES[one.state])}{sure}"
+    sure = f" {report.lang.confidence(one.confidence)}" if one.confidence else ""
+    return f"{SIGNS[one.state]} {report.lang.gettext(STATES[one.state])}{sure}"
 
 
 def since(status: Status, report: Report) -> str:
@@ -424,18 +433,18 @@ def since(status: Status, report: Report) -> str:
     """
     if status.since is None:
         if not status.last_seen:
-            return report.words.say("never answered")
-        age_of_it = report.words.length(report.now - status.last_seen)
-        return report.words.say("answered {age} ago", age=age_of_it)
-    year = (report.findings.last_at or report.now).astimezone(report.zone).year
+            return report.lang.gettext("never answered")
+        age_of_it = report.lang.duration(report.now - status.last_seen)
+        return report.lang.gettext("answered {age} ago", age=age_of_it)
+    year = (report.detection.last_at or report.now).astimezone(report.zone).year
 
     def short(at: datetime) -> str:
-        return f"{report.words.day(at, year=at.year != year)} {at:%H:%M}"
+        return f"{report.lang.day(at, year=at.year != year)} {at:%H:%M}"
 
     after, by = (one and one.astimezone(report.zone) for one in status.since)
     assert by  # noqa: S101 - the second instant is always there
     if after is None:
-        return report.words.say("before {first}", first=short(by))
+        return report.lang.gettext("before {first}", first=short(by))
     return f"{short(after)}–{f'{by:%H:%M}' if by.date() == after.date() else short(by)}"
 
 
@@ -448,7 +457,8 @@ def strip(trend: Trend, cells: int) -> str:
         if hidden
         else NOTHING
         for good, bad, hidden in zip(
-            *(_gathered(one, cells) for one in (trend.good, trend.bad, trend.hidden)), strict=True
+            *(_gathered(one, cells) for one in (trend.good, trend.bad, trend.inconclusive)),
+            strict=True,
         )
     )
 
@@ -460,39 +470,39 @@ def _gathered(counts: Sequence[int], cells: int) -> Iterable[int]:
 
 def age(report: Report) -> str:
     """Write how old the newest data is."""
-    if report.findings.last_at is None:
-        return report.words.say("no data")
-    old = report.words.length(report.now - report.findings.last_at)
-    return report.words.say("{age} old", age=old)
+    if report.detection.last_at is None:
+        return report.lang.gettext("no data")
+    old = report.lang.duration(report.now - report.detection.last_at)
+    return report.lang.gettext("{age} old", age=old)
 
 
 def warning(report: Report) -> str | None:
     """Say first and loudly that the newest data says nothing of now, where that is so."""
-    last = report.findings.last_at
+    last = report.detection.last_at
     if (
         report.until
         or last is None
         or report.now - last <= timedelta(seconds=report.policy.fresh_s)
     ):
         return None
-    return report.words.say(
+    return report.lang.gettext(
         "OLD DATA: the newest is from {last}, {age} old. It says nothing about now.",
         last=instant(last, report),
-        age=report.words.length(report.now - last),
+        age=report.lang.duration(report.now - last),
     )
 
 
 def basis(report: Report) -> str:
     """Say in a line what all of it rests on."""
-    found, words = report.findings, report.words
+    found, words = report.detection, report.lang
     first, last = (
         words.instant(at, report.zone) if at else "-" for at in (found.first_at, found.last_at)
     )
-    return words.say(
+    return words.gettext(
         "{rounds} of {runs} from {vantages}, {first} to {last} {zone}; newest data {age}",
-        rounds=words.many("{n} round", "{n} rounds", found.rounds),
-        runs=words.many("{n} run", "{n} runs", found.runs),
-        vantages=words.many("{n} vantage", "{n} vantages", len(found.vantages)),
+        rounds=words.ngettext("{n} round", "{n} rounds", found.rounds),
+        runs=words.ngettext("{n} run", "{n} runs", found.runs),
+        vantages=words.ngettext("{n} vantage", "{n} vantages", len(found.vantages)),
         first=first,
         last=last,
         zone=zone_name(report),
@@ -502,34 +512,34 @@ def basis(report: Report) -> str:
 
 def none_found(report: Report) -> str:
     """Say that there is no window, and not more than that."""
-    if any(one.line in ("down", "portal", "mixed") for one in report.lines):
-        return report.words.say(
+    if any(one.connectivity in ("down", "portal", "mixed") for one in report.connectivity_periods):
+        return report.lang.gettext(
             "No disruption found in this data; some of it is inconclusive, since a vantage's own"
             " line was not up."
         )
-    return report.words.say("No disruption found in this data.")
+    return report.lang.gettext("No disruption found in this data.")
 
 
 def remarks(report: Report) -> list[str]:
     """List what a reader must know beside the windows."""
-    words = report.words
-    said = list(report.complaints)
+    words = report.lang
+    said = list(report.warnings)
     if report.unsealed:
         said.append(
-            words.many(
+            words.ngettext(
                 "{unsealed} of {n} file unsealed: under way, or cut off",
                 "{unsealed} of {n} files unsealed: under way, or cut off",
                 report.files,
                 unsealed=words.number(report.unsealed),
             )
         )
-    never = report.findings.never_answered
+    never = report.detection.never_answered
     if never:
         names = list(never[:10])
         if len(never) > len(names):
-            names.append(words.many("{n} more", "{n} more", len(never) - len(names)))
+            names.append(words.ngettext("{n} more", "{n} more", len(never) - len(names)))
         said.append(
-            words.say(
+            words.gettext(
                 "never seen to answer, so no windows for them: {names}", names=", ".join(names)
             )
         )
@@ -538,12 +548,12 @@ def remarks(report: Report) -> list[str]:
 
 def title(report: Report) -> str:
     """Name the report by the event it is about, or by its time."""
-    _ = report.words.say
+    _ = report.lang.gettext
     if report.event:
-        return _("Disruptions: {event}", event=event_name(report.event, report.words))
-    first = report.since or report.findings.first_at or report.now
-    last = report.until or report.findings.last_at or report.now
-    days = [report.words.day(one.astimezone(report.zone)) for one in (first, last)]
+        return _("Disruptions: {event}", event=event_name(report.event, report.lang))
+    first = report.since or report.detection.first_at or report.now
+    last = report.until or report.detection.last_at or report.now
+    days = [report.lang.day(one.astimezone(report.zone)) for one in (first, last)]
     if days[0] == days[1]:
         return _("Disruptions on {day}", day=days[0])
     return _("Disruptions from {first} to {last}", first=days[0], last=days[1])
@@ -551,32 +561,32 @@ def title(report: Report) -> str:
 
 def summary(report: Report) -> str:
     """Say in two sentences what was found, the gravest first."""
-    words = report.words
+    words = report.lang
     if not report.windows:
         return none_found(report)
     worst = max(report.windows, key=lambda one: (one.impact, one.confidence))
-    found = words.many(
+    found = words.ngettext(
         "{n} disruption was found.", "{n} disruptions were found.", len(report.windows)
     )
     return (
         found
         + " "
-        + words.say(
+        + words.gettext(
             "The gravest: {what}; lasted {length}; {verdict}.",
             what=heading(worst, words),
             length=duration(worst, words),
-            verdict=words.say(worst.verdict),
+            verdict=words.gettext(worst.verdict),
         )
     )
 
 
-def spoken(one: Status, words: Language) -> str:
+def finding_title(one: Status, words: Language) -> str:
     """Say in words what a trend shows."""
     good, bad = sum(one.trend.good), sum(one.trend.bad)
-    return words.say(
+    return words.gettext(
         "{name} ({side}): {share} of rounds answered",
         name=one.subject,
-        side=words.say(SIDES[one.perspective]),
+        side=words.gettext(SIDES[one.perspective]),
         share=words.percent(good / (good + bad)) if good + bad else "-",
     )
 
@@ -589,20 +599,20 @@ def event_name(event: Event, words: Language) -> str:
 def event_span(report: Report, event: Event) -> str:
     """Write when an event was, how far that can be trusted, and who says so."""
     start, end = event.span()
-    return report.words.say(
+    return report.lang.gettext(
         "{first} to {last}, precise to the {precision}; source: {source}",
         first=instant(start, report),
         last=instant(end, report),
-        precision=report.words.say(PRECISIONS[event.precision]),
+        precision=report.lang.gettext(PRECISIONS[event.precision]),
         source=event.source,
     )
 
 
-def contrast(one: Contrast, report: Report) -> list[str]:
+def comparison_cells(one: BeforeDuringAfter, report: Report) -> list[str]:
     """Write one operator's row: before, during and after an event."""
-    words = report.words
+    words = report.lang
     periods = (one.before, one.during, one.after)
-    thin = "; ".join(words.say(THIN[why]) for why in one.thin)
+    thin = "; ".join(words.gettext(INSUFFICIENT_LABELS[why]) for why in one.insufficient)
     took = " / ".join(
         "-" if period.latency_ms is None else words.number(round(period.latency_ms))
         for period in periods
@@ -617,11 +627,11 @@ def contrast(one: Contrast, report: Report) -> list[str]:
     )
     return [
         one.subject,
-        words.say(SIDES[one.perspective]),
+        words.gettext(SIDES[one.perspective]),
         *(_share(period, words) for period in periods),
         _points(one.difference, words) or thin,
         _points(one.difference_after, words) or thin,
-        words.say("{times} ms", times=took),
+        words.gettext("{times} ms", times=took),
         _milliseconds(one.latency_difference_ms, words),
         words.number(count),
     ]
@@ -629,8 +639,8 @@ def contrast(one: Contrast, report: Report) -> list[str]:
 
 def _share(period: Period, words: Language) -> str:
     if period.share is None:
-        return words.say("no data")
-    rounds = words.many("{n} round", "{n} rounds", period.rounds)
+        return words.gettext("no data")
+    rounds = words.ngettext("{n} round", "{n} rounds", period.rounds)
     return f"{words.percent(period.share)} ({rounds})"
 
 
@@ -639,7 +649,7 @@ def _points(one: Difference | None, words: Language) -> str:
     if one is None:
         return ""
     value, low, high = (words.number(round(part * 100)) for part in (one.value, one.low, one.high))
-    return words.say("{value} points ({low} to {high})", value=value, low=low, high=high)
+    return words.gettext("{value} points ({low} to {high})", value=value, low=low, high=high)
 
 
 def _milliseconds(one: Difference | None, words: Language) -> str:
@@ -647,4 +657,4 @@ def _milliseconds(one: Difference | None, words: Language) -> str:
     if one is None:
         return "-"
     value, low, high = (words.number(round(part)) for part in (one.value, one.low, one.high))
-    return words.say("{value} ms ({low} to {high})", value=value, low=low, high=high)
+    return words.gettext("{value} ms ({low} to {high})", value=value, low=low, high=high)

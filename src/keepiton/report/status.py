@@ -6,7 +6,7 @@ import textwrap
 
 from rich.cells import cell_len, set_cell_size
 
-from keepiton.base.language import noted
+from keepiton.base.language import gettext_noop
 from keepiton.detect.types import Group, Status
 from keepiton.report import markdown, phrases
 from keepiton.report.csv import cell
@@ -22,12 +22,17 @@ HEADER = (
     *("subject", "group", "perspective", "state", "since_earliest", "since_latest", "confidence"),
     *("answering", "targets", "last_seen", "vantages_agree", "vantages"),
 )
-TITLES = (noted("state now"), noted("since"), noted("answers"), noted("vantages"))
-LAST = noted("24 h")
+TITLES = (
+    gettext_noop("state now"),
+    gettext_noop("since"),
+    gettext_noop("answers"),
+    gettext_noop("vantages"),
+)
+LAST = gettext_noop("24 h")
 
 
 def _cells(one: Status, report: Report) -> list[str]:
-    _ = report.words.say
+    _ = report.lang.gettext
     return [
         one.subject,
         phrases.state(one, report),
@@ -38,30 +43,30 @@ def _cells(one: Status, report: Report) -> list[str]:
 
 
 def _above(report: Report) -> list[str]:
-    zone = report.words.say("Times are {zone}.", zone=phrases.zone_name(report))
+    zone = report.lang.gettext("Times are {zone}.", zone=phrases.zone_name(report))
     said = f"{zone} {phrases.basis(report)}."
     old = phrases.warning(report)
     return [f"!! {old} !!", said] if old else [said]
 
 
 def _below(report: Report, by: Group) -> list[str]:
-    _ = report.words.say
+    _ = report.lang.gettext
     legend = _(
         "Last 24 h: the higher, the more answered; {nothing} no data, {hidden} could not tell.",
         nothing=phrases.NOTHING,
         hidden=phrases.HIDDEN,
     )
-    lines = phrases.own_lines(report) if by == "vantage" else []
+    lines = phrases.vantage_outages(report) if by == "vantage" else []
     return [legend, *lines, *phrases.remarks(report)]
 
 
 def _sides(report: Report) -> list[tuple[str, list[Status]]]:
     """Return the states seen from each side, with what to call it."""
-    sides = sorted({one.perspective for one in report.findings.statuses})
+    sides = sorted({one.perspective for one in report.detection.statuses})
     return [
         (
-            report.words.say(phrases.SEEN_FROM[side]),
-            [one for one in report.findings.statuses if one.perspective == side],
+            report.lang.gettext(phrases.SEEN_FROM[side]),
+            [one for one in report.detection.statuses if one.perspective == side],
         )
         for side in sides
     ]
@@ -69,10 +74,10 @@ def _sides(report: Report) -> list[tuple[str, list[Status]]]:
 
 def table(report: Report, by: Group, width: int) -> str:
     """Write one row a subject, or one card where the screen is narrow."""
-    _ = report.words.say
+    _ = report.lang.gettext
     out = [line for one in _above(report) for line in textwrap.wrap(one, width)]
     header = [_(SCOPES[by]), *map(_, TITLES)]
-    rows = [_cells(one, report) for one in report.findings.statuses]
+    rows = [_cells(one, report) for one in report.detection.statuses]
     wide = [max(map(cell_len, column)) + GAP for column in zip(header, *rows, strict=True)]
     last = cell_len(_(LAST))
     fit = next((fit for fit in FITS if sum(wide[: fit[0]]) + max(fit[1], last) <= width), None)
@@ -94,7 +99,7 @@ def table(report: Report, by: Group, width: int) -> str:
 
 
 def _card(one: Status, report: Report, width: int) -> list[str]:
-    _ = report.words.say
+    _ = report.lang.gettext
     name, now, since, answers, agree = _cells(one, report)
     told = [
         _("since {since}", since=since),
@@ -110,7 +115,7 @@ def _card(one: Status, report: Report, width: int) -> list[str]:
 def in_markdown(report: Report, by: Group, width: int) -> str:
     """Write the same as a Markdown table."""
     del width
-    _ = report.words.say
+    _ = report.lang.gettext
     header = [_(SCOPES[by]), *map(_, TITLES), _(LAST)]
     out = [markdown.escape(one) for one in _above(report)]
     for side, statuses in _sides(report):
@@ -127,7 +132,7 @@ def in_csv(report: Report, by: Group, width: int) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\r\n")
     writer.writerow(HEADER)
-    for one in report.findings.statuses:
+    for one in report.detection.statuses:
         since = one.since or (None, None)
         told = {
             **{name: getattr(one, name) for name in HEADER if hasattr(one, name)},

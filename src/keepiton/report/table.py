@@ -23,8 +23,8 @@ def columns(header: list[str], rows: list[list[str]], width: int = 100) -> str:
 
 def render(report: Report) -> str:
     """Write the windows, the vantages' own lines and what to know beside them."""
-    words = report.words
-    _ = words.say
+    words = report.lang
+    _ = words.gettext
     out = [f"{_('Disruptions.')} {phrases.times(report)}"]
     if old := phrases.warning(report):
         out.append(old)
@@ -46,15 +46,15 @@ def render(report: Report) -> str:
         event = phrases.event_name(report.event, words)
         out.append(_("Before, during and after: {event}", event=event))
         out += textwrap.wrap(phrases.event_span(report, report.event), 100)
-        for one in report.findings.contrasts:
-            subject, side, *cells = phrases.contrast(one, report)
+        for one in report.detection.comparisons:
+            subject, side, *cells = phrases.comparison_cells(one, report)
             out.append(f"{subject} ({side})")
-            names = map(_, phrases.CONTRAST_HEADER[2:])
+            names = map(_, phrases.COMPARISON_HEADER[2:])
             out += [f"  {name}: {told}" for name, told in zip(names, cells, strict=True)]
-        out += [*textwrap.wrap(_(phrases.CONTRAST_NOTE), 100), ""]
-    if report.lines:
+        out += [*textwrap.wrap(_(phrases.COMPARISON_NOTE), 100), ""]
+    if report.connectivity_periods:
         out.append(_("The vantages' own lines (no windows come from these times):"))
-        out += [*(f"  {one}" for one in phrases.own_lines(report)), ""]
+        out += [*(f"  {one}" for one in phrases.vantage_outages(report)), ""]
     out += [_("Note: {note}", note=one) for one in phrases.remarks(report)]
     out += [_(phrases.CAVEAT), "", *textwrap.wrap(phrases.policy(report), 100)]
     return "\n".join(out) + "\n"

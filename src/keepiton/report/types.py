@@ -5,7 +5,7 @@ from datetime import datetime
 
 
 @dataclass(frozen=True, slots=True)
-class Sealed:
+class FileSeal:
     """A result file by which others can check that they hold the same."""
 
     vantage: str
@@ -14,7 +14,7 @@ class Sealed:
 
 
 @dataclass(frozen=True, slots=True)
-class Series:
+class ExternalSeries:
     """What somebody else measured over time: drawn beside our own, never mixed with it."""
 
     source: str

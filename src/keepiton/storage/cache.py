@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from keepiton.storage.reader import Folded, Source
-from keepiton.storage.rounds import Rounds, rounds
-from keepiton.storage.writer import PART, private_folder
+from keepiton.storage.reader import Aggregated, FileSource
+from keepiton.storage.rounds import Rounds, make_rounds
+from keepiton.storage.writer import PART, make_private_folder
 
 VERSION = 4
 """Raised with every change of the columns; a change of the SQL text counts by itself."""
@@ -30,11 +30,11 @@ DIGEST = 64
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class CachedDay:
     """What one day's files were folded to, as far as they were sealed."""
 
     files: frozenset[str]
-    folded: Folded
+    folded: Aggregated
 
 
 def _stamp(path: str) -> list[int]:
@@ -60,7 +60,7 @@ class Cache:
     def _path(self, day: str, paths: Sequence[str]) -> Path:
         return self._folder / f"{_key(day, *{str(Path(path).parent) for path in paths})}.part"
 
-    def load(self, day: str, paths: Sequence[str]) -> Part | None:
+    def load(self, day: str, paths: Sequence[str]) -> CachedDay | None:
         """Return the part of a day's files, None where there is none that holds."""
         try:
             kept_bytes = memoryview(self._path(day, paths).read_bytes())
@@ -78,13 +78,15 @@ class Cache:
             here = {_key(path): path for path in paths}
             if any(_stamp(here[key]) != old for key, old in told["files"].items()):
                 return None
-            sources = tuple(Source(**{**one, "path": here[one["path"]]}) for one in told["sources"])
+            sources = tuple(
+                FileSource(**{**one, "path": here[one["path"]]}) for one in told["sources"]
+            )
             files = frozenset(here[key] for key in told["files"])
-            return Part(files, Folded(rounds(columns), sources))
+            return CachedDay(files, Aggregated(make_rounds(columns), sources))
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return None
 
-    def save(self, day: str, paths: Sequence[str], folded: Folded) -> None:
+    def save(self, day: str, paths: Sequence[str], folded: Aggregated) -> None:
         """Keep what sealed files were folded to. A folder that cannot be written is no harm."""
         torn = {
             one.run
@@ -115,7 +117,7 @@ class Cache:
         path = self._path(day, paths)
         new = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
         try:
-            private_folder(self._folder, self._data)
+            make_private_folder(self._folder, self._data)
             descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with os.fdopen(descriptor, "wb") as file:
                 file.write(blake2b(content).digest())

@@ -13,53 +13,53 @@ from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from keepiton.base.errors import Mistake
+from keepiton.base.errors import UserError
 from keepiton.base.types import clean
-from keepiton.detect.types import Window, Witness
-from keepiton.report.types import Sealed
+from keepiton.detect.types import EvidenceRow, Window
+from keepiton.report.types import FileSeal
 from keepiton.storage.lines import MAX_LINE
-from keepiton.storage.reader import PLAIN
-from keepiton.storage.runs import DAY, FILE, Held, content, contents, held
+from keepiton.storage.reader import PLAIN_EXTENSIONS
+from keepiton.storage.runs import DAY, FILE, StoredRun, iter_contents, list_runs, read_content
 from keepiton.storage.writer import NAME
 
 MOST_LINES = 1_000_000
 """Lines of one file that are looked through."""
 
 
-def locate(windows: Sequence[Window], files: Sequence[str]) -> tuple[Window, ...]:
+def find_lines(windows: Sequence[Window], files: Sequence[str]) -> tuple[Window, ...]:
     """Give each witness the number of its line, where its file is here and holds lines."""
-    wanted: dict[str, set[Witness]] = defaultdict(set)
+    wanted: dict[str, set[EvidenceRow]] = defaultdict(set)
     for window in windows:
-        for one in window.witnesses:
+        for one in window.evidence:
             wanted[one.file].add(one)
-    found: dict[Witness, int] = {}
+    found: dict[EvidenceRow, int] = {}
     for path in files:
         name = clean(Path(path).name)
         left = wanted.get(name, set()) - found.keys()
-        if left and path.endswith((*PLAIN, ".jsonl.gz")):
+        if left and path.endswith((*PLAIN_EXTENSIONS, ".jsonl.gz")):
             found |= _lines(path, left)
     missing = [name for name, ones in wanted.items() if ones - found.keys()]
     for path, names in _packed(files, missing).items():
-        with suppress(Mistake):  # the window stands without the number
-            for name, told in contents(path, names):
-                _look_for(wanted[name], io.BytesIO(told), found)
+        with suppress(UserError):  # the window stands without the number
+            for name, told in iter_contents(path, names):
+                _scan(wanted[name], io.BytesIO(told), found)
     return tuple(
         replace(
             window,
-            witnesses=tuple(replace(one, line=found.get(one)) for one in window.witnesses),
+            evidence=tuple(replace(one, line=found.get(one)) for one in window.evidence),
         )
         for window in windows
     )
 
 
-def seal(windows: Sequence[Window], files: Sequence[str]) -> tuple[Sealed, ...]:
+def find_seals(windows: Sequence[Window], files: Sequence[str]) -> tuple[FileSeal, ...]:
     """Hash every witness and the newest file of each vantage, so that others can compare theirs.
 
     A run's end line holds the hash of the vantage's run before: the newest seals them all.
     """
     by_name = sorted(files, key=lambda path: Path(path).name)
     newest: dict[str, tuple[str, str]] = {}
-    wanted = {one.file for window in windows for one in window.witnesses}
+    wanted = {one.file for window in windows for one in window.evidence}
     chosen = []
     for path in by_name:
         name = Path(path).name
@@ -68,8 +68,8 @@ def seal(windows: Sequence[Window], files: Sequence[str]) -> tuple[Sealed, ...]:
         if clean(name) in wanted:
             chosen.append((name, path))
     days = {day["vantage"]: path for path in by_name if (day := _day(path))}
-    with suppress(Mistake):
-        for one in held(list(days.values())):
+    with suppress(UserError):
+        for one in list_runs(list(days.values())):
             newest[one.vantage] = max(newest.get(one.vantage, ("", "")), (one.name, one.path))
     plain = {name for name, _ in chosen}
     for path, names in _packed(files, sorted(wanted - plain)).items():
@@ -79,16 +79,16 @@ def seal(windows: Sequence[Window], files: Sequence[str]) -> tuple[Sealed, ...]:
     for name, path in dict.fromkeys([*newest.values(), *chosen]):
         try:
             digest = _digest(name, path)
-        except (OSError, Mistake):
+        except (OSError, UserError):
             continue  # gone meanwhile: nothing is said of it
-        sealed.append(Sealed(vantages.get(name, ""), clean(name), digest))
+        sealed.append(FileSeal(vantages.get(name, ""), clean(name), digest))
     return tuple(sealed)
 
 
 def _digest(name: str, path: str) -> str:
     """Hash a file as it lies there, of a day's Parquet the run's own in it. Raises OSError."""
     if _day(path):
-        return sha256(content(Held(name, path, sealed=True))).hexdigest()
+        return sha256(read_content(StoredRun(name, path, sealed=True))).hexdigest()
     with Path(path).open("rb") as file:
         return file_digest(file, "sha256").hexdigest()
 
@@ -109,18 +109,18 @@ def _packed(files: Sequence[str], names: Sequence[str]) -> dict[str, list[str]]:
     return found
 
 
-def _lines(path: str, wanted: set[Witness]) -> dict[Witness, int]:
+def _lines(path: str, wanted: set[EvidenceRow]) -> dict[EvidenceRow, int]:
     """Return the first failure of each run and target that is asked for."""
-    found: dict[Witness, int] = {}
+    found: dict[EvidenceRow, int] = {}
     with (
         suppress(OSError, EOFError),  # the window stands without the number
         gzip.open(path) if path.endswith(".gz") else Path(path).open("rb") as file,
     ):
-        _look_for(wanted, cast("BinaryIO", file), found)
+        _scan(wanted, cast("BinaryIO", file), found)
     return found
 
 
-def _look_for(wanted: set[Witness], file: BinaryIO, found: dict[Witness, int]) -> None:
+def _scan(wanted: set[EvidenceRow], file: BinaryIO, found: dict[EvidenceRow, int]) -> None:
     keys = {(one.run, one.target): one for one in wanted}
     left = set(keys.values())
     for number, raw in islice(enumerate(_bounded(file), 1), MOST_LINES):

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field, TypeAdapter, ValidationError
 
-from keepiton.base.errors import Mistake
+from keepiton.base.errors import UserError
 from keepiton.storage.rows import End, Measurement, Run
 
 MAX_LINE = 1_048_576
@@ -16,7 +16,7 @@ _LINE: TypeAdapter[Run | Measurement | End] = TypeAdapter(Line)
 
 
 def lines(path: Path) -> Iterator[tuple[int, Run | Measurement | End | None]]:
-    """Yield number and line, None for what cannot be read. Raises Mistake.
+    """Yield number and line, None for what cannot be read. Raises UserError.
 
     Numbers count from 1, as editors do.
     """
@@ -33,4 +33,4 @@ def lines(path: Path) -> Iterator[tuple[int, Run | Measurement | End | None]]:
                 except ValidationError:
                     yield number, None
     except OSError as exc:
-        raise Mistake(f"{path}: cannot be read: {exc.strerror}") from None
+        raise UserError(f"{path}: cannot be read: {exc.strerror}") from None

@@ -38,7 +38,7 @@ class Locked(Exception):  # noqa: N818 - another run is no error
 
 
 @contextmanager
-def held(data: Path) -> Iterator[None]:
+def hold(data: Path) -> Iterator[None]:
     """Hold the folder's lock, and make the folder if there is none; never wait.
 
     Raises Locked, or OSError with what may be done about it where the folder or its lock cannot

@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from keepiton.base.errors import Mistake
+from keepiton.base.errors import UserError
 from keepiton.base.types import clean
 from keepiton.storage.lines import MAX_LINE
 from keepiton.storage.writer import PART
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import duckdb
 
     from keepiton.storage.cache import Cache
-    from keepiton.storage.rounds import Rounds, Rows
+    from keepiton.storage.rounds import ReadResult, Rounds
 
 COLUMNS = {
     "type": "VARCHAR",
@@ -47,18 +47,18 @@ COLUMNS = {
     "transport": "VARCHAR",
     "clock_offset_ms": "BIGINT",
 }
-OFFLINE: dict[str, str | bool | int | float | list[str]] = {
+DUCKDB_CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "autoinstall_known_extensions": False,
     "autoload_known_extensions": False,
     "memory_limit": "600MB",
     "preserve_insertion_order": False,
 }
 """DuckDB would fetch extensions from the network by itself (SAFETY S4), and take all the memory."""
-PLAIN = (".jsonl", ".jsonl" + PART)
-FORMS = (*PLAIN, ".jsonl.gz", ".jsonl.zst", ".parquet")
+PLAIN_EXTENSIONS = (".jsonl", ".jsonl" + PART)
+EXTENSIONS = (*PLAIN_EXTENSIONS, ".jsonl.gz", ".jsonl.zst", ".parquet")
 BATCH = {".parquet": 8 << 20, ".gz": 16 << 20, ".zst": 16 << 20, ".jsonl": 256 << 20}
 """Bytes that are folded at once, by form: about a million rows."""
-MAX_LOOK = 10_000
+MAX_CHECKS = 10_000
 MAX_CLOCK_MS = 36_525 * 86_400_000
 """An offset of a century is no clock's: the instants that are read lie within one. A board that
 keeps no time while it is off may well be some years late."""
@@ -70,16 +70,16 @@ _COUNTRY = re.compile(r"[a-z]{2}")
 
 
 def require() -> None:
-    """Raise Mistake where what reading needs is not installed."""
+    """Raise UserError where what reading needs is not installed."""
     if not (find_spec("duckdb") and find_spec("numpy")):
-        raise Mistake(
+        raise UserError(
             "duckdb and numpy are not installed here (there are none for Android); copy the results"
             " to another machine and run this there"
         )
 
 
-def find(places: Sequence[Path], forms: Sequence[str] = FORMS) -> list[str]:
-    """List the result files in folders and among files, sealed and not. Raises Mistake."""
+def find(places: Sequence[Path], forms: Sequence[str] = EXTENSIONS) -> list[str]:
+    """List the result files in folders and among files, sealed and not. Raises UserError."""
     found: dict[str, None] = {}
     for place in places:
         if place.is_dir():
@@ -88,12 +88,12 @@ def find(places: Sequence[Path], forms: Sequence[str] = FORMS) -> list[str]:
         elif place.is_file():
             found[str(place)] = None
         else:
-            raise Mistake(f"{place}: no such file or folder")
+            raise UserError(f"{place}: no such file or folder")
     return list(found)
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class FileSource:
     """What one file says of one run, and how many of its lines cannot be read."""
 
     path: str
@@ -104,23 +104,23 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
-class Folded:
+class Aggregated:
     """Rounds with the files they come from."""
 
     rounds: "Rounds"
-    sources: tuple[Source, ...]
+    sources: tuple[FileSource, ...]
 
 
 def read(
     files: Sequence[str],
     cache: "Cache | None" = None,
     since: datetime | None = None,
-) -> "Rows":
+) -> "ReadResult":
     """Fold files into rounds.
 
     Unreadable lines are left out and counted; copies of a run count once; a run that two
     different vantages claim is left out. Files whose name tells a day well before ``since`` are
-    not looked at. Raises Mistake when a file cannot be opened.
+    not looked at. Raises UserError when a file cannot be opened.
     """
     days: dict[str, list[str]] = defaultdict(list)
     first = oldest(since) if since else ""
@@ -128,18 +128,18 @@ def read(
         named = _DAY.match(Path(path).name)
         if not named or named[1] >= first:
             days[named[1] if named else path].append(path)
-    parts, fresh = _kept(days, cache)
-    if fresh or _scattered(parts):
+    parts, fresh = _cached(days, cache)
+    if fresh or _spanning_days(parts):
         try:
-            _fold_rest(parts, fresh, days, cache)
+            _aggregate_rest(parts, fresh, days, cache)
         except FileNotFoundError as exc:
-            raise _gone(exc.filename) from None
+            raise _vanished(exc.filename) from None
     looked_at = [path for paths in days.values() for path in paths]
     return _rows(list(parts.values()), looked_at, complete=len(looked_at) == len(files))
 
 
-def _gone(path: str) -> Mistake:
-    return Mistake(f"{clean(path)}: went away meanwhile, packed or removed; run this again")
+def _vanished(path: str) -> UserError:
+    return UserError(f"{clean(path)}: went away meanwhile, packed or removed; run this again")
 
 
 def oldest(since: datetime) -> str:
@@ -147,12 +147,12 @@ def oldest(since: datetime) -> str:
     return (since - timedelta(days=1)).strftime("%Y%m%d")
 
 
-def from_engine(url: str, since: datetime | None = None) -> "Rows":
-    """Have an engine fold the rows that it holds; the rest is as of files. Raises Mistake."""
+def from_engine(url: str, since: datetime | None = None) -> "ReadResult":
+    """Have an engine fold the rows that it holds; the rest is as of files. Raises UserError."""
     from keepiton.fleet import engine  # noqa: PLC0415
 
-    made = engine.fold(url, since)
-    with opened() as database:
+    made = engine.aggregate(url, since)
+    with connect() as database:
         names = {**COLUMNS, "path": "VARCHAR", "file": "VARCHAR"}
         empty = ", ".join(f'null::{kind} as "{name}"' for name, kind in names.items())
         database.execute(f"create temp view lines as select {empty} where false")
@@ -160,24 +160,24 @@ def from_engine(url: str, since: datetime | None = None) -> "Rows":
         database.register("made", made)
         database.execute("insert into folded by name from made")
         sources, runs = _sources(database)
-        folded = Folded(_columns(database, runs), tuple(sources))
+        folded = Aggregated(_columns(database, runs), tuple(sources))
     return _rows([folded], sorted({one.path for one in sources}), complete=since is None)
 
 
-def _rows(parts: Sequence[Folded], looked_at: Sequence[str], *, complete: bool) -> "Rows":
-    """Put together what was read, with what was wrong with it. Raises Mistake."""
-    from keepiton.storage.rounds import Rows, join  # noqa: PLC0415
+def _rows(parts: Sequence[Aggregated], looked_at: Sequence[str], *, complete: bool) -> "ReadResult":
+    """Put together what was read, with what was wrong with it. Raises UserError."""
+    from keepiton.storage.rounds import ReadResult, join  # noqa: PLC0415
 
     sources = [one for part in parts for one in part.sources]
     newer = next((one.path for one in sources if one.newer), None)
     if newer:
-        raise Mistake(f"{clean(newer)}: written by a newer keepiton; update this one")
+        raise UserError(f"{clean(newer)}: written by a newer keepiton; update this one")
     bad: dict[str, int] = defaultdict(int)
     for one in sources:
         if one.unreadable:
             bad[clean(Path(one.path).name)] += one.unreadable
     sealed = {one.path for one in sources if one.sealed}
-    return Rows(
+    return ReadResult(
         rounds=join([part.rounds for part in parts]),
         files=len(looked_at),
         unsealed=sum(path not in sealed for path in looked_at),
@@ -186,9 +186,9 @@ def _rows(parts: Sequence[Folded], looked_at: Sequence[str], *, complete: bool) 
     )
 
 
-def _kept(
+def _cached(
     days: dict[str, list[str]], cache: "Cache | None"
-) -> tuple[dict[str, Folded], dict[str, list[str]]]:
+) -> tuple[dict[str, Aggregated], dict[str, list[str]]]:
     """Return what is known of each day's files, and the files of which nothing is."""
     if not cache:
         return {}, dict(days)
@@ -204,37 +204,37 @@ def _kept(
     return parts, fresh
 
 
-def _fold_rest(
-    parts: dict[str, Folded],
+def _aggregate_rest(
+    parts: dict[str, Aggregated],
     fresh: dict[str, list[str]],
     days: dict[str, list[str]],
     cache: "Cache | None",
 ) -> None:
     """Fold what is not known yet, and anew what lies scattered over days; complete the parts."""
-    with opened() as database:
+    with connect() as database:
         for batch in _batches(fresh):
             day_of = {path: day for day in batch for path in fresh[day]}
-            for day, folded in _by_day(fold(database, list(day_of)), day_of).items():
+            for day, folded in _by_day(aggregate(database, list(day_of)), day_of).items():
                 if day not in parts:
                     parts[day] = folded
                 elif {one.run for one in folded.sources} & {one.run for one in parts[day].sources}:
-                    parts[day] = fold(database, days[day])  # a copy or the rest of a known run
+                    parts[day] = aggregate(database, days[day])  # a copy or the rest of a known run
                 else:
-                    parts[day] = _together([parts[day], folded])
+                    parts[day] = _joined([parts[day], folded])
                 if cache:
                     cache.save(day, days[day], parts[day])
-        scattered = _scattered(parts)
+        scattered = _spanning_days(parts)
         if scattered:  # one run's rows lie in files of several days: fold those together
             for day in scattered:
                 del parts[day]
-            parts["\0"] = fold(database, [path for day in scattered for path in days[day]])
+            parts["\0"] = aggregate(database, [path for day in scattered for path in days[day]])
 
 
-def opened() -> "duckdb.DuckDBPyConnection":
+def connect() -> "duckdb.DuckDBPyConnection":
     """Open a database in memory that sends, fetches and shows nothing by itself."""
     import duckdb  # noqa: PLC0415 - heavy, and not needed where all is known
 
-    database = duckdb.connect(config=OFFLINE)
+    database = duckdb.connect(config=DUCKDB_CONFIG)
     database.execute("set enable_progress_bar = false")  # it would write between a report's lines
     return database
 
@@ -259,17 +259,17 @@ def _at_once(path: Path) -> int:
     return 32 << 20 if whole else BATCH.get(path.suffix, BATCH[".jsonl"])
 
 
-def _by_day(folded: Folded, day_of: dict[str, str]) -> dict[str, Folded]:
+def _by_day(folded: Aggregated, day_of: dict[str, str]) -> dict[str, Aggregated]:
     """Take apart what was folded at once. A run that lies in two days' files goes with each."""
     import numpy as np  # noqa: PLC0415
 
-    sources: dict[str, list[Source]] = {day: [] for day in day_of.values()}
+    sources: dict[str, list[FileSource]] = {day: [] for day in day_of.values()}
     for one in folded.sources:
         sources[day_of[one.path]].append(one)
     if len(sources) == 1:
         return dict.fromkeys(sources, folded)
     return {
-        day: Folded(
+        day: Aggregated(
             folded.rounds.of_runs(np.isin(folded.rounds.run_id, [one.run for one in theirs])),
             tuple(theirs),
         )
@@ -277,15 +277,15 @@ def _by_day(folded: Folded, day_of: dict[str, str]) -> dict[str, Folded]:
     }
 
 
-def _together(parts: Sequence[Folded]) -> Folded:
+def _joined(parts: Sequence[Aggregated]) -> Aggregated:
     from keepiton.storage.rounds import join  # noqa: PLC0415
 
-    return Folded(
+    return Aggregated(
         join([one.rounds for one in parts]), tuple(one for part in parts for one in part.sources)
     )
 
 
-def _scattered(parts: dict[str, Folded]) -> set[str]:
+def _spanning_days(parts: dict[str, Aggregated]) -> set[str]:
     """Find the days that share a run with another day."""
     days: dict[str, set[str]] = defaultdict(set)
     for day, part in parts.items():
@@ -295,8 +295,8 @@ def _scattered(parts: dict[str, Folded]) -> set[str]:
     return {day for theirs in days.values() if len(theirs) > 1 for day in theirs}
 
 
-def fold(database: "duckdb.DuckDBPyConnection", files: Sequence[str]) -> Folded:
-    """Fold the rows of some files at once. Raises Mistake."""
+def aggregate(database: "duckdb.DuckDBPyConnection", files: Sequence[str]) -> Aggregated:
+    """Fold the rows of some files at once. Raises UserError."""
     import duckdb  # noqa: PLC0415
 
     try:
@@ -304,22 +304,22 @@ def fold(database: "duckdb.DuckDBPyConnection", files: Sequence[str]) -> Folded:
     except duckdb.Error as exc:  # the files' fault; one in the statements below is a bug
         if len(files) > 1:  # which one is it?
             for path in files:
-                fold(database, [path])
+                aggregate(database, [path])
         if not Path(files[0]).exists():
-            raise _gone(files[0]) from None
-        raise Mistake(f"{clean(files[0])}: cannot be read: {clean(str(exc), 300)}") from None
+            raise _vanished(files[0]) from None
+        raise UserError(f"{clean(files[0])}: cannot be read: {clean(str(exc), 300)}") from None
     database.execute(f"create or replace temp table folded as {sql()}")
     sources, runs = _sources(database)
     # A file may hold rows of a run and neither its beginning nor its end.
     told = {(one.run, one.path) for one in sources}
     sources += [
-        Source(path, run, sealed=False, unreadable=0, newer=False)
+        FileSource(path, run, sealed=False, unreadable=0, newer=False)
         for run, path in database.execute(
             "select distinct run, path from lines where type = 'measurement' and run is not null"
         ).fetchall()
         if (run, path) not in told
     ]
-    return Folded(_columns(database, runs), tuple(sources))
+    return Aggregated(_columns(database, runs), tuple(sources))
 
 
 def sql() -> str:
@@ -368,18 +368,18 @@ def _quoted(paths: Sequence[str]) -> str:
 
 def _sources(
     database: "duckdb.DuckDBPyConnection",
-) -> tuple[list[Source], dict[str, tuple[Any, ...]]]:
+) -> tuple[list[FileSource], dict[str, tuple[Any, ...]]]:
     """Return what the files say of the runs, and the runs that can be used."""
     sources = []
     claims: dict[str, set[tuple[Any, ...]]] = defaultdict(set)
     rest: dict[str, tuple[Any, ...]] = {}
     told = database.execute(
-        "select run, target, operator, role, control, look, first_check, last_check, flags,"
-        " try_cast(took_ms as bigint) from folded where kind = 'source' order by all"
+        "select run, target, operator, role, control, check_number, first_check, last_check, flags,"
+        " try_cast(latency_ms as bigint) from folded where kind = 'source' order by all"
     ).fetchall()
     for run, path, vantage, perspective, country, sealed, mixed, form, unreadable, clock in told:
         newer = (form or 0) > 1
-        sources.append(Source(path, run or "", bool(sealed), unreadable or 0, newer))
+        sources.append(FileSource(path, run or "", bool(sealed), unreadable or 0, newer))
         if run and _RUN.fullmatch(run):
             if vantage or perspective:
                 claims[run].add((vantage, perspective))
@@ -403,7 +403,7 @@ def _sources(
 
 def _columns(database: "duckdb.DuckDBPyConnection", runs: dict[str, tuple[Any, ...]]) -> "Rounds":
     """Fetch the rounds as numbers, and each name once."""
-    from keepiton.storage.rounds import NO_CLOCK, rounds  # noqa: PLC0415
+    from keepiton.storage.rounds import NO_CLOCK, make_rounds  # noqa: PLC0415
 
     ordered = sorted(runs)
     database.execute(
@@ -413,8 +413,8 @@ def _columns(database: "duckdb.DuckDBPyConnection", runs: dict[str, tuple[Any, .
     )
     whole = (
         "from (select *, why[2:] as reason from folded) folded"  # noqa: S608 - only numbers go in
-        f" where kind = 'round' and look >= -1 and look < {MAX_LOOK}"
-        f" and coalesce(first_check, 0) >= 0 and coalesce(last_check, 0) < {MAX_LOOK}"
+        f" where kind = 'round' and check_number >= -1 and check_number < {MAX_CHECKS}"
+        f" and coalesce(first_check, 0) >= 0 and coalesce(last_check, 0) < {MAX_CHECKS}"
     )
     names: dict[str, list[tuple[str, ...]]] = {}
     for table, columns in (
@@ -431,10 +431,11 @@ def _columns(database: "duckdb.DuckDBPyConnection", runs: dict[str, tuple[Any, .
             f"select * exclude(number) from {table} order by number"  # noqa: S608
         ).fetchall()
     fetched = database.execute(
-        "select run_number as run, subjects.number as subject, look, epoch_ms(seen_at) as at,"  # noqa: S608
+        "select run_number as run, subjects.number as subject, check_number,"  # noqa: S608
+        " epoch_ms(seen_at) as at,"
         " coalesce(first_check, -1) as first_check, coalesce(last_check, -1) as last_check,"
         " flags,"
-        " coalesce(try_cast(took_ms as float), 'nan') as took_ms,"
+        " coalesce(try_cast(latency_ms as float), 'nan') as latency_ms,"
         " coalesce(whys.number, -1) as why, coalesce(files.number, -1) as file"
         f" from (select * {whole}) folded join runs using (run)"
         " join subjects using (target, operator, role, control)"
@@ -444,7 +445,7 @@ def _columns(database: "duckdb.DuckDBPyConnection", runs: dict[str, tuple[Any, .
     told = [runs[run] for run in ordered]
     vantages = sorted({one[0] for one in told})
     place = {name: number for number, name in enumerate(vantages)}
-    made = rounds(
+    made = make_rounds(
         {
             **fetched,
             "run_id": ordered,

@@ -16,7 +16,9 @@ from keepiton.base.types import Stage
 Ints = NDArray[np.int64]
 Array = NDArray[Any]
 
-REACHED, DEAD, TWICE, NO_NAME, NAMED, RESOLVED, SINGLE = (1 << bit for bit in range(7))
+REACHED, FAILED, CONFIRMED, UNRESOLVED, LOOKED_UP, RESOLVED, ONE_STAGE = (
+    1 << bit for bit in range(7)
+)
 """Bits of ``Rounds.flags``: an end answered; a failure that tells of the target; it was confirmed
 by a second attempt or at a second stage; the name did not resolve; a name was looked up; it gave an
 address; only one stage was tried."""
@@ -26,10 +28,19 @@ TRIED: Mapping[Stage, int] = {"dns": 1 << 7, "tcp": 1 << 8, "tls": 1 << 9, "http
 DENSE = 1 << 20
 """Numbers up to here are counted in a table, which is faster than sorting them."""
 NO_CLOCK = np.iinfo(np.int64).min
-ROUND = ("run", "subject", "look", "at", "first_check", "last_check", "flags", "took_ms")
-TROUBLE = ("why", "file")
-RUN = ("run_id", "run_vantage", "run_inside", "run_mixed", "run_clock_ms", "run_country")
-SUBJECT = ("target", "operator", "role", "control")
+ROUND_COLUMNS = (
+    "run",
+    "subject",
+    "check_number",
+    "at",
+    "first_check",
+    "last_check",
+    "flags",
+    "latency_ms",
+)
+FAILURE_COLUMNS = ("why", "file")
+RUN_COLUMNS = ("run_id", "run_vantage", "run_inside", "run_mixed", "run_clock_ms", "run_country")
+SUBJECT_COLUMNS = ("target", "operator", "role", "control")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +51,7 @@ class Rounds:
     """Index of the run."""
     subject: Array
     """Index of the target with its operator, role and control group."""
-    look: Array
+    check_number: Array
     """Number of the look at the own line that a control was asked in; -1 of no control."""
     at: Array
     """When it began: milliseconds since 1970 UTC, by the vantage's own clock."""
@@ -48,7 +59,7 @@ class Rounds:
     last_check: Array
     """Numbers of the looks before the first and the last row; -1 where not known."""
     flags: Array
-    took_ms: Array
+    latency_ms: Array
     """The longest stage that answered, by the monotonic clock; NaN where nothing did."""
     why: Array
     """Index of ``stage failure``; -1 where nothing failed."""
@@ -86,7 +97,10 @@ class Rounds:
 
     def of(self, chosen: Array) -> "Rounds":
         """Keep some rounds, by mask or by index, and every run and name."""
-        return replace(self, **{name: getattr(self, name)[chosen] for name in (*ROUND, *TROUBLE)})
+        return replace(
+            self,
+            **{name: getattr(self, name)[chosen] for name in (*ROUND_COLUMNS, *FAILURE_COLUMNS)},
+        )
 
     def overlaps(self) -> Iterator[tuple[str, str, str]]:
         """Yield vantage and two of its runs that overlap in time, as one machine's never do."""
@@ -109,7 +123,7 @@ class Rounds:
         """Keep some runs with their rounds, and every name."""
         kept = self.of(mask[self.run])
         place = np.cumsum(mask) - 1
-        runs = {name: getattr(self, name)[mask] for name in RUN}
+        runs = {name: getattr(self, name)[mask] for name in RUN_COLUMNS}
         return replace(kept, run=place[kept.run].astype(np.int32), **runs)
 
 
@@ -117,15 +131,15 @@ def _names(values: Sequence[str]) -> Array:
     return np.array(values, dtype=np.str_) if len(values) else np.zeros(0, "U1")
 
 
-TYPES: Mapping[str, type] = {
+COLUMN_TYPES: Mapping[str, type] = {
     "run": np.int32,
     "subject": np.int32,
-    "look": np.int16,
+    "check_number": np.int16,
     "at": np.int64,
     "first_check": np.int16,
     "last_check": np.int16,
     "flags": np.uint16,
-    "took_ms": np.float32,
+    "latency_ms": np.float32,
     "why": np.int32,
     "file": np.int32,
     "run_vantage": np.int32,
@@ -135,20 +149,20 @@ TYPES: Mapping[str, type] = {
 }
 
 
-def rounds(columns: Mapping[str, Any]) -> Rounds:
+def make_rounds(columns: Mapping[str, Any]) -> Rounds:
     """Make rounds of columns; what is not given is empty. Raises ValueError where they disagree."""
     made = {}
     for one in fields(Rounds):
         given = columns.get(one.name, ())
-        kind = TYPES.get(one.name)
+        kind = COLUMN_TYPES.get(one.name)
         made[one.name] = _names(given) if kind is None else np.asarray(given, dtype=kind)
     if any(one.ndim != 1 for one in made.values()):
         raise ValueError("columns are lists")
     new = Rounds(**made)
     for names, indices, length in (
-        ((*ROUND, *TROUBLE), (), len(new.run)),
-        (RUN, (new.run,), len(new.run_id)),
-        (SUBJECT, (new.subject,), len(new.target)),
+        ((*ROUND_COLUMNS, *FAILURE_COLUMNS), (), len(new.run)),
+        (RUN_COLUMNS, (new.run,), len(new.run_id)),
+        (SUBJECT_COLUMNS, (new.subject,), len(new.target)),
         ((), (new.why,), len(new.whys)),
         ((), (new.file,), len(new.files)),
         ((), (new.run_vantage,), len(new.vantages)),
@@ -163,13 +177,13 @@ def rounds(columns: Mapping[str, Any]) -> Rounds:
 def join(parts: Sequence[Rounds]) -> Rounds:
     """Put rounds of different runs together; equal names become one."""
     if not parts:
-        return rounds({})
+        return make_rounds({})
     made: dict[str, Array] = {}
     offset = np.cumsum([0, *(len(one.run_id) for one in parts)])
     made["run"] = np.concatenate(
         [one.run + start for one, start in zip(parts, offset, strict=False)]
     )
-    for name in ROUND[2:] + RUN:
+    for name in ROUND_COLUMNS[2:] + RUN_COLUMNS:
         made[name] = np.concatenate([getattr(one, name) for one in parts])
     for index, name in (("why", "whys"), ("file", "files"), ("run_vantage", "vantages")):
         names, places = _unite([getattr(one, name) for one in parts])
@@ -178,7 +192,12 @@ def join(parts: Sequence[Rounds]) -> Rounds:
             [_through(place, getattr(one, index)) for one, place in zip(parts, places, strict=True)]
         )
     keys = [
-        np.array(["\n".join(key) for key in zip(*(getattr(one, n) for n in SUBJECT), strict=True)])
+        np.array(
+            [
+                "\n".join(key)
+                for key in zip(*(getattr(one, n) for n in SUBJECT_COLUMNS), strict=True)
+            ]
+        )
         for one in parts
     ]
     names, places = _unite(keys)
@@ -186,9 +205,9 @@ def join(parts: Sequence[Rounds]) -> Rounds:
         [_through(place, one.subject) for one, place in zip(parts, places, strict=True)]
     )
     split = [str(name).split("\n") for name in names]
-    for number, name in enumerate(SUBJECT):
+    for number, name in enumerate(SUBJECT_COLUMNS):
         made[name] = _names([one[number] for one in split])
-    return rounds(made)
+    return make_rounds(made)
 
 
 def ranked(values: Array) -> tuple[Array, Array]:
@@ -216,7 +235,7 @@ def _through(place: Array, index: Array) -> Array:
 
 
 @dataclass(frozen=True, slots=True)
-class Rows:
+class ReadResult:
     """What reading result files gave, with what was wrong with them."""
 
     rounds: Rounds
@@ -227,7 +246,7 @@ class Rows:
     complete: bool = True
     """Whether every file was looked at, not only the recent ones."""
 
-    def complaints(self) -> Iterator[str]:
+    def warnings(self) -> Iterator[str]:
         """Say in words what could not be read."""
         for file, count in sorted(self.bad_lines.items()):
             yield f"{file}: {count} unreadable line(s) left out"

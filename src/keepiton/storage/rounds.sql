@@ -1,4 +1,4 @@
--- Folds raw rows into rounds: one target in one run (of a control: in one look), and what became of it.
+-- Folds raw rows into rounds: one target in one run (of a control: in one connectivity check), and what became of it.
 -- Every aggregate is a least or a greatest one, so order, copies and splits of files cannot matter.
 -- An end (address and port) is judged by its last attempt; a target is reached when any end is.
 -- Most rounds hold nothing but answers: only the others are folded end by end. Reading the lines
@@ -17,7 +17,7 @@ measured as not materialized (  -- the target's own chain: no redirects, nothing
     select
         run, target, coalesce(operator, '') as operator, coalesce(role, 'other') as role,
         coalesce(control, '') as control,
-        case when control is null then -1 else coalesce("check", -1) end as look,
+        case when control is null then -1 else coalesce("check", -1) end as check_number,
         "check" as checked,
         -- In the order of what tells most: a dead connection says more than a dead lookup beside it.
         case stage when 'tcp' then '1' when 'dns' then '2' when 'tls' then '3' when 'http' then '4'
@@ -29,25 +29,25 @@ measured as not materialized (  -- the target's own chain: no redirects, nothing
 ),
 groups as (
     select
-        run, target, operator, role, control, look,
+        run, target, operator, role, control, check_number,
         max(case when state = 'ok' then 0 else 1 end) as troubled,
         max(case when address is not null then 1 else 0 end) as answered,
         max(case when address is null then 1 else 0 end) as named,
         min(stage) as first_stage, max(stage) as last_stage,
         max(case stage when '3' then 1 else 0 end) as shook_hands,
-        max(duration_ms) as took_ms,
+        max(duration_ms) as latency_ms,
         min(seen_at) as seen_at, min(checked) as first_check, max(checked) as last_check
     from measured
-    group by run, target, operator, role, control, look
+    group by run, target, operator, role, control, check_number
 ),
 troubled as (
     select run as t_run, target as t_target, operator as t_operator, role as t_role,
-           control as t_control, look as t_look
+           control as t_control, check_number as t_check_number
     from groups where troubled = 1
 ),
 ends as (
     select
-        run, target, operator, role, control, look, address, port,
+        run, target, operator, role, control, check_number, address, port,
         case when address is not null and stage = '2' then transport end as asked_over,
         max(attempt) as attempt,
         max(case when state = 'ok' then attempt else 0 end) as ok,
@@ -61,7 +61,7 @@ ends as (
                  then cast(9 - attempt as varchar) || stage || failure end) as why,
         min(case when state = 'fail' then stage end) as first_failed,
         max(case when state = 'fail' then stage end) as last_failed,
-        max(case when state = 'ok' then duration_ms end) as took_ms,
+        max(case when state = 'ok' then duration_ms end) as latency_ms,
         min(stage) as first_stage, max(stage) as last_stage,
         max(case stage when '2' then 1 else 0 end) as asked_name,
         max(case stage when '3' then 1 else 0 end) as shook_hands,
@@ -69,8 +69,8 @@ ends as (
         min(case when state in ('fail', 'inconclusive') then file end) as file
     from measured
     join troubled on run = t_run and target = t_target and operator = t_operator
-        and role = t_role and control = t_control and look = t_look
-    group by run, target, operator, role, control, look, address, port,
+        and role = t_role and control = t_control and check_number = t_check_number
+    group by run, target, operator, role, control, check_number, address, port,
         case when address is not null and stage = '2' then transport end
 ),
 sources as (  -- what each file says of each run in it
@@ -94,17 +94,17 @@ sources as (  -- what each file says of each run in it
 -- perspective, country, sealed, nothing, mixed, format, unreadable lines, clock offset (ms), nothing,
 -- file.
 select
-    'round' as kind, run, target, operator, role, control, look, seen_at, first_check, last_check,
+    'round' as kind, run, target, operator, role, control, check_number, seen_at, first_check, last_check,
     cast(answered * 33 + named * 16 + case when first_stage = last_stage then 64 else 0 end
          + case when named = 1 or first_stage = '2' or last_stage = '2' then 128 else 0 end
          + case when first_stage = '1' then 256 else 0 end
          + shook_hands * 512 + case when last_stage = '4' then 1024 else 0 end
          as integer) as flags,
-    took_ms, cast(null as varchar) as why, cast(null as varchar) as file
+    latency_ms, cast(null as varchar) as why, cast(null as varchar) as file
 from groups where troubled = 0
 union all
 select
-    'round', run, target, operator, role, control, look,
+    'round', run, target, operator, role, control, check_number,
     min(seen_at), min(first_check), max(last_check),
     cast(max(case when address is not null and ok = attempt and not_ok < attempt then 1 else 0 end)
         + max(case when dead = attempt then 2 else 0 end)
@@ -117,14 +117,14 @@ select
         + max(asked_name) * 128 + case when min(first_stage) = '1' then 256 else 0 end
         + max(shook_hands) * 512 + case when max(last_stage) = '4' then 1024 else 0 end
         as integer),
-    min(took_ms),
+    min(latency_ms),
     -- Of a name of which one question failed and another came back empty, the failure, if it is dead.
     coalesce(min(case when address is not null or ok < attempt then why end),
              min(case when dead = attempt then why end)),
     min(file)
 from ends
 where skipped < attempt
-group by run, target, operator, role, control, look
+group by run, target, operator, role, control, check_number
 union all
 select
     'source', run, path,

@@ -9,30 +9,30 @@ from pydantic import (
 )
 
 from keepiton.base.types import (
-    Aside,
+    Connectivity,
     Instant,
-    Line,
     Name,
     Perspective,
+    RowState,
     RunId,
     Sha256,
+    SideMeasurement,
     Stage,
-    State,
     Token,
 )
 
 
-class Stored(BaseModel):
+class ResultLine(BaseModel):
     """One line of a result file: lenient when read, so that newer optional fields do no harm."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
 
-    def encoded(self) -> bytes:
+    def to_json_line(self) -> bytes:
         """Write the object as one JSON line, without what is not known."""
         return self.model_dump_json(exclude_none=True).encode() + b"\n"
 
 
-class ListUsed(Stored):
+class ListUsed(ResultLine):
     """A target list as this run saw it."""
 
     name: str
@@ -40,7 +40,7 @@ class ListUsed(Stored):
     targets: int
 
 
-class Run(Stored):
+class Run(ResultLine):
     """First line: who looked, with what, when.
 
     The format's number is raised only when a meaning changes (docs/data-format.md).
@@ -62,7 +62,7 @@ class Run(Stored):
     started_at: Instant = Field(description="when it began, after any jitter")
 
 
-class Certificate(Stored):
+class Certificate(ResultLine):
     """One certificate of a chain, in short."""
 
     subject: str = Field(max_length=200)
@@ -73,7 +73,7 @@ class Certificate(Stored):
     spki_sha256: Sha256 = Field(description="of the public key's SubjectPublicKeyInfo")
 
 
-class Measurement(Stored):
+class Measurement(ResultLine):
     """One stage tried once. What never ran because an earlier stage failed is absent."""
 
     type: Literal["measurement"] = "measurement"
@@ -88,10 +88,12 @@ class Measurement(Stored):
     attempt: int = Field(1, ge=1, le=3, description="2 and up confirm a failure")
     hop: int | None = Field(None, ge=1, le=10, description="redirects followed before this row")
     host: str | None = Field(None, description="of a hop: the host it leads to")
-    aside: Aside | None = Field(None, description="why this row stands beside the target's chain")
+    aside: SideMeasurement | None = Field(
+        None, description="why this row stands beside the target's chain"
+    )
     at: Instant
     duration_ms: float | None = Field(None, ge=0, description="monotonic clock")
-    state: State
+    state: RowState
     failure: str | None = Field(None, description="OONI df-007 string; absent when none")
     reason: str | None = Field(None, description="why inconclusive or skipped")
     family: Literal[4, 6] | None = None
@@ -159,19 +161,19 @@ class Measurement(Stored):
     )
 
 
-Reason = Literal["finished", "deadline", "byte_cap", "interrupted", "terminated", "recovered"]
+EndReason = Literal["finished", "deadline", "byte_cap", "interrupted", "terminated", "recovered"]
 
 
-class End(Stored):
+class End(ResultLine):
     """Last line: counts, why it stopped, and the seal."""
 
     type: Literal["end"] = "end"
     run: RunId
     ended_at: Instant
-    reason: Reason
+    reason: EndReason
     measurements: int
-    states: dict[State, int] = Field(description="measurements by state")
-    line: Line
+    states: dict[RowState, int] = Field(description="measurements by state")
+    line: Connectivity
     bytes_received: int | None = Field(None, description="over all connections to targets")
     clock_offset_ms: int | None = Field(None, description="median over at least 3 controls")
     loop_late_ms: float | None = Field(None, description="the latest that the event loop was")

@@ -14,7 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
 
-from keepiton.base.errors import Mistake
+from keepiton.base.errors import UserError
 from keepiton.base.types import clean
 from keepiton.storage.writer import NAME, PART
 
@@ -35,7 +35,7 @@ ROWS = 256
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class StoredRun:
     """One run's file, wherever it lies: by itself, packed (.gz, .zst), or in a day's Parquet."""
 
     name: str
@@ -67,18 +67,18 @@ def _zstd_module() -> str | None:
     return None
 
 
-def home(name: str) -> str:
-    """Return where a run's file lies below the data folder. Raises Mistake for another name."""
+def home_folder(name: str) -> str:
+    """Return where a run's file lies below the data folder. Raises UserError for another name."""
     if not FILE.fullmatch(name):
-        raise Mistake(f"{clean(name)}: not the name of a result file")
+        raise UserError(f"{clean(name)}: not the name of a result file")
     return f"results/{name[:4]}/{name[4:6]}/{name[6:8]}/{name}"
 
 
-def held(files: Sequence[str]) -> Iterator[Held]:
+def list_runs(files: Sequence[str]) -> Iterator[StoredRun]:
     """List each run's file in files as ``read.find`` gives them, copies included.
 
     Left out are files of other names, Parquet without the lines themselves and, where nothing
-    unpacks it, ``.zst``. Raises Mistake where a Parquet file cannot be read.
+    unpacks it, ``.zst``. Raises UserError where a Parquet file cannot be read.
     """
     known = zstandard()
     packed = []
@@ -89,35 +89,35 @@ def held(files: Sequence[str]) -> Iterator[Held]:
         elif not name.endswith(".zst") or known:
             bare = name.removesuffix(".gz").removesuffix(".zst").removesuffix(PART)
             if FILE.fullmatch(bare):
-                yield Held(bare, path, sealed=not name.endswith(PART))
+                yield StoredRun(bare, path, sealed=not name.endswith(PART))
     if packed:
         with closing(_ordered()) as database:
             for path in packed:
                 for name in _names(database, path):
-                    yield Held(name, path, sealed=True)
+                    yield StoredRun(name, path, sealed=True)
 
 
-def content(one: Held) -> bytes:
-    """Return the exact bytes that the run wrote. Raises Mistake where they cannot be had."""
+def read_content(one: StoredRun) -> bytes:
+    """Return the exact bytes that the run wrote. Raises UserError where they cannot be had."""
     if one.path.endswith(".parquet"):
-        for _, found in contents(one.path, [one.name]):
+        for _, found in iter_contents(one.path, [one.name]):
             return found
-        raise Mistake(f"{clean(one.path)}: does not hold {one.name}")
+        raise UserError(f"{clean(one.path)}: does not hold {one.name}")
     try:
-        with opened(one.path) as file:
+        with open_file(one.path) as file:
             found = file.read(MAX_RUN + 1)
     except (OSError, EOFError, ValueError, zlib.error) as exc:
-        raise Mistake(f"{clean(one.path)}: cannot be read: {clean(str(exc))}") from None
+        raise UserError(f"{clean(one.path)}: cannot be read: {clean(str(exc))}") from None
     except Exception as exc:  # ZstdError has no base of its own
         if type(exc).__name__ != "ZstdError":
             raise
-        raise Mistake(f"{clean(one.path)}: cannot be read: {clean(str(exc))}") from None
+        raise UserError(f"{clean(one.path)}: cannot be read: {clean(str(exc))}") from None
     if len(found) > MAX_RUN:
-        raise Mistake(f"{clean(one.path)}: more than {MAX_RUN >> 20} MiB; no run is so long")
+        raise UserError(f"{clean(one.path)}: more than {MAX_RUN >> 20} MiB; no run is so long")
     return found
 
 
-def opened(path: str) -> BinaryIO:
+def open_file(path: str) -> BinaryIO:
     """Open a plain or packed file for reading what it holds. Raises OSError."""
     if path.endswith(".gz"):
         return cast("BinaryIO", gzip.open(path))
@@ -126,10 +126,10 @@ def opened(path: str) -> BinaryIO:
     return Path(path).open("rb")
 
 
-def contents(path: str, names: Collection[str] = ()) -> Iterator[tuple[str, bytes]]:
+def iter_contents(path: str, names: Collection[str] = ()) -> Iterator[tuple[str, bytes]]:
     """Yield the runs inside one Parquet file, all or those named, one after another.
 
-    Only the runs' own bytes are held, one run at a time. Raises Mistake where lines are missing,
+    Only the runs' own bytes are held, one run at a time. Raises UserError where lines are missing,
     out of order or cannot be read.
     """
     import duckdb  # noqa: PLC0415 - plain files need none of it
@@ -140,7 +140,7 @@ def contents(path: str, names: Collection[str] = ()) -> Iterator[tuple[str, byte
     name, lines, size = "", list[bytes](), 0
     with closing(_ordered()) as database:
         if not _whole(database, path):
-            raise Mistake(f"{clean(path)}: holds no runs, only what a report reads of them")
+            raise UserError(f"{clean(path)}: holds no runs, only what a report reads of them")
         given = {"path": [path]} | ({"names": list(names)} if names else {})
         try:
             told = database.execute(
@@ -154,11 +154,11 @@ def contents(path: str, names: Collection[str] = ()) -> Iterator[tuple[str, byte
                             yield name, b"".join(lines)
                         name, lines, size = file, [], 0
                         if file in done or not FILE.fullmatch(file or ""):
-                            raise Mistake(f"{clean(path)}: {clean(str(file))}: not one whole run")
+                            raise UserError(f"{clean(path)}: {clean(str(file))}: not one whole run")
                         done.add(file)
                     size += len(raw or b"")
                     if raw is None or number != len(lines) + 1 or size > MAX_RUN:
-                        raise Mistake(
+                        raise UserError(
                             f"{clean(path)}: {name}: line {number} is out of order or damaged"
                         )
                     lines.append(raw)
@@ -170,7 +170,7 @@ def contents(path: str, names: Collection[str] = ()) -> Iterator[tuple[str, byte
 
 def _ordered() -> "duckdb.DuckDBPyConnection":
     """Open a database that gives rows in the order in which a file holds them."""
-    from keepiton.storage.reader import opened as database  # noqa: PLC0415
+    from keepiton.storage.reader import connect as database  # noqa: PLC0415
 
     made = database()
     made.execute("set preserve_insertion_order = true")
@@ -179,7 +179,7 @@ def _ordered() -> "duckdb.DuckDBPyConnection":
 
 
 def _whole(database: "duckdb.DuckDBPyConnection", path: str) -> bool:
-    """Whether a Parquet file holds the lines themselves. Raises Mistake."""
+    """Whether a Parquet file holds the lines themselves. Raises UserError."""
     import duckdb  # noqa: PLC0415
 
     try:
@@ -203,5 +203,5 @@ def _names(database: "duckdb.DuckDBPyConnection", path: str) -> list[str]:
     return sorted(name for (name,) in told if FILE.fullmatch(name))
 
 
-def _unreadable(path: str, exc: Exception) -> Mistake:
-    return Mistake(f"{clean(path)}: cannot be read: {clean(str(exc), 300)}")
+def _unreadable(path: str, exc: Exception) -> UserError:
+    return UserError(f"{clean(path)}: cannot be read: {clean(str(exc), 300)}")

@@ -16,7 +16,7 @@ from keepiton.storage.lines import MAX_LINE
 from keepiton.storage.rows import End, Run
 from keepiton.storage.writer import NAME, file_name
 
-State = Literal["whole", "cut", "broken"]
+FileIntegrity = Literal["whole", "cut", "broken"]
 _RUN_ID = re.compile(rb'"run"\s*:\s*"([^"]*)"')
 
 
@@ -24,11 +24,11 @@ _RUN_ID = re.compile(rb'"run"\s*:\s*"([^"]*)"')
 class Head:
     """What a copy of a run says of itself."""
 
-    place: str
+    path: str
     """Its path below a data folder, made from what it holds; fits ``write.NAME``."""
     vantage: str
     started_at: datetime
-    state: State
+    integrity: FileIntegrity
     """Whole: the seal fits. Cut: there is no end line. Broken: the seal does not fit, or lines of
     another run are among its own."""
     ended_at: datetime | None = None
@@ -39,10 +39,10 @@ class Head:
     @property
     def name(self) -> str:
         """The name of its file."""
-        return self.place.rpartition("/")[2]
+        return self.path.rpartition("/")[2]
 
 
-def look(content: bytes) -> Head | None:
+def inspect(content: bytes) -> Head | None:
     """Read a copy of one run; None where it does not begin with a run line that we know."""
     first, _, _ = content[:MAX_LINE].partition(b"\n")
     try:
@@ -54,7 +54,7 @@ def look(content: bytes) -> Head | None:
         return None
     before, end = _end(content)
     if end is None:
-        state: State = "broken" if _strays(content, run.run) else "cut"
+        state: FileIntegrity = "broken" if _strays(content, run.run) else "cut"
         return Head(place, run.vantage, run.started_at, state)
     fits = (
         end.run == run.run
@@ -73,8 +73,8 @@ def look(content: bytes) -> Head | None:
 
 def intact(content: bytes, name: str | None = None) -> bool:
     """Whether a sealed file is as it was sealed and, where its name is given, is that run's."""
-    head = look(content)
-    return head is not None and head.state == "whole" and name in (None, head.name)
+    head = inspect(content)
+    return head is not None and head.integrity == "whole" and name in (None, head.name)
 
 
 def _end(content: bytes) -> tuple[bytes, End | None]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from keepiton.base.errors import Mistake
+from keepiton.base.errors import UserError
 from keepiton.base.types import Instant, Perspective, Risk, Sha256, Token
 
 FILE = "state.json"
@@ -27,32 +27,38 @@ class Acceptance(BaseModel):
     consent: int
 
 
-class State(BaseModel):
+class DataFolderState(BaseModel):
     """The folder's memory. Losing it loses no measurement."""
 
-    model_config = ConfigDict(extra="ignore")
+    model_config = ConfigDict(extra="ignore", populate_by_name=True)
 
     vantage: Token | None = None
     perspective: Perspective | None = None
-    told: int = 0
+    first_run_shown: int = Field(0, alias="told")
     accepted: dict[Risk, Acceptance] = Field(default_factory=dict)
-    open: str | None = Field(None, description="the unsealed file of a run that is under way")
+    open_file: str | None = Field(
+        None, alias="open", description="the unsealed file of a run that is under way"
+    )
     chain: dict[str, Sha256] = Field(default_factory=dict, description="last seal by vantage")
-    asked_at: dict[str, Instant] = Field(default_factory=dict, description="by target id")
-    ending: dict[str, date] = Field(
-        default_factory=dict, description="when it was said that a schedule ends, by its last day"
+    probed_at: dict[str, Instant] = Field(
+        default_factory=dict, alias="asked_at", description="by target id"
+    )
+    expiry_announced: dict[str, date] = Field(
+        default_factory=dict,
+        alias="ending",
+        description="when it was said that a schedule ends, by its last day",
     )
 
     def too_soon(self, targets: list[str], now: datetime) -> datetime | None:
         """Return when these targets may be asked again, or None when it is time."""
-        last = [self.asked_at[one] for one in targets if one in self.asked_at]
+        last = [self.probed_at[one] for one in targets if one in self.probed_at]
         latest = max((at for at in last if at <= now), default=None)
         return latest + AGAIN if latest and now - latest < AGAIN - JITTER else None
 
-    def note_asked(self, targets: list[str], now: datetime) -> None:
+    def note_probed(self, targets: list[str], now: datetime) -> None:
         """Remember when targets were asked, as long as it matters."""
-        kept = {one: at for one, at in self.asked_at.items() if timedelta(0) <= now - at < AGAIN}
-        self.asked_at = kept | dict.fromkeys(targets, now)
+        kept = {one: at for one, at in self.probed_at.items() if timedelta(0) <= now - at < AGAIN}
+        self.probed_at = kept | dict.fromkeys(targets, now)
 
 
 def random_vantage() -> str:
@@ -60,28 +66,28 @@ def random_vantage() -> str:
     return "v-" + "".join(secrets.choice("bcdfghjkmnpqrstvwxz23456789") for _ in range(8))
 
 
-def load(data: Path) -> State:
-    """Read the folder's memory; an absent one is empty. Raises Mistake when it is damaged."""
+def load(data: Path) -> DataFolderState:
+    """Read the folder's memory; an absent one is empty. Raises UserError when it is damaged."""
     path = data / FILE
     try:
-        return State.model_validate_json(path.read_bytes())
+        return DataFolderState.model_validate_json(path.read_bytes())
     except FileNotFoundError:
-        return State()
+        return DataFolderState()
     except OSError as exc:
         text = f"{path}: cannot be read ({exc.strerror}); check the disk, and who owns it"
-        raise Mistake(text) from None
+        raise UserError(text) from None
     except (ValidationError, json.JSONDecodeError):
-        raise Mistake(
+        raise UserError(
             f"{path}: damaged; delete it (results are not touched; the vantage name is asked anew)"
         ) from None
 
 
-def save(data: Path, state: State) -> None:
+def save(data: Path, state: DataFolderState) -> None:
     """Replace the folder's memory in one step. Raises OSError."""
     new = data / (FILE + ".new")
     descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(state.model_dump_json(exclude_none=True, indent=1))
+        file.write(state.model_dump_json(by_alias=True, exclude_none=True, indent=1))
         file.flush()
         os.fsync(file.fileno())
     new.replace(data / FILE)

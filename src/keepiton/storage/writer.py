@@ -13,8 +13,8 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
-from keepiton.base.types import Line, State
-from keepiton.storage.rows import End, Measurement, Reason, Run
+from keepiton.base.types import Connectivity, RowState
+from keepiton.storage.rows import End, EndReason, Measurement, Run
 
 T = TypeVar("T", Run, Measurement, End)
 PART = ".part"
@@ -40,13 +40,13 @@ class Writer:
         """Create the file and write its run line. Raises OSError."""
         self.run = run
         self.part = data / (file_name(run) + PART)
-        private_folder(self.part.parent, data)
-        self.states: Counter[State] = Counter()
+        make_private_folder(self.part.parent, data)
+        self.states: Counter[RowState] = Counter()
         self._hash = hashlib.sha256()
         self._broken: OSError | None = None
         self._file = os.open(self.part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         try:
-            self._write(run.encoded())
+            self._write(run.to_json_line())
             _sync_folder(self.part.parent)
         except OSError:
             self.close()
@@ -54,7 +54,7 @@ class Writer:
 
     def add(self, row: Measurement) -> None:
         """Append one measurement. Raises OSError."""
-        self._write(row.encoded())
+        self._write(row.to_json_line())
         self.states[row.state] += 1
 
     @contextmanager
@@ -94,8 +94,8 @@ class Writer:
     def seal(
         self,
         ended_at: datetime,
-        reason: Reason,
-        line: Line,
+        reason: EndReason,
+        line: Connectivity,
         bytes_received: int,
         clock_offset_ms: int | None,
         loop_late_ms: float,
@@ -119,7 +119,7 @@ class Writer:
             sha256=self._hash.hexdigest(),
             previous=previous,
         )
-        self._write(end.encoded())
+        self._write(end.to_json_line())
         os.fsync(self._file)
         return self._hash.hexdigest()
 
@@ -146,7 +146,7 @@ def _sync_folder(folder: Path) -> None:
             os.close(descriptor)
 
 
-def private_folder(folder: Path, base: Path) -> None:
+def make_private_folder(folder: Path, base: Path) -> None:
     """Make a folder below ``base``, each level for its owner only. Raises OSError."""
     missing = [one for one in (folder, *folder.parents) if one == base or base in one.parents]
     base.parent.mkdir(parents=True, exist_ok=True)
@@ -175,7 +175,7 @@ def recover(data: Path, name: str, previous: str | None) -> tuple[Path, str] | N
         part.unlink()
         return None
     rows = [row for line in lines[1:] if (row := _read(Measurement, line))]
-    states: Counter[State] = Counter(row.state for row in rows)
+    states: Counter[RowState] = Counter(row.state for row in rows)
     tail = b"" if content.endswith(b"\n") else b"\n"
     end = End(
         run=run.run,
@@ -188,10 +188,10 @@ def recover(data: Path, name: str, previous: str | None) -> tuple[Path, str] | N
         previous=previous,
     )
     with part.open("ab") as file:
-        file.write(tail + end.encoded())
+        file.write(tail + end.to_json_line())
         file.flush()
         os.fsync(file.fileno())
-    return part, hashlib.sha256(content + tail + end.encoded()).hexdigest()
+    return part, hashlib.sha256(content + tail + end.to_json_line()).hexdigest()
 
 
 def _read(kind: type[T], line: bytes) -> T | None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from keepiton.base.errors import Mistake
+from keepiton.base.errors import UserError
 from keepiton.cli import common
 from keepiton.commands import retention
 
@@ -29,17 +29,17 @@ def compact(
 
     words = common.language(lang)
     if compact_after == retention.OFF:
-        raise Mistake("--compact-after off: nothing would be packed; write an age such as 7d")
-    until = (datetime.now(UTC) - common.age(compact_after, "--compact-after")).date()
+        raise UserError("--compact-after off: nothing would be packed; write an age such as 7d")
+    until = (datetime.now(UTC) - common.parse_age(compact_after, "--compact-after")).date()
     data = retention.with_results(data)
     common.require_readers()
-    from keepiton.archive.pack import due, pack_due  # noqa: PLC0415
+    from keepiton.archive.pack import days_due, pack_due  # noqa: PLC0415
 
     if dry_run:
-        for target, found in due(data, until).items():
-            said = words.many("{n} run to pack", "{n} runs to pack", len(found))
+        for target, found in days_due(data, until).items():
+            said = words.ngettext("{n} run to pack", "{n} runs to pack", len(found))
             click.echo(f"{target.relative_to(data)}  {said}")
-        click.echo(words.say("Nothing was written."))
+        click.echo(words.gettext("Nothing was written."))
         return
     runs = before = after = 0
     left: list[str] = []
@@ -49,8 +49,8 @@ def compact(
             left += done.left
     if not quiet:
         click.echo(
-            words.many("{n} run packed", "{n} runs packed", runs)
-            + words.say(
+            words.ngettext("{n} run packed", "{n} runs packed", runs)
+            + words.gettext(
                 ": {before} MB became {after} MB.",
                 before=words.number(retention.megabytes(before)),
                 after=words.number(retention.megabytes(after)),
@@ -58,4 +58,6 @@ def compact(
         )
     if left:
         text = "\n".join(f"not packed: {one}" for one in left)
-        sys.exit(common.complain(text + "\nlook at: keepiton results verify", common.NOT_WRITTEN))
+        sys.exit(
+            common.print_error(text + "\nlook at: keepiton results verify", common.NOT_WRITTEN)
+        )

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from keepiton.base.errors import Mistake
+from keepiton.base.errors import UserError
 from keepiton.cli import common
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from keepiton.archive.export import Wanted
-    from keepiton.storage.runs import Held
+    from keepiton.archive.export import ExportFilter
+    from keepiton.storage.runs import StoredRun
 
 ENDINGS = {".jsonl": "jsonl", ".csv": "csv", ".parquet": "parquet"}
 
@@ -56,48 +56,50 @@ def export(
     """
     from datetime import UTC, datetime  # noqa: PLC0415
 
-    from keepiton.archive.export import Wanted, chosen  # noqa: PLC0415
+    from keepiton.archive.export import ExportFilter, choose_runs  # noqa: PLC0415
 
     if form is None:
         form = "jsonl"
         if output and output.suffix and str(output) != "-":
-            form = common.format_of(None, output, ENDINGS)
+            form = common.choose_format(None, output, ENDINGS)
     if form == "files" and (only_targets or only_operators):
-        raise Mistake("--format files gives whole files; leave out --target and --operator")
+        raise UserError("--format files gives whole files; leave out --target and --operator")
     if form in ("files", "parquet") and (not output or str(output) == "-"):
-        raise Mistake(f"--format {form}: say where to, with --output")
-    first, last = common.span(since, until, UTC, datetime.now(UTC))
-    files = common.found(places, data)
+        raise UserError(f"--format {form}: say where to, with --output")
+    first, last = common.parse_span(since, until, UTC, datetime.now(UTC))
+    files = common.find_results(places, data)
     if form == "parquet" or any(one.endswith(".parquet") for one in files):
         common.require_readers()
-    wanted = Wanted(first, last, only_targets, only_operators)
-    listed = chosen(files, wanted, sealed=form == "files")
+    wanted = ExportFilter(first, last, only_targets, only_operators)
+    listed = choose_runs(files, wanted, sealed=form == "files")
     if not listed:
-        sys.exit(common.complain("no runs in the asked range", common.NO_DATA))
+        sys.exit(common.print_error("no runs in the asked range", common.NO_DATA))
     try:
         _write(form, listed, wanted, output)
     except BrokenPipeError:
         raise
     except OSError as exc:
         where = exc.filename or output
-        sys.exit(common.complain(f"{where}: not written: {exc.strerror}", common.NOT_WRITTEN))
+        sys.exit(common.print_error(f"{where}: not written: {exc.strerror}", common.NOT_WRITTEN))
 
 
-def _write(form: str, listed: "Sequence[Held]", wanted: "Wanted", output: Path | None) -> None:
+def _write(
+    form: str, listed: "Sequence[StoredRun]", wanted: "ExportFilter", output: Path | None
+) -> None:
     from keepiton.archive import export as made  # noqa: PLC0415
 
     if form == "files" and output:
         listed = [
             one
             for one in listed
-            if (not wanted.since or made.began(one.name) >= wanted.since.timestamp())
+            if (not wanted.since or made.run_began(one.name) >= wanted.since.timestamp())
         ]
         written, there = made.files(listed, output)
-        common.complain(f"{written} files written, {there} were there already", 0)
+        common.print_error(f"{written} files written, {there} were there already", 0)
         return
     bad: list[str] = []
     if form == "parquet" and output:
-        with common.replacing(output.resolve()) as file:
+        with common.replace_file(output.resolve()) as file:
             count = made.parquet(listed, wanted, Path(file.name))
     else:
         how = made.jsonl if form == "jsonl" else made.table
@@ -105,13 +107,13 @@ def _write(form: str, listed: "Sequence[Held]", wanted: "Wanted", output: Path |
             count = how(listed, wanted, sys.stdout.buffer, bad)
             sys.stdout.buffer.flush()
         else:
-            with common.replacing(output.resolve()) as file:
+            with common.replace_file(output.resolve()) as file:
                 if form == "csv":
                     file.write(common.UTF_8)
                 count = how(listed, wanted, file, bad)
     if bad:
-        common.complain(
+        common.print_error(
             f"{len(bad)} lines in {len(set(bad))} files cannot be read and were left out", 0
         )
     if not count:
-        sys.exit(common.complain("no measurements of such targets", common.NO_DATA))
+        sys.exit(common.print_error("no measurements of such targets", common.NO_DATA))

@@ -5,18 +5,18 @@ from typing import TYPE_CHECKING
 
 import click
 
-from keepiton.base.language import noted
+from keepiton.base.language import gettext_noop
 from keepiton.cli import common
 from keepiton.commands import retention
 
 if TYPE_CHECKING:
-    from keepiton.archive.info import Info
+    from keepiton.archive.info import FolderInfo
     from keepiton.base.language import Language
 
 FORMS = {
-    "plain": noted("plain"),
-    "packed": noted("packed (.gz, .zst)"),
-    "Parquet": noted("Parquet"),
+    "plain": gettext_noop("plain"),
+    "packed": gettext_noop("packed (.gz, .zst)"),
+    "Parquet": gettext_noop("Parquet"),
 }
 
 
@@ -42,14 +42,14 @@ def info(data: Path | None, form: str, output: Path | None, lang: str | None) ->
 
     words = common.language(lang)
     data = retention.with_results(data)
-    files = common.found((), data)
+    files = common.find_results((), data)
     if any(one.endswith(".parquet") for one in files):
         common.require_readers()
     made = count(files, data)
-    common.deliver(_json(made) if form == "json" else _table(made, words), output, form)
+    common.write_output(_json(made) if form == "json" else _table(made, words), output, form)
 
 
-def _table(made: "Info", words: "Language") -> str:
+def _table(made: "FolderInfo", words: "Language") -> str:
 
     def mb(count: float) -> str:
         return words.number(retention.megabytes(count))
@@ -57,28 +57,28 @@ def _table(made: "Info", words: "Language") -> str:
     lines = [
         "; ".join(
             (
-                words.many("{n} run", "{n} runs", made.runs),
-                words.many("{n} measurement", "{n} measurements", made.measurements),
-                words.many("{n} day", "{n} days", made.days),
-                words.many("{n} vantage", "{n} vantages", len(made.vantages)),
-                words.many("{n} unsealed", "{n} unsealed", made.unsealed),
+                words.ngettext("{n} run", "{n} runs", made.runs),
+                words.ngettext("{n} measurement", "{n} measurements", made.measurements),
+                words.ngettext("{n} day", "{n} days", made.days),
+                words.ngettext("{n} vantage", "{n} vantages", len(made.vantages)),
+                words.ngettext("{n} unsealed", "{n} unsealed", made.unsealed),
             )
         ),
-        words.say("First run: {name}", name=made.first),
-        words.say("Last run: {name}", name=made.last),
+        words.gettext("First run: {name}", name=made.first),
+        words.gettext("Last run: {name}", name=made.last),
     ]
     for form, one in sorted(made.forms.items()):
-        said = words.many(
+        said = words.ngettext(
             "{n} file, {size} MB", "{n} files, {size} MB", one.files, size=mb(one.bytes)
         )
-        line = f"{words.say(FORMS[form])}: {said}"
+        line = f"{words.gettext(FORMS[form])}: {said}"
         if one.each:
-            line += "; " + words.say("{n} bytes a measurement", n=round(one.each))
+            line += "; " + words.gettext("{n} bytes a measurement", n=round(one.each))
         if year := made.a_year(form):
-            line += "; " + words.say("a year at this pace: {size} MB", size=mb(year))
+            line += "; " + words.gettext("a year at this pace: {size} MB", size=mb(year))
         lines.append(line)
     lines.append(
-        words.say(
+        words.gettext(
             "{n} measurements a day lately; free on this disk: {size} MB",
             n=words.number(round(made.a_day)),
             size=mb(made.free),
@@ -86,7 +86,7 @@ def _table(made: "Info", words: "Language") -> str:
     )
     if made.unknown:
         lines.append(
-            words.many(
+            words.ngettext(
                 "{n} file is no run of ours, or cannot be read: keepiton results verify",
                 "{n} files are no runs of ours, or cannot be read: keepiton results verify",
                 len(made.unknown),
@@ -95,7 +95,7 @@ def _table(made: "Info", words: "Language") -> str:
     return "\n".join(lines) + "\n"
 
 
-def _json(made: "Info") -> str:
+def _json(made: "FolderInfo") -> str:
     import json  # noqa: PLC0415
     from dataclasses import asdict  # noqa: PLC0415
 

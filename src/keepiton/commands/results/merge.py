@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from keepiton.base.language import Language, noted
+from keepiton.base.language import Language, gettext_noop
 from keepiton.cli import common
 
 if TYPE_CHECKING:
-    from keepiton.archive.merge import Kind, Plan
+    from keepiton.archive.merge import Kind, MergePlan
 
 NAMES: "dict[Kind, str]" = {
-    "new": noted("new"),
-    "completed": noted("completed"),
-    "cut": noted("a part"),
+    "new": gettext_noop("new"),
+    "completed": gettext_noop("completed"),
+    "cut": gettext_noop("a part"),
 }
 
 
@@ -37,45 +37,45 @@ def merge(places: tuple[Path, ...], data: Path | None, lang: str | None, *, dry_
     from keepiton.storage import state  # noqa: PLC0415
 
     words = common.language(lang)
-    data = data or common.folder()
-    made = merging.Plan()
+    data = data or common.data_folder()
+    made = merging.MergePlan()
     copies = list(merging.scan(merging.files(places), made))
-    here = merging.Here(data, state.load(data).open)
+    here = merging.LocalRuns(data, state.load(data).open_file)
     made.notes += merging.shared_names(copies, here)
     merging.plan(copies, here, made)
     if not (copies or made.problems):
-        sys.exit(common.complain(f"no runs in {', '.join(map(str, places))}", common.NO_DATA))
+        sys.exit(common.print_error(f"no runs in {', '.join(map(str, places))}", common.NO_DATA))
     try:
         if not dry_run:
             merging.carry_out(made, data)
     except OSError as exc:
-        sys.exit(common.complain(f"{data}: not written: {exc.strerror}", common.NOT_WRITTEN))
+        sys.exit(common.print_error(f"{data}: not written: {exc.strerror}", common.NOT_WRITTEN))
     tell(made, words, dry_run=dry_run)
 
 
-def tell(made: "Plan", words: Language, *, dry_run: bool) -> None:
+def tell(made: "MergePlan", words: Language, *, dry_run: bool) -> None:
     """Say what was done, or would be; exits 5 where something could not be."""
     if dry_run:
         for step in made.steps:
             if step.kind in NAMES:
-                click.echo(f"{step.target}  {words.say(NAMES[step.kind])}")
+                click.echo(f"{step.target}  {words.gettext(NAMES[step.kind])}")
     if said := counted(made, words):
         click.echo("; ".join(said))
     if dry_run:
-        click.echo(words.say("Nothing was written."))
-    common.complain("\n".join(made.notes), 0)
+        click.echo(words.gettext("Nothing was written."))
+    common.print_error("\n".join(made.notes), 0)
     if made.problems:
-        sys.exit(common.complain("\n".join(made.problems), common.NOT_WRITTEN))
+        sys.exit(common.print_error("\n".join(made.problems), common.NOT_WRITTEN))
 
 
-def counted(made: "Plan", words: Language) -> list[str]:
+def counted(made: "MergePlan", words: Language) -> list[str]:
     """Count what was done, in words."""
     new, completed = made.count("new"), made.count("completed")
     cut, there = made.count("cut"), made.count("there")
     said = (
-        new and words.many("{n} new run", "{n} new runs", new),
-        completed and words.many("{n} run completed", "{n} runs completed", completed),
-        cut and words.many("{n} run came only in part", "{n} runs came only in part", cut),
-        there and words.many("{n} run was there already", "{n} runs were there already", there),
+        new and words.ngettext("{n} new run", "{n} new runs", new),
+        completed and words.ngettext("{n} run completed", "{n} runs completed", completed),
+        cut and words.ngettext("{n} run came only in part", "{n} runs came only in part", cut),
+        there and words.ngettext("{n} run was there already", "{n} runs were there already", there),
     )
     return [one for one in said if one]

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from keepiton.base.errors import Mistake
+from keepiton.base.errors import UserError
 from keepiton.cli import common
 from keepiton.commands import retention
 
 if TYPE_CHECKING:
-    from keepiton.archive.prune import Day
+    from keepiton.archive.prune import StoredDay
     from keepiton.base.language import Language
 
 
@@ -39,38 +39,38 @@ def prune(
 
     words = common.language(lang)
     if not (keep or max_size):
-        raise Mistake("say what is to stay: --keep 400d, --max-size 2G, or both")
-    age = common.age(keep, "--keep") if keep else None
-    size = common.size(max_size, "--max-size") if max_size else None
+        raise UserError("say what is to stay: --keep 400d, --max-size 2G, or both")
+    age = common.parse_age(keep, "--keep") if keep else None
+    size = common.parse_size(max_size, "--max-size") if max_size else None
     data = retention.with_results(data)
-    from keepiton.archive.prune import remove, too_much  # noqa: PLC0415
+    from keepiton.archive.prune import days_to_prune, remove  # noqa: PLC0415
 
     today = datetime.now(UTC).date()
-    chosen = too_much(data, today, age, size)
+    chosen = days_to_prune(data, today, age, size)
     if not chosen:
-        click.echo(words.say("Nothing to remove."))
+        click.echo(words.gettext("Nothing to remove."))
         return
     for line in listed(chosen, words):
         click.echo(line)
     if dry_run:
-        click.echo(words.say("Nothing was removed."))
+        click.echo(words.gettext("Nothing was removed."))
         return
     if not yes and not sys.stdin.isatty():
-        raise Mistake("results prune: nobody is here to ask; add --yes, or look with --dry-run")
+        raise UserError("results prune: nobody is here to ask; add --yes, or look with --dry-run")
     if not yes:
-        click.confirm(words.say("Remove all of it?"), abort=True, err=True)
+        click.confirm(words.gettext("Remove all of it?"), abort=True, err=True)
     with retention.locked(data):
         # What was agreed to, less what has gone meanwhile.
         agreed = {one.day for one in chosen}
-        gone = remove([one for one in too_much(data, today, age, size) if one.day in agreed])
-    click.echo(words.say("{size} MB removed.", size=words.number(retention.megabytes(gone))))
+        gone = remove([one for one in days_to_prune(data, today, age, size) if one.day in agreed])
+    click.echo(words.gettext("{size} MB removed.", size=words.number(retention.megabytes(gone))))
 
 
-def listed(chosen: "list[Day]", words: "Language") -> list[str]:
+def listed(chosen: "list[StoredDay]", words: "Language") -> list[str]:
     """Say of each day how much goes."""
     return [
         f"{one.day}  "
-        + words.many(
+        + words.ngettext(
             "{n} file, {size} MB",
             "{n} files, {size} MB",
             len(one.files),

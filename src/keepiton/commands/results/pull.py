@@ -32,7 +32,7 @@ def pull(
     """
     first = remote_options.oldest(since)
     words = common.language(lang)
-    data = data or common.folder()
+    data = data or common.data_folder()
     where, store = remote_options.opened(url, credentials, endpoint, region, timeout)
     import asyncio  # noqa: PLC0415
 
@@ -42,12 +42,12 @@ def pull(
         with remote_options.bar(words) as step:
             made = asyncio.run(storage.pull(store, data, first, step, dry=dry_run))
     except OSError as exc:
-        sys.exit(common.complain(f"{data}: not written: {exc.strerror}", common.NOT_WRITTEN))
+        sys.exit(common.print_error(f"{data}: not written: {exc.strerror}", common.NOT_WRITTEN))
     if dry_run:
         for name in made.moved:
             click.echo(name)
-        click.echo(words.say("Nothing was written."))
+        click.echo(words.gettext("Nothing was written."))
     elif made.moved or not made.there:
         n = len(made.moved)
-        click.echo(words.many("{n} run fetched", "{n} runs fetched", n))
+        click.echo(words.ngettext("{n} run fetched", "{n} runs fetched", n))
     remote_options.tell(where, made, words)

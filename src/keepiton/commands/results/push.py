@@ -34,7 +34,7 @@ def push(
     """
     first = remote_options.oldest(since)
     words = common.language(lang)
-    place = (data or common.folder()) / "results"
+    place = (data or common.data_folder()) / "results"
     if not dry_run:
         os.umask(0o077)  # a folder's files are made by the library
     where, store = remote_options.opened(
@@ -42,7 +42,7 @@ def push(
     )
     if not place.is_dir():
         sys.exit(
-            common.complain(f"no results in {place}; begin with: keepiton probe", common.NO_DATA)
+            common.print_error(f"no results in {place}; begin with: keepiton probe", common.NO_DATA)
         )
     import asyncio  # noqa: PLC0415
 
@@ -54,8 +54,8 @@ def push(
     if dry_run:
         for name in made.moved:
             click.echo(name)
-        click.echo(words.say("Nothing was sent."))
+        click.echo(words.gettext("Nothing was sent."))
     elif made.moved or not made.there:
         n = len(made.moved)
-        click.echo(words.many("{n} run sent", "{n} runs sent", n))
+        click.echo(words.ngettext("{n} run sent", "{n} runs sent", n))
     remote_options.tell(where, made, words)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from obstore.store import ObjectStore
 
-    from keepiton.fleet.object_store import Moved, Place, Step
+    from keepiton.fleet.object_store import Step, StoreUrl, TransferResult
 
 
 def options(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -60,11 +60,11 @@ def opened(
     timeout: float,
     *,
     create: bool = False,
-) -> "tuple[Place, ObjectStore]":
-    """Make ready to speak to a store. Raises Mistake."""
+) -> "tuple[StoreUrl, ObjectStore]":
+    """Make ready to speak to a store. Raises UserError."""
     from keepiton.fleet import object_store  # noqa: PLC0415
 
-    where = object_store.place(url)
+    where = object_store.parse_url(url)
     given = object_store.credentials(credentials, where.kind) if credentials else None
     made = object_store.open_store(
         where, given, endpoint=endpoint, region=region, timeout_s=timeout, create=create
@@ -73,10 +73,10 @@ def opened(
 
 
 def oldest(since: str | None) -> "datetime | None":
-    """Read ``--since``. Raises Mistake."""
+    """Read ``--since``. Raises UserError."""
     from datetime import UTC, datetime  # noqa: PLC0415
 
-    return common.instant(since, UTC, datetime.now(UTC), "--since")
+    return common.parse_instant(since, UTC, datetime.now(UTC), "--since")
 
 
 @contextmanager
@@ -90,19 +90,19 @@ def bar(words: Language) -> "Iterator[Step]":
 
     columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"))
     with Progress(*columns, console=Console(stderr=True), transient=True) as shown:
-        task = shown.add_task(words.say("runs"), total=None)
+        task = shown.add_task(words.gettext("runs"), total=None)
         yield lambda done, of: shown.update(task, total=of, completed=done)
 
 
-def tell(where: "Place", made: "Moved", words: Language) -> None:
+def tell(where: "StoreUrl", made: "TransferResult", words: Language) -> None:
     """Say what was there already, and on stderr what went wrong; exits 5 where anything did."""
     if made.there:
         click.echo(
-            words.many("{n} run was there already", "{n} runs were there already", made.there)
+            words.ngettext("{n} run was there already", "{n} runs were there already", made.there)
         )
-    common.complain("\n".join(made.plan.notes), 0)
-    common.complain("\n".join(made.plan.problems), 0)
+    common.print_error("\n".join(made.plan.notes), 0)
+    common.print_error("\n".join(made.plan.problems), 0)
     if made.stopped:
-        common.complain(f"{where}: {made.stopped}", 0)
+        common.print_error(f"{where}: {made.stopped}", 0)
     if made.plan.problems or made.stopped:
         sys.exit(common.NOT_WRITTEN)

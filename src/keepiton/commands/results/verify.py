@@ -13,7 +13,7 @@ from keepiton.cli import common
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from keepiton.archive.verify import Verdict
+    from keepiton.archive.verify import VerifyResult
     from keepiton.base.language import Language
 
 EVERY = 50
@@ -48,18 +48,18 @@ def verify(
     from keepiton.storage import state  # noqa: PLC0415
 
     words = common.language(lang)
-    files = common.found(places, data)
+    files = common.find_results(places, data)
     if any(one.endswith(".parquet") for one in files):
         common.require_readers()
-    tips = {} if places else state.load(data or common.folder()).chain
+    tips = {} if places else state.load(data or common.data_folder()).chain
     with _progress(len(files), words) as step:
         verdict = check(files, tips, step)
     made = _json(verdict) if form == "json" else _table(verdict, words)
-    common.deliver(made, output, form)
+    common.write_output(made, output, form)
     if verdict.faults:
         sys.exit(common.NOT_WRITTEN)
     if not verdict.runs:
-        sys.exit(common.complain("no runs in these files", common.NO_DATA))
+        sys.exit(common.print_error("no runs in these files", common.NO_DATA))
 
 
 @contextmanager
@@ -69,25 +69,25 @@ def _progress(files: int, words: "Language") -> "Iterator[Callable[[int], None]]
 
     def step(number: int) -> None:
         if shown and number % EVERY == 0:
-            click.echo("\r" + words.say("{n} runs looked at", n=number), nl=False, err=True)
+            click.echo("\r" + words.gettext("{n} runs looked at", n=number), nl=False, err=True)
 
     yield step
     if shown:
         click.echo("\r\033[K", nl=False, err=True)
 
 
-def _table(verdict: "Verdict", words: "Language") -> str:
+def _table(verdict: "VerifyResult", words: "Language") -> str:
     """Write a fault or note a line, and what was looked at."""
     from keepiton.archive.verify import FAULTS, NOTES  # noqa: PLC0415
 
     lines = []
-    for one in verdict.found:
+    for one in verdict.problems:
         what, remedy = (FAULTS | NOTES)[one.kind]
-        lead = words.say("FAULT") if one.fault else words.say("note")
-        said = words.say(what, detail=one.detail)
-        lines.append(f"{lead}  {one.file}: {said}; {words.say(remedy, detail=one.detail)}")
+        lead = words.gettext("FAULT") if one.fault else words.gettext("note")
+        said = words.gettext(what, detail=one.detail)
+        lines.append(f"{lead}  {one.file}: {said}; {words.gettext(remedy, detail=one.detail)}")
     lines += [
-        words.say(
+        words.gettext(
             "The chain of {vantage} begins after a run that is not here (SHA-256 {hash}…).",
             vantage=vantage,
             hash=previous[:12],
@@ -97,19 +97,19 @@ def _table(verdict: "Verdict", words: "Language") -> str:
     lines.append(
         "; ".join(
             (
-                words.many("{n} run", "{n} runs", verdict.runs),
-                words.many("{n} sealed", "{n} sealed", verdict.sealed),
-                words.many("{n} vantage", "{n} vantages", verdict.vantages),
-                words.many("{n} measurement", "{n} measurements", verdict.measurements),
-                words.many("{n} more copy", "{n} more copies", verdict.copies),
-                words.many("{n} fault", "{n} faults", verdict.faults),
+                words.ngettext("{n} run", "{n} runs", verdict.runs),
+                words.ngettext("{n} sealed", "{n} sealed", verdict.sealed),
+                words.ngettext("{n} vantage", "{n} vantages", verdict.vantages),
+                words.ngettext("{n} measurement", "{n} measurements", verdict.measurements),
+                words.ngettext("{n} more copy", "{n} more copies", verdict.copies),
+                words.ngettext("{n} fault", "{n} faults", verdict.faults),
             )
         )
     )
     return "\n".join(lines) + "\n"
 
 
-def _json(verdict: "Verdict") -> str:
+def _json(verdict: "VerifyResult") -> str:
     import json  # noqa: PLC0415
 
     from keepiton.archive.verify import FAULTS, NOTES  # noqa: PLC0415
@@ -123,7 +123,7 @@ def _json(verdict: "Verdict") -> str:
                 "what": (FAULTS | NOTES)[one.kind][0].format(detail=one.detail),
                 "remedy": (FAULTS | NOTES)[one.kind][1].format(detail=one.detail),
             }
-            for one in verdict.found
+            for one in verdict.problems
             if one.fault == fault
         ]
 

@@ -8,12 +8,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 from keepiton.detect import Policy
-from keepiton.detect.types import Detected, Scope, Window
+from keepiton.detect.types import Detection, Scope, Window
 from keepiton.detect.windows import LIKELY, SURE
 from keepiton.report.json import plain
 
 Kind = Literal["opening", "closing", "correction"]
-Why = Literal["", "withdrawn", "goes-on", "part-of-larger"]
+ChangeReason = Literal["", "withdrawn", "goes-on", "part-of-larger"]
 
 FLOORS = {"possible": 0.0, "likely": LIKELY, "confirmed": SURE}
 """Confidence from which on a window is announced."""
@@ -32,7 +32,7 @@ LAST = datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class AnnouncedWindow:
     """A window that was announced."""
 
     window: Window
@@ -44,7 +44,7 @@ class Told:
 
 
 @dataclass(frozen=True, slots=True)
-class Smaller:
+class SupersededWindow:
     """An announced window whose place a larger one took."""
 
     id: str
@@ -59,14 +59,18 @@ class Change:
     kind: Kind
     window: Window
     at: datetime
-    why: Why = ""
+    reason: ChangeReason = ""
     """Of a correction."""
-    instead: tuple[Smaller, ...] = ()
+    supersedes: tuple[SupersededWindow, ...] = ()
 
 
 def compare(
-    told: Sequence[Told], found: Detected, now: datetime, floor: float, policy: Policy = USUAL
-) -> tuple[list[Told], list[Change]]:
+    told: Sequence[AnnouncedWindow],
+    found: Detection,
+    now: datetime,
+    floor: float,
+    policy: Policy = USUAL,
+) -> tuple[list[AnnouncedWindow], list[Change]]:
     """Return what is announced from now on, and the changes that say so.
 
     Closing waits as long as detection would still join what comes next to the window, so what
@@ -76,10 +80,10 @@ def compare(
     newest = min(found.last_at or now, now)
     joined = timedelta(seconds=max(policy.merge_least_s, policy.merge_steps * found.step_s))
     fresh = timedelta(seconds=max(policy.fresh_s, FRESH_STEPS * found.step_s))
-    same: dict[int, list[Told]] = defaultdict(list)
-    smaller: dict[int, list[Told]] = defaultdict(list)
+    same: dict[int, list[AnnouncedWindow]] = defaultdict(list)
+    smaller: dict[int, list[AnnouncedWindow]] = defaultdict(list)
     never = set(found.never_answered)
-    kept: list[Told] = []
+    kept: list[AnnouncedWindow] = []
     changes = []
     for one in told:
         if (number := _same(one, windows)) is not None:
@@ -100,23 +104,23 @@ def compare(
         over = not window.ongoing and (
             window.end_latest is None or newest - window.end_latest > joined
         )
-        opens = going and _newly(window, floor) and _larger(window, hidden) is None
+        opens = going and _opening(window, floor) and _larger(window, hidden) is None
         if not (known or smaller[number] or opens):
             continue
-        window = small(_as_told(window, known))  # noqa: PLW2901
-        said = _said(known, smaller[number], going=going, over=over, opens=opens)
+        window = small(_as_announced(window, known))  # noqa: PLW2901
+        said = _changes_of_known(known, smaller[number], going=going, over=over, opens=opens)
         goes_on = any(one.going for one in known)
         at = max((one.at for one in known), default=now)
         if said:
             kind, why = said
             places = tuple(
-                Smaller(one.window.id, one.window.scope, one.window.subject)
+                SupersededWindow(one.window.id, one.window.scope, one.window.subject)
                 for one in smaller[number]
             )
             changes.append(Change(kind, window, now, why, places))
             goes_on, at = not over, now
         if goes_on or now - at <= KEEP:
-            kept.append(Told(window, goes_on, at))
+            kept.append(AnnouncedWindow(window, goes_on, at))
     order = ("opening", "correction", "closing")
     changes.sort(
         key=lambda one: (
@@ -129,14 +133,19 @@ def compare(
     return kept, changes
 
 
-def _out_of_sight(window: Window, found: Detected) -> bool:
+def _out_of_sight(window: Window, found: Detection) -> bool:
     """Whether the data does not reach back to a window any more: it was pruned, or moved."""
     return found.first_at is None or found.first_at > window.start_latest
 
 
-def _said(
-    known: Sequence[Told], smaller: Sequence[Told], *, going: bool, over: bool, opens: bool
-) -> tuple[Kind, Why] | None:
+def _changes_of_known(
+    known: Sequence[AnnouncedWindow],
+    smaller: Sequence[AnnouncedWindow],
+    *,
+    going: bool,
+    over: bool,
+    opens: bool,
+) -> tuple[Kind, ChangeReason] | None:
     """Return what is to be said of one window, None where nothing is."""
     if not known:
         return ("opening", "") if opens else ("correction", "part-of-larger")
@@ -147,12 +156,12 @@ def _said(
     return ("correction", "part-of-larger") if any(one.going for one in smaller) else None
 
 
-def _newly(window: Window, floor: float) -> bool:
+def _opening(window: Window, floor: float) -> bool:
     """Whether a window is sure enough, and something answered before it: else nothing changed."""
     return window.confidence >= floor and window.start_earliest is not None
 
 
-def _as_told(window: Window, known: Sequence[Told]) -> Window:
+def _as_announced(window: Window, known: Sequence[AnnouncedWindow]) -> Window:
     """Return a window with the id it was announced with, and its start where that is lost."""
     if not known:
         return window
@@ -175,7 +184,7 @@ def _overlap(told: Window, found: Window) -> timedelta:
     return min(told.end_latest or told.end_earliest, finish) - begin
 
 
-def _same(told: Told, windows: Sequence[Window]) -> int | None:
+def _same(told: AnnouncedWindow, windows: Sequence[Window]) -> int | None:
     """Find an announced window among those found: of its subject, and overlapping it or of its id.
 
     The side it is seen from may change. Several may overlap, when one fell into pieces: of one that
@@ -217,14 +226,21 @@ def as_json(window: Window) -> str:
 
 def small(window: Window) -> Window:
     """Cut the lists of a window until its JSON is short enough; files lose their folders."""
-    names = ("targets", "operators", "vantages_for", "vantages_against", "vantages_silent", "gaps")
+    names = (
+        "targets",
+        "operators",
+        "vantages_for",
+        "vantages_against",
+        "vantages_without_data",
+        "gaps",
+    )
     most = MOST_NAMES
     while True:
         cut = replace(
             window,
-            witnesses=tuple(
+            evidence=tuple(
                 replace(one, file=one.file.replace("\\", "/").rpartition("/")[2])
-                for one in window.witnesses
+                for one in window.evidence
             ),
             failures=dict(list(window.failures.items())[:most]),
             **{name: getattr(window, name)[:most] for name in names},

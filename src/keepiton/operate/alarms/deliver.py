@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from keepiton.base.types import clean
 from keepiton.operate.alarms import apprise_worker
 from keepiton.operate.alarms.changes import Change, as_json
-from keepiton.operate.alarms.memory import Memory, Pending
-from keepiton.operate.alarms.message import Message, write
+from keepiton.operate.alarms.memory import AlarmMemory, Pending
+from keepiton.operate.alarms.message import Message, write_message
 from keepiton.report.phrases import Report
 
 COMMAND_S = 60.0
@@ -40,13 +40,13 @@ class Channel:
     command: str = field(default="", repr=False)
     url: str = field(default="", repr=False)
 
-    def key(self, memory: Memory) -> str:
+    def key(self, memory: AlarmMemory) -> str:
         """Return what is remembered of it; a command that is mended is the same."""
         return COMMAND if self.command else memory.key(self.url)
 
 
 def deliver(
-    memory: Memory,
+    memory: AlarmMemory,
     channels: Sequence[Channel],
     report: Report,
     save: Callable[[], None],
@@ -59,7 +59,7 @@ def deliver(
     What cannot be sent stays for the next run, and so does what comes after it on that channel. A
     crash between sending and noting repeats one message. Raises OSError where ``save`` does.
     """
-    for lost in memory.given_up(report.now):
+    for lost in memory.drop_expired(report.now):
         complain(f"alarm given up: {lost.change.kind} {lost.change.window.id} was not sent in time")
     until = time.monotonic() + RUN_S
     for channel in channels:
@@ -83,7 +83,7 @@ def deliver(
 
 def _message(pending: Pending, report: Report) -> Message:
     late_s = (report.now - pending.change.at).total_seconds()
-    return write(pending.change, report, late=late_s > LATE_S)
+    return write_message(pending.change, report, late=late_s > LATE_S)
 
 
 def _send(channel: Channel, change: Change, message: Message) -> str | None:
@@ -138,8 +138,8 @@ def environment(change: Change, message: Message) -> dict[str, str]:
     encoding = sys.getfilesystemencoding()
     told = {
         "KEEPITON_CHANGE": change.kind,
-        "KEEPITON_WHY": change.why,
-        "KEEPITON_INSTEAD": " ".join(one.id for one in change.instead),
+        "KEEPITON_WHY": change.reason,
+        "KEEPITON_INSTEAD": " ".join(one.id for one in change.supersedes),
         "KEEPITON_WINDOW": as_json(change.window),
         "KEEPITON_TITLE": message.title,
         "KEEPITON_BODY": message.body,
@@ -194,7 +194,7 @@ def _end(process: "subprocess.Popen[bytes]") -> None:
     process.kill()
 
 
-def pending(memory: Memory, changes: Iterable[Change], channels: Sequence[Channel]) -> None:
+def pending(memory: AlarmMemory, changes: Iterable[Change], channels: Sequence[Channel]) -> None:
     """Note what each channel must be told."""
     keys = [channel.key(memory) for channel in channels]
     memory.pending += [Pending(change=one, left=keys) for one in changes]

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from keepiton.base.errors import Mistake
-from keepiton.operate.alarms.changes import Change, Told
+from keepiton.base.errors import UserError
+from keepiton.operate.alarms.changes import AnnouncedWindow, Change
 
 FILE = "alarms.json"
 GIVE_UP = timedelta(days=1)
@@ -27,20 +27,20 @@ class Pending(BaseModel):
     complained: list[str] = Field(default_factory=list, description="those named on stderr")
 
 
-class Memory(BaseModel):
+class AlarmMemory(BaseModel):
     """What was announced, and what is still to be delivered. Losing it loses no measurement."""
 
-    model_config = ConfigDict(extra="ignore")
+    model_config = ConfigDict(extra="ignore", populate_by_name=True)
 
     salt: str = Field(default_factory=lambda: secrets.token_hex(16))
-    told: list[Told] = Field(default_factory=list)
+    announced: list[AnnouncedWindow] = Field(default_factory=list, alias="told")
     pending: list[Pending] = Field(default_factory=list)
 
     def key(self, secret: str) -> str:
         """Return what stands for a channel that must not be written down."""
         return sha256(f"{self.salt}|{secret}".encode()).hexdigest()[:KEY_LENGTH]
 
-    def given_up(self, now: datetime) -> list[Pending]:
+    def drop_expired(self, now: datetime) -> list[Pending]:
         """Take out what has waited too long, or stands before too much else; return it."""
         kept = [one for one in self.pending if now - one.change.at <= GIVE_UP][-MOST_PENDING:]
         lost = [one for one in self.pending if all(one is not other for other in kept)]
@@ -48,28 +48,28 @@ class Memory(BaseModel):
         return lost
 
 
-def load(data: Path) -> Memory:
-    """Read what the folder remembers; an absent file is empty. Raises Mistake when damaged."""
+def load(data: Path) -> AlarmMemory:
+    """Read what the folder remembers; an absent file is empty. Raises UserError when damaged."""
     path = data / FILE
     try:
-        return Memory.model_validate_json(path.read_bytes())
+        return AlarmMemory.model_validate_json(path.read_bytes())
     except FileNotFoundError:
-        return Memory()
+        return AlarmMemory()
     except OSError as exc:
-        raise Mistake(f"{path}: cannot be read ({exc.strerror}); check who owns it") from None
+        raise UserError(f"{path}: cannot be read ({exc.strerror}); check who owns it") from None
     except ValidationError:
-        raise Mistake(
+        raise UserError(
             f"{path}: damaged; delete it (results are not touched; what goes on now is announced"
             " once more)"
         ) from None
 
 
-def save(data: Path, memory: Memory) -> None:
+def save(data: Path, memory: AlarmMemory) -> None:
     """Replace what the folder remembers in one step. Raises OSError."""
     new = data / (FILE + ".new")
     descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(memory.model_dump_json(indent=1))
+        file.write(memory.model_dump_json(by_alias=True, indent=1))
         file.flush()
         os.fsync(file.fileno())
     new.replace(data / FILE)

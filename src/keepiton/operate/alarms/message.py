@@ -3,10 +3,10 @@
 import re
 from dataclasses import dataclass, replace
 
-from keepiton.base.language import Language, noted
+from keepiton.base.language import Language, gettext_noop
 from keepiton.base.types import clean
 from keepiton.detect.types import Window
-from keepiton.operate.alarms.changes import Change, Smaller
+from keepiton.operate.alarms.changes import Change, SupersededWindow
 from keepiton.report import phrases
 from keepiton.report.defang import name as defanged
 from keepiton.report.phrases import Report
@@ -16,14 +16,14 @@ BODY_LENGTH = 4000
 SHOWN_NAMES = 10
 ODD = re.compile(r"[^\w .:,/()+\[\]-]")
 """Not in names: by such characters chats and mail programs call people, format and link."""
-WHYS = {
-    "withdrawn": noted(
+REASON_TEXTS = {
+    "withdrawn": gettext_noop(
         "This was announced and is withdrawn: with the data there is now, no such disruption is"
         " found."
     ),
-    "goes-on": noted("This was announced as over. With the data there is now, it goes on."),
-    "part-of-larger": noted("This includes what was announced before: {names}."),
-    "": noted("It takes the place of what was announced before: {names}."),
+    "goes-on": gettext_noop("This was announced as over. With the data there is now, it goes on."),
+    "part-of-larger": gettext_noop("This includes what was announced before: {names}."),
+    "": gettext_noop("It takes the place of what was announced before: {names}."),
 }
 
 
@@ -35,14 +35,14 @@ class Message:
     body: str
 
 
-def write(change: Change, report: Report, *, late: bool) -> Message:
+def write_message(change: Change, report: Report, *, late: bool) -> Message:
     """Write a change; names are defanged, for chats link names and fetch what they link.
 
     ``late``: it could not be sent when it was found. The report gives language, zone and instant.
     """
-    words = report.words
-    _ = words.say
-    window = _tamed(change.window, words)
+    words = report.lang
+    _ = words.gettext
+    window = _defanged_window(change.window, words)
     heading = phrases.heading(window, words)
     if change.kind == "opening":
         title = _("Disruption: {heading}", heading=heading)
@@ -53,11 +53,11 @@ def write(change: Change, report: Report, *, late: bool) -> Message:
     else:
         title = _("No more data on a disruption: {heading}", heading=heading)
     body = []
-    if change.why or change.instead:
-        names = ", ".join(_name(one, words) for one in change.instead[:SHOWN_NAMES])
-        if (more := len(change.instead) - SHOWN_NAMES) > 0:
-            names += " " + words.many("and {n} more", "and {n} more", more)
-        body.append(_(WHYS[change.why], names=names))
+    if change.reason or change.supersedes:
+        names = ", ".join(_name(one, words) for one in change.supersedes[:SHOWN_NAMES])
+        if (more := len(change.supersedes) - SHOWN_NAMES) > 0:
+            names += " " + words.ngettext("and {n} more", "and {n} more", more)
+        body.append(_(REASON_TEXTS[change.reason], names=names))
     if late:
         at = phrases.instant(change.at, report)
         body.append(_("Found at {at}; it could not be sent before.", at=at))
@@ -66,7 +66,7 @@ def write(change: Change, report: Report, *, late: bool) -> Message:
         (_("ended"), phrases.ended(window, report)),
         *phrases.facts(window, report),
     ]
-    if change.why == "withdrawn":
+    if change.reason == "withdrawn":
         rows = [rows[0], (_("id"), window.id)]
     body += [f"{name}: {told}" for name, told in rows]
     body += [phrases.times(report), _(phrases.CAVEAT)]
@@ -77,30 +77,30 @@ def _line(text: str) -> str:
     return clean(text, 1000)
 
 
-def _tame(text: str) -> str:
+def _defanged(text: str) -> str:
     """Write a name that a stranger may have chosen."""
     return ODD.sub("_", defanged(clean(text)))
 
 
-def _name(one: Smaller, words: Language) -> str:
-    return f"{_tame(one.subject)} ({words.say(phrases.SCOPES[one.scope])})"
+def _name(one: SupersededWindow, words: Language) -> str:
+    return f"{_defanged(one.subject)} ({words.gettext(phrases.SCOPES[one.scope])})"
 
 
-def _tamed(window: Window, words: Language) -> Window:
+def _defanged_window(window: Window, words: Language) -> Window:
     """Return a window with tame and few names; where it can be read is no matter for others."""
 
     def few(names: tuple[str, ...]) -> tuple[str, ...]:
         more = len(names) - SHOWN_NAMES
-        left = (words.many("and {n} more", "and {n} more", more),) if more > 0 else ()
-        return (*map(_tame, names[:SHOWN_NAMES]), *left)
+        left = (words.ngettext("and {n} more", "and {n} more", more),) if more > 0 else ()
+        return (*map(_defanged, names[:SHOWN_NAMES]), *left)
 
     return replace(
         window,
-        id=_tame(window.id),
-        subject=_tame(window.subject),
+        id=_defanged(window.id),
+        subject=_defanged(window.subject),
         targets=few(window.targets),
         operators=few(window.operators),
         vantages_for=few(window.vantages_for),
-        failures={_tame(why): count for why, count in window.failures.items()},
-        witnesses=(),
+        failures={_defanged(why): count for why, count in window.failures.items()},
+        evidence=(),
     )

@@ -13,17 +13,25 @@ from datetime import datetime, timedelta
 from itertools import islice
 from pathlib import Path
 
-from keepiton.base.language import noted
+from keepiton.base.language import gettext_noop
 from keepiton.base.types import Perspective
 from keepiton.operate.doctor.runs import DAY, WEEK, begun_at, since
-from keepiton.operate.doctor.types import Look, NotLooked, Place, note, told, trouble, well
+from keepiton.operate.doctor.types import (
+    CheckContext,
+    CheckResult,
+    CheckSkipped,
+    check_text,
+    info,
+    ok,
+    problem,
+)
 from keepiton.storage import lock as locks
 from keepiton.storage import state
 from keepiton.storage.writer import NAME, PART
 
 SIDES: dict[Perspective, str] = {
-    "inside": noted("Runs look from inside."),
-    "outside": noted("Runs look from outside."),
+    "inside": gettext_noop("Runs look from inside."),
+    "outside": gettext_noop("Runs look from outside."),
 }
 SOON_DAYS, MOST_DAYS = 30, 3650
 """A disk that is full in a month is told of; room for ten years is room enough."""
@@ -39,34 +47,38 @@ OTHERS = 0o077
 """Rights of everybody but the owner."""
 
 
-def write_access(place: Place) -> Look:
+def write_access(place: CheckContext) -> CheckResult:
     """Write a file in the data folder, read it again and remove it."""
     folder = _nearest(place.data)
     path = place.shown(place.data)
     try:
         _write_and_remove(folder)
     except OSError as exc:
-        said = told(
-            noted("Nothing can be written in {path}: {why}."),
+        said = check_text(
+            gettext_noop("Nothing can be written in {path}: {why}."),
             path=place.shown(folder),
             why=os.strerror(exc.errno or errno.EIO),
         )
         if exc.errno in DISK_FULL:
-            return trouble(said, advice=told(noted("Make room on this disk.")))
+            return problem(said, advice=check_text(gettext_noop("Make room on this disk.")))
         if exc.errno == errno.EROFS:
-            return trouble(
+            return problem(
                 said,
-                advice=told(
-                    noted("The disk is read-only: name another folder with --data, or repair it.")
+                advice=check_text(
+                    gettext_noop(
+                        "The disk is read-only: name another folder with --data, or repair it."
+                    )
                 ),
             )
-        return trouble(
+        return problem(
             said,
-            advice=told(noted("Check who owns the folder, or name another with --data.")),
+            advice=check_text(
+                gettext_noop("Check who owns the folder, or name another with --data.")
+            ),
         )
     if folder != place.data:
-        return well(told(noted("{path} is not there yet, and can be made."), path=path))
-    return well(told(noted("A file was written in {path} and removed."), path=path))
+        return ok(check_text(gettext_noop("{path} is not there yet, and can be made."), path=path))
+    return ok(check_text(gettext_noop("A file was written in {path} and removed."), path=path))
 
 
 def _nearest(path: Path) -> Path:
@@ -89,42 +101,50 @@ def _write_and_remove(folder: Path) -> None:
         path.unlink()
 
 
-def _there(place: Place) -> Path:
+def _there(place: CheckContext) -> Path:
     """Return the data folder. Raises NotLooked where there is none yet."""
     if not place.data.is_dir():
-        raise NotLooked(told(noted("There is no data folder yet.")))
+        raise CheckSkipped(check_text(gettext_noop("There is no data folder yet.")))
     return place.data
 
 
-def who_may_read(place: Place) -> Look:
+def who_may_read(place: CheckContext) -> CheckResult:
     """Look whether anybody but the user may read what lies in the data folder."""
     data = _there(place)
     if os.name != "posix":
-        raise NotLooked(told(noted("This system has other rights than those looked at.")))
+        raise CheckSkipped(
+            check_text(gettext_noop("This system has other rights than those looked at."))
+        )
     top = data.stat()
     seen = [top, *islice(_below(data), MOST_ENTRIES)]
     foreign = sum(one.st_uid != os.geteuid() for one in seen)
     if foreign:
-        text = noted("Files and folders that belong to another user: {n}.")
-        return trouble(
-            told(text, n=foreign),
-            advice=told(
-                noted("Run keepiton always as the same user, and never with sudo in between.")
+        text = gettext_noop("Files and folders that belong to another user: {n}.")
+        return problem(
+            check_text(text, n=foreign),
+            advice=check_text(
+                gettext_noop(
+                    "Run keepiton always as the same user, and never with sudo in between."
+                )
             ),
         )
     open_to_others = sum(bool(one.st_mode & OTHERS) for one in seen)
     if not open_to_others:
-        return well(told(noted("Nobody but you may read the results.")))
-    advice = told(
-        noted("Take the rights away: chmod -R go= {path}"), path=place.shown(data.absolute())
+        return ok(check_text(gettext_noop("Nobody but you may read the results.")))
+    advice = check_text(
+        gettext_noop("Take the rights away: chmod -R go= {path}"), path=place.shown(data.absolute())
     )
-    text = noted("Files and folders with rights for others: {n}.")
-    said = told(text, n=open_to_others)
+    text = gettext_noop("Files and folders with rights for others: {n}.")
+    said = check_text(text, n=open_to_others)
     if top.st_mode & OTHERS:
-        return trouble(
-            said, told(noted("Results show which sites were asked, and when.")), advice=advice
+        return problem(
+            said,
+            check_text(gettext_noop("Results show which sites were asked, and when.")),
+            advice=advice,
         )
-    return note(said, told(noted("The data folder itself keeps others out.")), advice=advice)
+    return info(
+        said, check_text(gettext_noop("The data folder itself keeps others out.")), advice=advice
+    )
 
 
 def _below(folder: Path) -> Iterator[os.stat_result]:
@@ -140,41 +160,48 @@ def _below(folder: Path) -> Iterator[os.stat_result]:
                 yield from _below(Path(one.path))
 
 
-def disk(place: Place) -> Look:
+def disk(place: CheckContext) -> CheckResult:
     """Look for room for results, for a month at least."""
     folder = _nearest(place.data)
     free = shutil.disk_usage(folder).free
-    said = told(noted("{free} MB free."), free=free // MB)
-    room = told(
-        noted("Make room: delete what is not needed, or pack old days: keepiton results compact")
+    said = check_text(gettext_noop("{free} MB free."), free=free // MB)
+    room = check_text(
+        gettext_noop(
+            "Make room: delete what is not needed, or pack old days: keepiton results compact"
+        )
     )
     if free < place.floor:
-        return trouble(
+        return problem(
             said,
-            told(
-                noted("Runs leave {floor} MB to others, and do not begin."), floor=place.floor // MB
+            check_text(
+                gettext_noop("Runs leave {floor} MB to others, and do not begin."),
+                floor=place.floor // MB,
             ),
             advice=room,
         )
     if hasattr(os, "statvfs"):
         files = os.statvfs(folder)
         if files.f_files and not files.f_favail:
-            return trouble(said, told(noted("No more files can be made.")), advice=room)
+            return problem(
+                said, check_text(gettext_noop("No more files can be made.")), advice=room
+            )
     if free < 2 * place.floor:
-        return note(said, told(noted("Little: runs keep to what matters most.")), advice=room)
+        return info(
+            said, check_text(gettext_noop("Little: runs keep to what matters most.")), advice=room
+        )
     grown = _grown(place)
     if not grown:
-        return well(said)
+        return ok(said)
     days = min(MOST_DAYS, int((free - place.floor) / grown))
-    growth = told(
-        noted("Results grow by {mb} MB a day: room for {days} days or more."),
+    growth = check_text(
+        gettext_noop("Results grow by {mb} MB a day: room for {days} days or more."),
         mb=round(grown / MB, 1),
         days=days,
     )
-    return note(said, growth, advice=room) if days < SOON_DAYS else well(said, growth)
+    return info(said, growth, advice=room) if days < SOON_DAYS else ok(said, growth)
 
 
-def _grown(place: Place) -> float | None:
+def _grown(place: CheckContext) -> float | None:
     """Return bytes of results a day over the last week; None without a whole day."""
     runs = since(place, place.now - WEEK)
     if not runs or place.now - runs[0][0] < DAY:
@@ -186,26 +213,28 @@ def _grown(place: Place) -> float | None:
     return size / ((place.now - runs[0][0]) / DAY)
 
 
-def lock(place: Place) -> Look:
+def lock(place: CheckContext) -> CheckResult:
     """Look whether a run is under way, without taking the lock."""
     holder = _holder(_there(place) / locks.FILE)
     if holder is None:
-        return well(told(noted("No run is under way.")))
-    said = told(noted("A run is under way, as process {pid}."), pid=str(holder))
+        return ok(check_text(gettext_noop("No run is under way.")))
+    said = check_text(gettext_noop("A run is under way, as process {pid}."), pid=str(holder))
     begun = _begun(place)
     if begun and place.now - begun > LONGEST_RUN:
-        return trouble(
-            told(
-                noted("Process {pid} holds the folder since {at} UTC."), pid=str(holder), at=begun
+        return problem(
+            check_text(
+                gettext_noop("Process {pid} holds the folder since {at} UTC."),
+                pid=str(holder),
+                at=begun,
             ),
-            advice=told(noted("It hangs: end it with kill {pid}"), pid=str(holder)),
+            advice=check_text(gettext_noop("It hangs: end it with kill {pid}"), pid=str(holder)),
         )
-    return note(said)
+    return info(said)
 
 
-def _begun(place: Place) -> datetime | None:
+def _begun(place: CheckContext) -> datetime | None:
     """Return when the run that is noted as open began."""
-    name = NAME.fullmatch((place.memory.open if place.memory else None) or "")
+    name = NAME.fullmatch((place.memory.open_file if place.memory else None) or "")
     return begun_at(name[0]) if name else None
 
 
@@ -219,7 +248,7 @@ def _holder(path: Path) -> int | None:
     if not path.exists():
         return None
     if not (table / "self" / "fd").is_dir():
-        raise NotLooked(told(noted("This system does not tell who holds a file.")))
+        raise CheckSkipped(check_text(gettext_noop("This system does not tell who holds a file.")))
     wanted = str(path.resolve())
     for process in table.iterdir():
         if process.name.isdecimal():
@@ -231,30 +260,34 @@ def _holder(path: Path) -> int | None:
     return None
 
 
-def memory(place: Place) -> Look:
+def memory(place: CheckContext) -> CheckResult:
     """Look whether what the folder remembers between runs can be read."""
     if place.memory is None:
-        return trouble(
-            told(noted("{file} cannot be read, or is damaged."), file=state.FILE),
-            advice=told(
-                noted("Delete {file} in the data folder: no result is touched by that."),
+        return problem(
+            check_text(gettext_noop("{file} cannot be read, or is damaged."), file=state.FILE),
+            advice=check_text(
+                gettext_noop("Delete {file} in the data folder: no result is touched by that."),
                 file=state.FILE,
             ),
         )
     if place.memory.perspective is None:
-        return well(told(noted("Nothing is remembered yet.")))
-    return well(told(SIDES[place.memory.perspective]))
+        return ok(check_text(gettext_noop("Nothing is remembered yet.")))
+    return ok(check_text(SIDES[place.memory.perspective]))
 
 
-def left_behind(place: Place) -> Look:
+def left_behind(place: CheckContext) -> CheckResult:
     """Look for files that a run which died left without a seal."""
     parts = [one for one in _there(place).glob(f"results/*/*/*/*.jsonl{PART}") if one.is_file()]
-    with suppress(NotLooked):
+    with suppress(CheckSkipped):
         if len(parts) == 1 and _holder(place.data / locks.FILE):
-            return well(told(noted("One file without a seal, of the run that is under way.")))
+            return ok(
+                check_text(gettext_noop("One file without a seal, of the run that is under way."))
+            )
     if not parts:
-        return well(told(noted("Every file has its seal.")))
-    return note(
-        told(noted("Files without a seal: {n}. A run ended before its time."), n=len(parts)),
-        told(noted("The next run seals the newest, and reports read them all.")),
+        return ok(check_text(gettext_noop("Every file has its seal.")))
+    return info(
+        check_text(
+            gettext_noop("Files without a seal: {n}. A run ended before its time."), n=len(parts)
+        ),
+        check_text(gettext_noop("The next run seals the newest, and reports read them all.")),
     )

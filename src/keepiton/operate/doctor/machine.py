@@ -12,11 +12,19 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from keepiton import __version__
-from keepiton.base.language import noted
-from keepiton.operate.doctor.types import Look, NotLooked, Place, note, told, trouble, well
+from keepiton.base.language import gettext_noop
+from keepiton.operate.doctor.types import (
+    CheckContext,
+    CheckResult,
+    CheckSkipped,
+    check_text,
+    info,
+    ok,
+    problem,
+)
 from keepiton.probe import certificate, net
 from keepiton.probe.run import LIBRARIES
-from keepiton.probe.runner import TOWARDS
+from keepiton.probe.runner import DEFAULT_ROUTE_TARGETS
 
 PYTHON_ENDS = {
     (3, 11): date(2027, 10, 31),
@@ -41,7 +49,7 @@ ADDRESS, KIND = 0x8915, 0x8927
 """Linux, sockios.h: SIOCGIFADDR and SIOCGIFHWADDR."""
 
 
-def versions(place: Place) -> Look:
+def versions(place: CheckContext) -> CheckResult:
     """Look whether every part is there, and kept up by those who make it."""
     found = {"keepiton": __version__, "Python": platform.python_version()}
     missing = []
@@ -51,78 +59,87 @@ def versions(place: Place) -> Look:
         except PackageNotFoundError:
             missing.append(name)
     found["OpenSSL"] = ssl.OPENSSL_VERSION.split()[1]
-    said = told(
-        noted("Installed: {parts}."),
+    said = check_text(
+        gettext_noop("Installed: {parts}."),
         parts=", ".join(f"{name} {one}" for name, one in found.items()),
     )
     if missing:
-        return trouble(
+        return problem(
             said,
-            told(noted("Missing: {names}."), names=", ".join(missing)),
-            advice=told(noted("Install keepiton anew; a part of it is gone.")),
+            check_text(gettext_noop("Missing: {names}."), names=", ".join(missing)),
+            advice=check_text(gettext_noop("Install keepiton anew; a part of it is gone.")),
         )
     ended = PYTHON_ENDS.get(sys.version_info[:2])
     if ended and ended < place.now.date():
-        return trouble(
+        return problem(
             said,
-            told(noted("This Python gets no more security fixes.")),
-            advice=told(noted("Install a newer Python, and keepiton with it.")),
+            check_text(gettext_noop("This Python gets no more security fixes.")),
+            advice=check_text(gettext_noop("Install a newer Python, and keepiton with it.")),
         )
     if ssl.OPENSSL_VERSION.startswith("OpenSSL") and ssl.OPENSSL_VERSION_INFO < OPENSSL:
-        return trouble(
+        return problem(
             said,
-            told(noted("This OpenSSL gets no more security fixes.")),
-            advice=told(noted("Bring the system up to date, or install a newer Python.")),
+            check_text(gettext_noop("This OpenSSL gets no more security fixes.")),
+            advice=check_text(
+                gettext_noop("Bring the system up to date, or install a newer Python.")
+            ),
         )
-    return well(said)
+    return ok(said)
 
 
-def configuration(place: Place) -> Look:
+def configuration(place: CheckContext) -> CheckResult:
     """Look whether configuration can be read, and changed by its owner alone."""
     there = [one for one in place.config if os.path.isfile(one)]  # noqa: PTH113 - False where it may not be looked for
     if not there:
-        return well(told(noted("No configuration file; the usual values hold.")))
-    files = told(noted("Read: {files}."), files=", ".join(map(place.shown, there)))
+        return ok(check_text(gettext_noop("No configuration file; the usual values hold.")))
+    files = check_text(gettext_noop("Read: {files}."), files=", ".join(map(place.shown, there)))
     unreadable = [one for one in there if not os.access(one, os.R_OK)]
     if unreadable:
-        return trouble(
-            told(noted("Cannot be read: {files}."), files=", ".join(map(place.shown, unreadable))),
-            advice=told(noted("Check who owns the file.")),
+        return problem(
+            check_text(
+                gettext_noop("Cannot be read: {files}."),
+                files=", ".join(map(place.shown, unreadable)),
+            ),
+            advice=check_text(gettext_noop("Check who owns the file.")),
         )
     if os.name == "posix" and any(one.stat().st_mode & 0o022 for one in there):
-        return trouble(
+        return problem(
             files,
-            told(noted("Other users of this machine can change it.")),
-            advice=told(noted("Take that right away: chmod go-w, and the name of the file.")),
+            check_text(gettext_noop("Other users of this machine can change it.")),
+            advice=check_text(
+                gettext_noop("Take that right away: chmod go-w, and the name of the file.")
+            ),
         )
-    return well(files)
+    return ok(files)
 
 
-def surroundings(place: Place) -> Look:
+def surroundings(place: CheckContext) -> CheckResult:
     """Look for a home that is the user's, and for characters to write in."""
     home = place.environment.get("HOME")
-    usual = told(noted("Data folder: {path}."), path=place.shown(place.data))
+    usual = check_text(gettext_noop("Data folder: {path}."), path=place.shown(place.data))
     if os.name == "posix" and not home:
-        said = told(noted("HOME is not set."))
-        advice = told(
-            noted("Name the data folder with --data, so that every run uses the same one.")
+        said = check_text(gettext_noop("HOME is not set."))
+        advice = check_text(
+            gettext_noop("Name the data folder with --data, so that every run uses the same one.")
         )
-        return note(said, usual, advice=None if place.chosen else advice)
+        return info(said, usual, advice=None if place.chosen else advice)
     if os.name == "posix" and home and _anothers(Path(home)) and not place.chosen:
-        return trouble(
-            told(noted("HOME is that of another user, or is not there.")),
+        return problem(
+            check_text(gettext_noop("HOME is that of another user, or is not there.")),
             usual,
-            advice=told(
-                noted("Use sudo -H in place of sudo, or name the data folder with --data.")
+            advice=check_text(
+                gettext_noop("Use sudo -H in place of sudo, or name the data folder with --data.")
             ),
         )
     coding = ((sys.stdout and sys.stdout.encoding) or "").lower()
     if not coding.startswith("utf"):
-        return note(
-            told(noted("Characters: {coding}."), coding=coding or "-"),
-            told(noted("Only English can be shown so. For other languages set LANG=C.UTF-8.")),
+        return info(
+            check_text(gettext_noop("Characters: {coding}."), coding=coding or "-"),
+            check_text(
+                gettext_noop("Only English can be shown so. For other languages set LANG=C.UTF-8.")
+            ),
         )
-    return well(told(noted("Home and characters ({coding}) are known."), coding=coding))
+    return ok(check_text(gettext_noop("Home and characters ({coding}) are known."), coding=coding))
 
 
 def _anothers(home: Path) -> bool:
@@ -132,28 +149,33 @@ def _anothers(home: Path) -> bool:
         return True
 
 
-def open_files(place: Place) -> Look:
+def open_files(place: CheckContext) -> CheckResult:
     """Look whether as many files and sockets may be open as a run wants."""
     del place
     try:
         import resource  # noqa: PLC0415 - not on Windows
     except ImportError:
-        raise NotLooked(told(noted("This system has no such limit."))) from None
+        raise CheckSkipped(check_text(gettext_noop("This system has no such limit."))) from None
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard == resource.RLIM_INFINITY or hard >= MANY_FILES:
-        return well(
-            told(
-                noted("A run may open all {n} files and connections that it can use."), n=MANY_FILES
+        return ok(
+            check_text(
+                gettext_noop("A run may open all {n} files and connections that it can use."),
+                n=MANY_FILES,
             )
         )
-    said = told(noted("{hard} files and connections may be open at once."), hard=max(soft, hard))
+    said = check_text(
+        gettext_noop("{hard} files and connections may be open at once."), hard=max(soft, hard)
+    )
     if hard >= FEW_FILES:
-        return note(said, told(noted("Long lists take longer so.")))
-    return trouble(
+        return info(said, check_text(gettext_noop("Long lists take longer so.")))
+    return problem(
         said,
-        told(noted("That is few: runs take long, and may not end in time.")),
-        advice=told(
-            noted("Raise the limit: ulimit -n {n}, or LimitNOFILE={n} in a systemd service."),
+        check_text(gettext_noop("That is few: runs take long, and may not end in time.")),
+        advice=check_text(
+            gettext_noop(
+                "Raise the limit: ulimit -n {n}, or LimitNOFILE={n} in a systemd service."
+            ),
             n=str(4096),
         ),
     )
@@ -166,7 +188,7 @@ def _roots(path: Path) -> frozenset[bytes]:
     return frozenset(context.get_ca_certs(binary_form=True))
 
 
-def trust_anchors(place: Place) -> Look:
+def trust_anchors(place: CheckContext) -> CheckResult:
     """Look whether the certificates that others are judged by are there, and not old."""
     import certifi  # noqa: PLC0415 - as where it is used
 
@@ -175,34 +197,38 @@ def trust_anchors(place: Place) -> Look:
     except (OSError, ValueError):
         pinned = frozenset()
     if not pinned:
-        return trouble(
-            told(noted("The trust anchors cannot be read: no certificate can be judged.")),
-            advice=told(noted("Install keepiton anew, or leave out --roots.")),
+        return problem(
+            check_text(
+                gettext_noop("The trust anchors cannot be read: no certificate can be judged.")
+            ),
+            advice=check_text(gettext_noop("Install keepiton anew, or leave out --roots.")),
         )
-    said = [told(noted("{n} trust anchors."), n=len(pinned))]
+    said = [check_text(gettext_noop("{n} trust anchors."), n=len(pinned))]
     system = certificate.system_store()
     if system and system.is_file():
         own = _roots(system)
         said.append(
-            told(
-                noted("This system's own store has {n}, {other} of them not among these."),
+            check_text(
+                gettext_noop("This system's own store has {n}, {other} of them not among these."),
                 n=len(own),
                 other=len(own - pinned),
             )
         )
     made = re.match(r"(\d{4})\.(\d{1,2})\.(\d{1,2})", version("certifi"))
     if place.roots or not made:
-        return well(*said)
+        return ok(*said)
     year, month, day = map(int, made.groups())
     days = (place.now.date() - date(year, month, day)).days
     if days < OLD_DAYS:
-        return well(*said)
-    said.append(told(noted("They are {days} days old."), days=days))
-    advice = told(noted("Update keepiton with its libraries: pip install -U keepiton certifi"))
-    return (trouble if days >= ANCIENT_DAYS else note)(*said, advice=advice)
+        return ok(*said)
+    said.append(check_text(gettext_noop("They are {days} days old."), days=days))
+    advice = check_text(
+        gettext_noop("Update keepiton with its libraries: pip install -U keepiton certifi")
+    )
+    return (problem if days >= ANCIENT_DAYS else info)(*said, advice=advice)
 
 
-def way_out(place: Place) -> Look:
+def default_route(place: CheckContext) -> CheckResult:
     """Look for a proxy or VPN between this machine and what a run measures."""
     names = sorted(
         one for one, value in place.environment.items() if one.lower() in PROXIES and value
@@ -210,30 +236,34 @@ def way_out(place: Place) -> Look:
     said, advice = [], None
     if names:
         said.append(
-            told(
-                noted("Proxy variables are set: {names}. keepiton goes straight, without them."),
+            check_text(
+                gettext_noop(
+                    "Proxy variables are set: {names}. keepiton goes straight, without them."
+                ),
                 names=", ".join(names),
             )
         )
-        advice = told(
-            noted("Where only the proxy leads out of this network, nothing can be measured.")
+        advice = check_text(
+            gettext_noop("Where only the proxy leads out of this network, nothing can be measured.")
         )
     if _tunnel():
-        said.append(told(noted("The way out leads through a tunnel, as that of a VPN.")))
-        advice = told(
-            noted(
+        said.append(
+            check_text(gettext_noop("The way out leads through a tunnel, as that of a VPN."))
+        )
+        advice = check_text(
+            gettext_noop(
                 "If it is a VPN, turn it off for runs: they would describe the network at its other"
                 " end, and not yours."
             )
         )
     if said:
-        return note(*said, advice=advice)
-    return well(told(noted("No proxy variable is set, and no tunnel was seen.")))
+        return info(*said, advice=advice)
+    return ok(check_text(gettext_noop("No proxy variable is set, and no tunnel was seen.")))
 
 
 def _tunnel() -> bool:
     """Whether the way to the internet leads through a tunnel; False where it cannot be told."""
-    own = net.route(TOWARDS[0])
+    own = net.route(DEFAULT_ROUTE_TARGETS[0])
     if sys.platform != "linux" or not own:
         return False
     import fcntl  # noqa: PLC0415 - not on Windows

@@ -18,23 +18,23 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from keepiton.base.connectivity import PORTAL
-from keepiton.base.language import noted
+from keepiton.base.language import gettext_noop
 from keepiton.operate.doctor.types import (
-    Heard,
-    Look,
-    NotLooked,
-    Place,
-    Told,
-    note,
-    told,
-    trouble,
-    well,
+    CheckContext,
+    CheckResult,
+    CheckSkipped,
+    CheckText,
+    NetworkCheck,
+    check_text,
+    info,
+    ok,
+    problem,
 )
 from keepiton.probe import dns, net
 from keepiton.probe.context import GRACE_S, NEUTRAL, STAGE_S
 from keepiton.probe.failures import classify
-from keepiton.probe.run import Plan, introduced
-from keepiton.probe.runner import BROKEN_CLOCK_MS, CLOCK_CONTROLS, TOWARDS, Runner
+from keepiton.probe.run import RunPlan, with_user_agent
+from keepiton.probe.runner import BROKEN_CLOCK_MS, CLOCK_CONTROLS, DEFAULT_ROUTE_TARGETS, Runner
 
 if TYPE_CHECKING:
     from keepiton.storage.rows import Measurement
@@ -49,35 +49,35 @@ RIGHT_S, REPORTED_S = 2, 60
 """A clock is right to what a Date header can show; a minute off, people and logs disagree."""
 LONG_S = 120
 SET_CLOCK = {
-    "linux": noted("Set the clock: sudo timedatectl set-ntp true"),
-    "darwin": noted("Let the system set the clock: System Settings, General, Date & Time."),
-    "win32": noted("Let the system set the clock: Settings, Time & language."),
+    "linux": gettext_noop("Set the clock: sudo timedatectl set-ntp true"),
+    "darwin": gettext_noop("Let the system set the clock: System Settings, General, Date & Time."),
+    "win32": gettext_noop("Let the system set the clock: Settings, Time & language."),
 }
 
 
-async def listen(plan: Plan) -> Heard:
+async def measure(plan: RunPlan) -> NetworkCheck:
     """Look once at the controls of a plan's lists; ask every resolver for a name that cannot be.
 
     Nothing is kept but what is returned. Raises OSError when no socket can be had.
     """
     rows: list[Measurement] = []
-    settings = replace(introduced(plan), compare=())
+    settings = replace(with_user_agent(plan), compare=())
     controls = [one for one in plan.loaded.targets if one.control]
     run = secrets.token_hex(6)
     runner = Runner(run, controls, plan.perspective, settings, rows.append)
-    progress = await runner.look()
+    progress = await runner.check_connectivity()
     able = {one.resolver for one in rows if one.rcode in ANSWERED}
     asked = [one for one in settings.resolvers if one.label in able]
     answers = [await _made_up(runner, one) for one in asked]
     made_up = dict(zip((one.label for one in asked), answers, strict=True))
-    return Heard(tuple(rows), progress, made_up)
+    return NetworkCheck(tuple(rows), progress, made_up)
 
 
 async def _made_up(runner: Runner, resolver: dns.Resolver) -> bool | None:
     """Whether a resolver gives an address for a name that cannot be; None when it does not say."""
     letters = "".join(random.choices(string.ascii_lowercase, k=LETTERS))  # noqa: S311 - no secret
-    async with runner.lookup():
-        await runner.turn()  # some resolvers are asked over a connection
+    async with runner.lookup_slot():
+        await runner.acquire_connection()  # some resolvers are asked over a connection
         try:
             async with asyncio.timeout(STAGE_S["dns"] + GRACE_S):
                 answer = await dns.ask(resolver, f"{letters}.{NEUTRAL}", "A", STAGE_S["dns"])
@@ -88,102 +88,110 @@ async def _made_up(runner: Runner, resolver: dns.Resolver) -> bool | None:
     return False if answer.rcode in ANSWERED else None
 
 
-def own_line(place: Place) -> Look:
+def vantage_connectivity(place: CheckContext) -> CheckResult:
     """Look whether this machine's own line is up: whether the controls answer."""
     progress = place.heard.progress
     controls = progress.controls
     if not controls.foreign:
-        raise NotLooked(told(noted("The lists hold no foreign control to ask.")))
+        raise CheckSkipped(check_text(gettext_noop("The lists hold no foreign control to ask.")))
     said = [
-        told(
-            noted("{ok} of {n} foreign controls answered as they must."),
+        check_text(
+            gettext_noop("{ok} of {n} foreign controls answered as they must."),
             ok=controls.foreign_ok,
             n=controls.foreign,
         )
     ]
     if controls.domestic:
         said.append(
-            told(
-                noted("{ok} of {n} domestic ones did."),
+            check_text(
+                gettext_noop("{ok} of {n} domestic ones did."),
                 ok=controls.domestic_ok,
                 n=controls.domestic,
             )
         )
     if progress.verdict == "mixed":
-        return trouble(
+        return problem(
             *said,
-            told(noted("The way out changed meanwhile: a VPN, or another network.")),
-            advice=told(noted("Wait until the connection is steady, and look again.")),
+            check_text(gettext_noop("The way out changed meanwhile: a VPN, or another network.")),
+            advice=check_text(gettext_noop("Wait until the connection is steady, and look again.")),
         )
     if progress.verdict == "down":
-        return trouble(
+        return problem(
             *said,
-            told(noted("This machine's own line is down.")),
-            advice=told(
-                noted(
+            check_text(gettext_noop("This machine's own line is down.")),
+            advice=check_text(
+                gettext_noop(
                     "Look at the cable, the Wi-Fi and the router, and restart the router. If only"
                     " the world abroad is away, runs from inside record that: set --perspective."
                 )
             ),
         )
     if progress.verdict == "portal":
-        return trouble(
+        return problem(
             *said,
-            told(noted("Somebody in between answers for others.")),
-            advice=told(noted("See captive portal, below.")),
+            check_text(gettext_noop("Somebody in between answers for others.")),
+            advice=check_text(gettext_noop("See captive portal, below.")),
         )
     if progress.verdict == "border":
-        return note(
+        return info(
             *said,
-            told(noted("Abroad is not reached from here: that is what runs record.")),
-            advice=told(noted("Nothing is to be done on this machine; let the runs go on.")),
+            check_text(gettext_noop("Abroad is not reached from here: that is what runs record.")),
+            advice=check_text(
+                gettext_noop("Nothing is to be done on this machine; let the runs go on.")
+            ),
         )
-    return well(*said)
+    return ok(*said)
 
 
-def portal(place: Place) -> Look:
+def portal(place: CheckContext) -> CheckResult:
     """Look for somebody else's page in the way, such as a hotel's that asks to log in."""
     controls = place.heard.progress.controls
     if not controls.foreign_ok and not controls.unexpected:
-        raise NotLooked(told(noted("No foreign control answered.")))
+        raise CheckSkipped(check_text(gettext_noop("No foreign control answered.")))
     if not controls.unexpected:
-        return well(told(noted("Every foreign control that answered gave its own page.")))
-    said = told(
-        noted("{n} of {of} foreign controls answered with another page than theirs."),
+        return ok(
+            check_text(gettext_noop("Every foreign control that answered gave its own page."))
+        )
+    said = check_text(
+        gettext_noop("{n} of {of} foreign controls answered with another page than theirs."),
         n=controls.unexpected,
         of=controls.foreign,
     )
     if controls.unexpected < PORTAL:
-        return note(said, told(noted("One alone is no sign of a captive portal.")))
-    return trouble(
+        return info(said, check_text(gettext_noop("One alone is no sign of a captive portal.")))
+    return problem(
         said,
-        advice=told(
-            noted("Open a browser and log in to this network, as in a hotel; then look again.")
+        advice=check_text(
+            gettext_noop(
+                "Open a browser and log in to this network, as in a hotel; then look again."
+            )
         ),
     )
 
 
-def resolver(place: Place) -> Look:
+def resolver(place: CheckContext) -> CheckResult:
     """Look whether the resolver answers, and soon."""
     asked: dict[str, list[Measurement]] = {}
     for one in place.heard.rows:
         if one.stage == "dns" and one.resolver:
             asked.setdefault(one.resolver, []).append(one)
     if not asked:
-        raise NotLooked(told(noted("No control has a name to be looked up.")))
+        raise CheckSkipped(check_text(gettext_noop("No control has a name to be looked up.")))
     said, dead, slow = [], False, False
     for label, rows in asked.items():
         took = [one.duration_ms or 0 for one in rows if one.rcode in ANSWERED]
         if not took:
             dead = True
-            text = noted("{resolver} answered none of {n} questions.")
-            said.append(told(text, resolver=label, n=len(rows)))
+            text = gettext_noop("{resolver} answered none of {n} questions.")
+            said.append(check_text(text, resolver=label, n=len(rows)))
             continue
         middle = statistics.median(took)
         slow = slow or middle > SLOW_MS or len(took) < len(rows)
         said.append(
-            told(
-                noted("{resolver} answered {ok} of {n} questions, half of them within {ms} ms."),
+            check_text(
+                gettext_noop(
+                    "{resolver} answered {ok} of {n} questions, half of them within {ms} ms."
+                ),
                 resolver=label,
                 ok=len(took),
                 n=len(rows),
@@ -191,80 +199,97 @@ def resolver(place: Place) -> Look:
             )
         )
     if dead:
-        return trouble(
+        return problem(
             *said,
-            advice=told(
-                noted(
+            advice=check_text(
+                gettext_noop(
                     "If the own line is up, restart the router, or name a resolver that works, such"
                     " as --resolver 9.9.9.9"
                 )
             ),
         )
     if slow:
-        return note(*said, told(noted("Slow or lost answers make runs longer, and do no harm.")))
-    return well(*said)
+        return info(
+            *said,
+            check_text(gettext_noop("Slow or lost answers make runs longer, and do no harm.")),
+        )
+    return ok(*said)
 
 
-def made_up_answers(place: Place) -> Look:
+def made_up_answers(place: CheckContext) -> CheckResult:
     """Look whether the resolver says of a name that cannot be that it does not exist."""
     answers = place.heard.made_up
     lying = [label for label, one in answers.items() if one]
     if lying:
-        return trouble(
-            told(
-                noted("{resolvers} gave an address for a name that does not exist."),
+        return problem(
+            check_text(
+                gettext_noop("{resolvers} gave an address for a name that does not exist."),
                 resolvers=", ".join(lying),
             ),
-            advice=told(
-                noted(
+            advice=check_text(
+                gettext_noop(
                     "Your router or provider makes answers up, and results about names say less."
                     " Turn that off there if you can, or name another resolver with --resolver."
                 )
             ),
         )
     if not answers or None in answers.values():
-        raise NotLooked(told(noted("The resolver did not say.")))
-    return well(told(noted("A name that does not exist is said not to exist.")))
+        raise CheckSkipped(check_text(gettext_noop("The resolver did not say.")))
+    return ok(check_text(gettext_noop("A name that does not exist is said not to exist.")))
 
 
-def ipv6(place: Place) -> Look:
+def ipv6(place: CheckContext) -> CheckResult:
     """Look for IPv6; that there is none is no fault."""
     rows = [one for one in place.heard.rows if one.family == 6]  # noqa: PLR2004 - the protocol's
     reached = {one.target for one in rows if one.state == "ok"}
     if reached:
         asked = {one.target for one in rows}
-        return well(
-            told(noted("{ok} of {n} controls answered over IPv6."), ok=len(reached), n=len(asked))
+        return ok(
+            check_text(
+                gettext_noop("{ok} of {n} controls answered over IPv6."),
+                ok=len(reached),
+                n=len(asked),
+            )
         )
-    if net.route(TOWARDS[1]) is None:
-        return note(told(noted("This machine has no IPv6, and measures without.")))
+    if net.route(DEFAULT_ROUTE_TARGETS[1]) is None:
+        return info(check_text(gettext_noop("This machine has no IPv6, and measures without.")))
     if not rows:
-        raise NotLooked(told(noted("No control has an IPv6 address.")))
-    return note(told(noted("There is a way for IPv6, and no control answered over it.")))
+        raise CheckSkipped(check_text(gettext_noop("No control has an IPv6 address.")))
+    return info(
+        check_text(gettext_noop("There is a way for IPv6, and no control answered over it."))
+    )
 
 
-def clock(place: Place) -> Look:
+def clock(place: CheckContext) -> CheckResult:
     """Look whether the clock is that of the controls."""
     offset_ms = place.heard.progress.clock_offset_ms
     if offset_ms is None:
-        text = noted("Fewer than {n} controls told the time.")
-        raise NotLooked(told(text, n=CLOCK_CONTROLS))
+        text = gettext_noop("Fewer than {n} controls told the time.")
+        raise CheckSkipped(check_text(text, n=CLOCK_CONTROLS))
     off_s = abs(offset_ms) / 1000
     if off_s <= RIGHT_S:
-        return well(told(noted("The clock is right to {n} s."), n=RIGHT_S))
+        return ok(check_text(gettext_noop("The clock is right to {n} s."), n=RIGHT_S))
     said = [_off(off_s, ahead=offset_ms < 0)]
-    advice = told(SET_CLOCK.get(sys.platform, SET_CLOCK["linux"]))
+    advice = check_text(SET_CLOCK.get(sys.platform, SET_CLOCK["linux"]))
     if off_s <= REPORTED_S:
-        said.append(told(noted("Reports allow for that.")))
-        return note(*said, advice=advice)
+        said.append(check_text(gettext_noop("Reports allow for that.")))
+        return info(*said, advice=advice)
     if abs(offset_ms) > BROKEN_CLOCK_MS:
-        said.append(told(noted("The dates of certificates cannot be judged so.")))
-    return trouble(*said, advice=advice)
+        said.append(check_text(gettext_noop("The dates of certificates cannot be judged so.")))
+    return problem(*said, advice=advice)
 
 
-def _off(off_s: float, *, ahead: bool) -> Told:
+def _off(off_s: float, *, ahead: bool) -> CheckText:
     if off_s < LONG_S:
-        text = noted("The clock is {n} s ahead.") if ahead else noted("The clock is {n} s behind.")
-        return told(text, n=round(off_s))
-    text = noted("The clock is {by} ahead.") if ahead else noted("The clock is {by} behind.")
-    return told(text, by=timedelta(seconds=off_s))
+        text = (
+            gettext_noop("The clock is {n} s ahead.")
+            if ahead
+            else gettext_noop("The clock is {n} s behind.")
+        )
+        return check_text(text, n=round(off_s))
+    text = (
+        gettext_noop("The clock is {by} ahead.")
+        if ahead
+        else gettext_noop("The clock is {by} behind.")
+    )
+    return check_text(text, by=timedelta(seconds=off_s))

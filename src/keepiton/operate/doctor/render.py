@@ -10,17 +10,17 @@ from rich.style import Style
 from rich.text import Text
 
 from keepiton import __version__
-from keepiton.base.language import ENGLISH, Language, noted
+from keepiton.base.language import ENGLISH, Language, gettext_noop
 from keepiton.base.types import utc
-from keepiton.operate.doctor.types import Look, State
+from keepiton.operate.doctor.types import CheckOutcome, CheckResult
 
 FORMAT = 1
 """Of the JSON; raised when a meaning changes, not when a check is added."""
-SIGNS: dict[State, tuple[str, str, str]] = {
-    "well": ("+", noted("well"), "green"),
-    "note": ("~", noted("note"), "cyan"),
-    "trouble": ("!", noted("trouble"), "bold red"),
-    "not looked": ("?", noted("not looked"), "dim"),
+SIGNS: dict[CheckOutcome, tuple[str, str, str]] = {
+    "well": ("+", gettext_noop("well"), "green"),
+    "note": ("~", gettext_noop("note"), "cyan"),
+    "trouble": ("!", gettext_noop("trouble"), "bold red"),
+    "not looked": ("?", gettext_noop("not looked"), "dim"),
 }
 """Of each state: its sign, its word and its colour, which never stands alone."""
 GAP = 2
@@ -29,9 +29,9 @@ LEAST = 40
 ADVICE = "> "
 
 
-def table(looks: Sequence[Look], words: Language, width: int) -> Text:
+def table(looks: Sequence[CheckResult], words: Language, width: int) -> Text:
     """Write one line a check, advice below it, and what it comes to at the end."""
-    _ = words.say
+    _ = words.gettext
     states = {state: f"{sign} {_(word)}" for state, (sign, word, _colour) in SIGNS.items()}
     first = max(map(cell_len, states.values())) + GAP
     second = max(cell_len(_(one.name)) for one in looks) + GAP
@@ -64,22 +64,22 @@ def _wrapped(text: str, width: int, indent: int, hanging: int = 0) -> str:
     return ("\n" + " " * indent).join(lines)
 
 
-def _sum(looks: Sequence[Look], words: Language) -> str:
+def _sum(looks: Sequence[CheckResult], words: Language) -> str:
     """Say what it comes to; what is in trouble by name, since the end is what is seen first."""
     by_state = {
-        state: [words.say(one.name) for one in looks if one.state == state] for state in SIGNS
+        state: [words.gettext(one.name) for one in looks if one.state == state] for state in SIGNS
     }
     counts = ", ".join(
-        f"{words.say(word)} {words.number(len(by_state[state]))}"
+        f"{words.gettext(word)} {words.number(len(by_state[state]))}"
         for state, (_sign, word, _colour) in SIGNS.items()
     )
     if not by_state["trouble"]:
-        return words.say("Nothing is in trouble ({counts}).", counts=counts)
+        return words.gettext("Nothing is in trouble ({counts}).", counts=counts)
     names = ", ".join(by_state["trouble"])
-    return words.say("In trouble: {names} ({counts}).", names=names, counts=counts)
+    return words.gettext("In trouble: {names} ({counts}).", names=names, counts=counts)
 
 
-def in_json(looks: Sequence[Look], at: datetime, code: int) -> str:
+def to_json(looks: Sequence[CheckResult], at: datetime, code: int) -> str:
     """Write the same for machines: in English, whoever reads."""
     shown = {
         "format": FORMAT,

@@ -9,8 +9,17 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from keepiton.base.language import noted
-from keepiton.operate.doctor.types import Look, NotLooked, Place, Told, note, told, trouble, well
+from keepiton.base.language import gettext_noop
+from keepiton.operate.doctor.types import (
+    CheckContext,
+    CheckResult,
+    CheckSkipped,
+    CheckText,
+    check_text,
+    info,
+    ok,
+    problem,
+)
 from keepiton.operate.schedule import Installed, installed
 from keepiton.operate.schedule.job import EVERY
 from keepiton.storage.rows import End
@@ -29,34 +38,42 @@ LATEST = 10
 """Runs whose own line is told."""
 END_BYTES = 4096
 """More than an end line has."""
-MISSING = told(noted("See whether this machine was off, and begin one by hand: keepiton probe -v"))
+MISSING = check_text(
+    gettext_noop("See whether this machine was off, and begin one by hand: keepiton probe -v")
+)
 
 
-def _schedules(place: Place) -> list[Installed]:
+def _schedules(place: CheckContext) -> list[Installed]:
     """List the schedules that write into the folder."""
     own = place.data.resolve()
     return [one for one in installed() if one.data.resolve() == own]
 
 
-def schedule(place: Place) -> Look:
+def schedule(place: CheckContext) -> CheckResult:
     """Look whether runs begin by themselves, and will go on doing so."""
     found = _schedules(place)
     if not found:
         if installed():
-            return note(told(noted("A schedule is installed, and writes into another folder.")))
-        return note(
-            told(noted("No schedule is installed: runs begin when you begin them.")),
-            advice=told(noted("To let them begin by themselves: keepiton schedule --install")),
+            return info(
+                check_text(gettext_noop("A schedule is installed, and writes into another folder."))
+            )
+        return info(
+            check_text(gettext_noop("No schedule is installed: runs begin when you begin them.")),
+            advice=check_text(
+                gettext_noop("To let them begin by themselves: keepiton schedule --install")
+            ),
         )
-    text = noted("By {kind} every {every}, until {day}.")
-    said = [told(text, kind=one.kind, every=one.every, day=one.until.isoformat()) for one in found]
-    renew = told(noted("To let it go on: keepiton schedule --install"))
+    text = gettext_noop("By {kind} every {every}, until {day}.")
+    said = [
+        check_text(text, kind=one.kind, every=one.every, day=one.until.isoformat()) for one in found
+    ]
+    renew = check_text(gettext_noop("To let it go on: keepiton schedule --install"))
     left = max(one.until for one in found) - place.now.date()
     if left < timedelta(0):
-        return trouble(*said, told(noted("It has ended.")), advice=renew)
+        return problem(*said, check_text(gettext_noop("It has ended.")), advice=renew)
     if left < SOON:
-        return note(*said, told(noted("It ends soon.")), advice=renew)
-    return well(*said)
+        return info(*said, check_text(gettext_noop("It ends soon.")), advice=renew)
+    return ok(*said)
 
 
 def begun_at(name: str) -> datetime:
@@ -65,7 +82,7 @@ def begun_at(name: str) -> datetime:
     return datetime.strptime(stamp, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
 
 
-def since(place: Place, first_at: datetime) -> list[tuple[datetime, Path]]:
+def since(place: CheckContext, first_at: datetime) -> list[tuple[datetime, Path]]:
     """List the runs that began since an instant, by their files' names, oldest first.
 
     Those of days that were packed are not among them.
@@ -84,20 +101,20 @@ def since(place: Place, first_at: datetime) -> list[tuple[datetime, Path]]:
     return sorted(one for one in found if one[0] >= first_at)
 
 
-def last_runs(place: Place) -> Look:
+def last_runs(place: CheckContext) -> CheckResult:
     """Look whether runs came as often as they should, and how they found their own line."""
     if not place.data.is_dir():
-        raise NotLooked(told(noted("There is no data folder yet.")))
+        raise CheckSkipped(check_text(gettext_noop("There is no data folder yet.")))
     runs = since(place, place.now - WEEK) or since(place, datetime.min.replace(tzinfo=UTC))[-1:]
     if not runs:
         return _none(place)
     newest = runs[-1][0]
-    said = [told(noted("The last run began {at} UTC."), at=newest)]
+    said = [check_text(gettext_noop("The last run began {at} UTC."), at=newest)]
     if newest > place.now + timedelta(minutes=1):
-        return trouble(
+        return problem(
             *said,
-            told(noted("That is in the future: the clock was wrong then, or is now.")),
-            advice=told(noted("See clock, below.")),
+            check_text(gettext_noop("That is in the future: the clock was wrong then, or is now.")),
+            advice=check_text(gettext_noop("See clock, below.")),
         )
     every, scheduled = _interval(place, runs)
     if every:
@@ -108,27 +125,37 @@ def last_runs(place: Place) -> Look:
     said += _own_lines(runs)
     silent = every and place.now - newest > LATE * every
     if silent and scheduled:
-        return trouble(*said, told(noted("Since then runs are missing.")), advice=MISSING)
-    return note(*said, told(noted("Since then there was none."))) if silent else well(*said)
+        return problem(
+            *said, check_text(gettext_noop("Since then runs are missing.")), advice=MISSING
+        )
+    return (
+        info(*said, check_text(gettext_noop("Since then there was none."))) if silent else ok(*said)
+    )
 
 
-def _none(place: Place) -> Look:
+def _none(place: CheckContext) -> CheckResult:
     """Say what there is where all runs are packed, or none was made."""
     names = (PACKED.fullmatch(one.name) for one in (place.data / "results").rglob("*.parquet"))
     days = [one["day"] for one in names if one]
     if not days:
-        return note(
-            told(noted("There was no run yet.")), advice=told(noted("Begin with: keepiton probe"))
+        return info(
+            check_text(gettext_noop("There was no run yet.")),
+            advice=check_text(gettext_noop("Begin with: keepiton probe")),
         )
-    said = told(
-        noted("The last run was on {day}, and is packed."), day=str(date.fromisoformat(max(days)))
+    said = check_text(
+        gettext_noop("The last run was on {day}, and is packed."),
+        day=str(date.fromisoformat(max(days))),
     )
     if _schedules(place):
-        return trouble(said, told(noted("Since then runs are missing.")), advice=MISSING)
-    return note(said)
+        return problem(
+            said, check_text(gettext_noop("Since then runs are missing.")), advice=MISSING
+        )
+    return info(said)
 
 
-def _interval(place: Place, runs: list[tuple[datetime, Path]]) -> tuple[timedelta | None, bool]:
+def _interval(
+    place: CheckContext, runs: list[tuple[datetime, Path]]
+) -> tuple[timedelta | None, bool]:
     """Return the interval of the runs, and whether a schedule says so."""
     named = [EVERY[one.every] for one in _schedules(place) if one.every in EVERY]
     if named:
@@ -143,16 +170,16 @@ def _interval(place: Place, runs: list[tuple[datetime, Path]]) -> tuple[timedelt
 
 def _came(
     runs: list[tuple[datetime, Path]], first_at: datetime, now: datetime, every: timedelta
-) -> Told:
+) -> CheckText:
     first_at = max(first_at, runs[0][0])
     came = sum(at >= first_at for at, _path in runs)
-    text = noted("Last {span}: {n} of {expected} runs.")
-    return told(
+    text = gettext_noop("Last {span}: {n} of {expected} runs.")
+    return check_text(
         text, span=now - first_at, n=came, expected=max(came, int((now - first_at) / every) + 1)
     )
 
 
-def _own_lines(runs: list[tuple[datetime, Path]]) -> list[Told]:
+def _own_lines(runs: list[tuple[datetime, Path]]) -> list[CheckText]:
     """Tell how the latest runs found their own line."""
     found: Counter[str] = Counter()
     for _at, path in runs[-LATEST:]:
@@ -165,5 +192,5 @@ def _own_lines(runs: list[tuple[datetime, Path]]) -> list[Told]:
             continue
     if not found:
         return []
-    text = noted("Own line up in {up} of the last {n} runs.")
-    return [told(text, up=found["up"], n=found.total())]
+    text = gettext_noop("Own line up in {up} of the last {n} runs.")
+    return [check_text(text, up=found["up"], n=found.total())]

@@ -6,18 +6,18 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
-from keepiton.base.language import Language, noted
+from keepiton.base.language import Language, gettext_noop
 from keepiton.base.types import clean
 from keepiton.probe.runner import Progress
 from keepiton.storage.rows import Measurement
-from keepiton.storage.state import State as Memory
+from keepiton.storage.state import DataFolderState as Memory
 
-State = Literal["well", "note", "trouble", "not looked"]
+CheckOutcome = Literal["well", "note", "trouble", "not looked"]
 Value = str | int | float | datetime | timedelta
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class CheckText:
     """A text, and what is filled in where it is read."""
 
     text: str
@@ -31,40 +31,40 @@ class Told:
             if isinstance(value, datetime):
                 return words.instant(value, UTC)
             if isinstance(value, timedelta):
-                return words.length(value)
+                return words.duration(value)
             return value if isinstance(value, str) else words.number(value)
 
-        return words.say(self.text, **{name: written(one) for name, one in self.values.items()})
+        return words.gettext(self.text, **{name: written(one) for name, one in self.values.items()})
 
 
-def told(text: str, **values: Value) -> Told:
+def check_text(text: str, **values: Value) -> CheckText:
     """Take a marked text with its values."""
-    return Told(text, values)
+    return CheckText(text, values)
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class CheckResult:
     """What one check found."""
 
     name: str
     """Of the check, as in the table of checks."""
-    state: State
-    said: tuple[Told, ...]
-    advice: Told | None = None
+    state: CheckOutcome
+    said: tuple[CheckText, ...]
+    advice: CheckText | None = None
     """What a person may do about it, in a sentence or two."""
 
 
-class NotLooked(Exception):  # noqa: N818 - no error: there was nothing to look at
+class CheckSkipped(Exception):  # noqa: N818 - no error: there was nothing to look at
     """A check could not look; why."""
 
-    def __init__(self, why: Told) -> None:
+    def __init__(self, why: CheckText) -> None:
         """Take why."""
         super().__init__(why.text)
         self.why = why
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class NetworkCheck:
     """What the network said: the controls' rows, and the answers to a name that cannot be."""
 
     rows: tuple[Measurement, ...]
@@ -73,11 +73,11 @@ class Heard:
     """By resolver: whether it gave an address for the name; None where it did not say."""
 
 
-OFFLINE = told(noted("The network was not asked."))
+OFFLINE = check_text(gettext_noop("The network was not asked."))
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class CheckContext:
     """What every check is given: this machine, a data folder, and what the network said."""
 
     data: Path
@@ -93,15 +93,15 @@ class Place:
     """Bytes of the disk that runs leave free."""
     roots: Path | None = None
     """Trust anchors instead of the pinned ones."""
-    network: Heard | None = None
-    unheard: Told = OFFLINE
+    network: NetworkCheck | None = None
+    unheard: CheckText = OFFLINE
     """Why the network was not asked."""
 
     @property
-    def heard(self) -> Heard:
+    def heard(self) -> NetworkCheck:
         """What the network said. Raises NotLooked when it was not asked."""
         if self.network is None:
-            raise NotLooked(self.unheard)
+            raise CheckSkipped(self.unheard)
         return self.network
 
     def shown(self, path: Path) -> str:
@@ -112,16 +112,16 @@ class Place:
         return clean(str(path))
 
 
-def well(*said: Told) -> Look:
+def ok(*said: CheckText) -> CheckResult:
     """All is as it should be."""
-    return Look("", "well", said)
+    return CheckResult("", "well", said)
 
 
-def note(*said: Told, advice: Told | None = None) -> Look:
+def info(*said: CheckText, advice: CheckText | None = None) -> CheckResult:
     """Nothing is wrong; something is good to know."""
-    return Look("", "note", said, advice)
+    return CheckResult("", "note", said, advice)
 
 
-def trouble(*said: Told, advice: Told) -> Look:
+def problem(*said: CheckText, advice: CheckText) -> CheckResult:
     """Something is wrong, and this can be done about it."""
-    return Look("", "trouble", said, advice)
+    return CheckResult("", "trouble", said, advice)

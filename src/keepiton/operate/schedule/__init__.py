@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from keepiton.base.errors import Mistake
+from keepiton.base.errors import UserError
 from keepiton.operate.schedule import cron, launchd, systemd, termux, windows
-from keepiton.operate.schedule.job import MARK, Job, Kind, taken_apart
+from keepiton.operate.schedule.job import MARK, Job, Kind, parse_words
 
 __all__ = ["KINDS", "Installed", "Job", "Kind", "fitting", "installed"]
 
@@ -44,7 +44,7 @@ class Installed:
 
 
 def fitting() -> str:
-    """Name the kind that suits this machine and user. Raises Mistake where there is none."""
+    """Name the kind that suits this machine and user. Raises UserError where there is none."""
     if sys.platform in {"win32", "darwin"}:
         return "windows" if sys.platform == "win32" else "launchd"
     if termux.here():
@@ -56,7 +56,9 @@ def fitting() -> str:
             return "systemd"
     if shutil.which("crontab"):
         return "cron"
-    raise Mistake("--kind auto: neither systemd nor crontab is here; install cron, or name a kind")
+    raise UserError(
+        "--kind auto: neither systemd nor crontab is here; install cron, or name a kind"
+    )
 
 
 def installed() -> list[Installed]:
@@ -65,12 +67,12 @@ def installed() -> list[Installed]:
     for name, kind in KINDS.items():
         try:
             found = kind.find()
-        except Mistake:  # a table of another system, or one that this user may not have
+        except UserError:  # a table of another system, or one that this user may not have
             continue
         mark = MARK.search(found.text) if found else None
         if not (found and mark):
             continue
-        data, options = taken_apart(found.words)
+        data, options = parse_words(found.words)
         until = date.fromisoformat(mark["until"])
         where = data or systemd.STATE
         there.append(Installed(name, found.place, mark["every"], until, where, options))

@@ -2,9 +2,9 @@
 
 import shlex
 
-from keepiton.base.errors import Mistake
+from keepiton.base.errors import UserError
 from keepiton.operate.schedule import job as jobs
-from keepiton.operate.schedule.job import DAY, HOUR, MARK, MINUTE, Found, Job, Kind
+from keepiton.operate.schedule.job import DAY, HOUR, MARK, MINUTE, InstalledSchedule, Job, Kind
 
 PLACE = "crontab"
 MOST = 999
@@ -22,11 +22,11 @@ def times(every_s: int, phase_s: int) -> str:
 
 
 def files(job: Job) -> dict[str, str]:
-    """Write the line. Raises Mistake."""
+    """Write the line. Raises UserError."""
     jobs.plain(job)
     command = f"{shlex.join(job.words(jitter=True))} # {job.mark}"
     if len(command.encode()) > MOST:
-        raise Mistake(f"--kind cron: the command is longer than {MOST} bytes; name fewer lists")
+        raise UserError(f"--kind cron: the command is longer than {MOST} bytes; name fewer lists")
     escaped = command.replace("%", "\\%")  # a bare one is a newline there, even in quotes
     return {PLACE: f"{times(job.every_s, job.phase_s)} {escaped}\n"}
 
@@ -34,8 +34,8 @@ def files(job: Job) -> dict[str, str]:
 def _lines() -> list[bytes]:
     """Return the user's lines, each with its end."""
     try:
-        return jobs.call("crontab", "-l").splitlines(keepends=True)
-    except Mistake as exc:
+        return jobs.run_program("crontab", "-l").splitlines(keepends=True)
+    except UserError as exc:
         if "no crontab" in str(exc).lower() or "No such file" in str(exc):
             return []
         raise
@@ -53,25 +53,25 @@ def _others() -> bytes:
 
 def _install(job: Job) -> None:
     (line,) = files(job).values()
-    jobs.call("crontab", "-", stdin=_others() + line.encode())
+    jobs.run_program("crontab", "-", stdin=_others() + line.encode())
 
 
 def _remove() -> None:
     others = _others()
     if others:
-        jobs.call("crontab", "-", stdin=others)
+        jobs.run_program("crontab", "-", stdin=others)
     else:
-        jobs.call("crontab", "-r")
+        jobs.run_program("crontab", "-r")
 
 
-def _find() -> Found | None:
+def _find() -> InstalledSchedule | None:
     for line in filter(_ours, _lines()):
         text = line.decode("utf-8", "replace").strip()
         try:
             words = shlex.split(text.replace("\\%", "%"), comments=True)
         except ValueError:  # somebody has edited it
             words = []
-        return Found(PLACE, text, words)
+        return InstalledSchedule(PLACE, text, words)
     return None
 
 

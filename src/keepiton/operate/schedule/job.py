@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
-from keepiton.base.errors import Mistake
+from keepiton.base.errors import UserError
 
 NAME = "keepiton"
 """Of the unit, task or job: one schedule a user."""
@@ -73,7 +73,7 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class InstalledSchedule:
     """What a kind finds of itself: where, the text with the mark, and the command."""
 
     place: str
@@ -86,11 +86,11 @@ class Kind:
     """One kind of schedule. ``files`` is pure; the others act on this machine."""
 
     files: Callable[[Job], Mapping[str, str]]
-    """Texts by the paths they belong to. Raises Mistake for what the kind cannot hold."""
+    """Texts by the paths they belong to. Raises UserError for what the kind cannot hold."""
     install: Callable[[Job], None]
-    """Raises Mistake, or OSError where a file cannot be written."""
+    """Raises UserError, or OSError where a file cannot be written."""
     remove: Callable[[], None]
-    find: Callable[[], Found | None]
+    find: Callable[[], InstalledSchedule | None]
     look: str
     """A command that shows it."""
     utc: bool = False
@@ -99,19 +99,21 @@ class Kind:
 
 
 def period(text: str) -> int:
-    """Read a period, in seconds. Raises Mistake."""
+    """Read a period, in seconds. Raises UserError."""
     if text in EVERY:
         return EVERY[text]
     given = re.fullmatch(r"([0-9]{1,4})([mh])", text)
     if not given:
-        raise Mistake(f"--every {text[:20]}: not a period; write one of {' '.join(EVERY)}")
+        raise UserError(f"--every {text[:20]}: not a period; write one of {' '.join(EVERY)}")
     seconds = int(given[1]) * (MINUTE if given[2] == "m" else HOUR)
     if seconds < min(EVERY.values()):
-        raise Mistake(f"--every {text}: nobody is asked more often than every 5m; write 5m or more")
+        raise UserError(
+            f"--every {text}: nobody is asked more often than every 5m; write 5m or more"
+        )
     near = [max(one for one in EVERY.values() if one <= seconds)]
     near += [one for one in EVERY.values() if one > seconds][:1]
     fit = " or ".join(one for one, length in EVERY.items() if length in near)
-    raise Mistake(f"--every {text}: divides neither an hour nor a day; write {fit}")
+    raise UserError(f"--every {text}: divides neither an hour nor a day; write {fit}")
 
 
 def jitter(every_s: int) -> int:
@@ -136,7 +138,7 @@ def first(now: datetime, every_s: int, phase_s: int) -> datetime:
     return midnight + timedelta(seconds=phase_s + beats * every_s)
 
 
-def taken_apart(words: Sequence[str]) -> tuple[Path | None, tuple[str, ...]]:
+def parse_words(words: Sequence[str]) -> tuple[Path | None, tuple[str, ...]]:
     """Find in the command of a schedule its data folder, and the options that are not its own."""
     rest = list(words[words.index("-q") + 1 :]) if "-q" in words else []
     own: dict[str, str] = {}
@@ -147,14 +149,14 @@ def taken_apart(words: Sequence[str]) -> tuple[Path | None, tuple[str, ...]]:
 
 
 def plain(job: Job) -> None:
-    """Raise Mistake where a word of the command has a control character: no kind can hold it."""
+    """Raise UserError where a word of the command has a control character: no kind can hold it."""
     for word in (*job.words(jitter=True), *job.options):
         if not word.isprintable():
-            raise Mistake(f"{word!r}: a schedule cannot hold control characters; rename it")
+            raise UserError(f"{word!r}: a schedule cannot hold control characters; rename it")
 
 
-def call(*words: str, stdin: bytes | None = None) -> bytes:
-    """Run a program of the system; return what it prints. Raises Mistake with what it says."""
+def run_program(*words: str, stdin: bytes | None = None) -> bytes:
+    """Run a program of the system; return what it prints. Raises UserError with what it says."""
     try:
         done = subprocess.run(  # noqa: S603 - the kinds' own commands
             words,
@@ -166,12 +168,12 @@ def call(*words: str, stdin: bytes | None = None) -> bytes:
             env=os.environ | {"LC_ALL": "C"},
         )
     except FileNotFoundError:
-        raise Mistake(f"{words[0]}: not found here; choose another --kind") from None
+        raise UserError(f"{words[0]}: not found here; choose another --kind") from None
     except (OSError, subprocess.TimeoutExpired) as exc:
-        raise Mistake(f"{words[0]}: {exc}") from None
+        raise UserError(f"{words[0]}: {exc}") from None
     if done.returncode:
         said = " ".join(done.stderr.decode("utf-8", "replace").split())[:500]
-        raise Mistake(f"{' '.join(words[:4])}: {said or f'exit status {done.returncode}'}")
+        raise UserError(f"{' '.join(words[:4])}: {said or f'exit status {done.returncode}'}")
     return done.stdout
 
 
@@ -186,9 +188,9 @@ def ours(path: Path) -> str | None:
 
 
 def write(path: Path, text: str, mode: int) -> None:
-    """Put a file in place in one step. Raises OSError, and Mistake where another's file lies."""
+    """Put a file in place in one step. Raises OSError, and UserError where another's file lies."""
     if os.path.lexists(path) and ours(path) is None:
-        raise Mistake(f"{path}: not written by keepiton schedule; move it away first")
+        raise UserError(f"{path}: not written by keepiton schedule; move it away first")
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:

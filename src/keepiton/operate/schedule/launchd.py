@@ -6,9 +6,9 @@ import plistlib
 from pathlib import Path
 from typing import Any
 
-from keepiton.base.errors import Mistake
+from keepiton.base.errors import UserError
 from keepiton.operate.schedule import job as jobs
-from keepiton.operate.schedule.job import DAY, HOUR, MINUTE, Found, Job, Kind
+from keepiton.operate.schedule.job import DAY, HOUR, MINUTE, InstalledSchedule, Job, Kind
 
 LABEL = "keepiton.probe"
 HEAD = 2
@@ -29,7 +29,7 @@ def times(every_s: int, phase_s: int) -> list[dict[str, int]]:
 
 
 def files(job: Job) -> dict[str, str]:
-    """Write the property list. Raises Mistake."""
+    """Write the property list. Raises UserError."""
     jobs.plain(job)
     listed: dict[str, Any] = {
         "Label": LABEL,
@@ -48,18 +48,18 @@ def files(job: Job) -> dict[str, str]:
 def _install(job: Job) -> None:
     ((path, text),) = files(job).items()
     jobs.write(Path(path), text, 0o600)
-    with contextlib.suppress(Mistake):  # it was not loaded before
-        jobs.call("launchctl", "bootout", f"gui/{os.getuid()}/{LABEL}")
-    jobs.call("launchctl", "bootstrap", f"gui/{os.getuid()}", path)
+    with contextlib.suppress(UserError):  # it was not loaded before
+        jobs.run_program("launchctl", "bootout", f"gui/{os.getuid()}/{LABEL}")
+    jobs.run_program("launchctl", "bootstrap", f"gui/{os.getuid()}", path)
 
 
 def _remove() -> None:
-    with contextlib.suppress(Mistake):  # it is not loaded
-        jobs.call("launchctl", "bootout", f"gui/{os.getuid()}/{LABEL}")
+    with contextlib.suppress(UserError):  # it is not loaded
+        jobs.run_program("launchctl", "bootout", f"gui/{os.getuid()}/{LABEL}")
     _place().unlink(missing_ok=True)
 
 
-def _find() -> Found | None:
+def _find() -> InstalledSchedule | None:
     text = jobs.ours(_place())
     if text is None:
         return None
@@ -67,7 +67,7 @@ def _find() -> Found | None:
         words = plistlib.loads(text.encode())["ProgramArguments"]
     except (ValueError, KeyError, TypeError):  # somebody has edited it
         words = []
-    return Found(str(_place()), text, [str(one) for one in words])
+    return InstalledSchedule(str(_place()), text, [str(one) for one in words])
 
 
 KIND = Kind(files, _install, _remove, _find, f"launchctl print gui/$(id -u)/{LABEL}")

@@ -4,9 +4,9 @@ import os
 import shlex
 from pathlib import Path
 
-from keepiton.base.errors import Mistake
+from keepiton.base.errors import UserError
 from keepiton.operate.schedule import job as jobs
-from keepiton.operate.schedule.job import DAY, HOUR, MINUTE, NAME, Found, Job, Kind
+from keepiton.operate.schedule.job import DAY, HOUR, MINUTE, NAME, InstalledSchedule, Job, Kind
 
 STATE = Path("/var/lib/keepiton")
 """The machine's data folder: ``%S/keepiton``, which systemd makes (StateDirectory=)."""
@@ -74,7 +74,9 @@ def calendar(every_s: int, phase_s: int) -> str:
 def quoted(words: list[str]) -> str:
     """Write a command for ExecStart=, whose ``%`` and ``$`` mean something even in quotes."""
     if any(sign in words[0] for sign in "$\\\"'"):
-        raise Mistake(f"{words[0]}: systemd takes no such path; install keepiton in a plainer one")
+        raise UserError(
+            f"{words[0]}: systemd takes no such path; install keepiton in a plainer one"
+        )
     return " ".join(_quoted(word) for word in words)
 
 
@@ -109,12 +111,12 @@ def _units() -> Path:
 
 
 def of_user(job: Job) -> dict[str, str]:
-    """Write a user's service and timer. Raises Mistake."""
+    """Write a user's service and timer. Raises UserError."""
     return _files(job, _units(), job.words(jitter=False), "", EITHER)
 
 
 def of_machine(job: Job) -> dict[str, str]:
-    """Write the machine's service and timer. Raises Mistake."""
+    """Write the machine's service and timer. Raises UserError."""
     network = "Wants=network-online.target\nAfter=network-online.target\n"
     command = job.words(jitter=False, data=False)
     return _files(job, UNITS, command, network, EITHER + MACHINE)
@@ -137,12 +139,14 @@ def lingers() -> bool:
 
 
 def _install(files: dict[str, str], mode: int, *manager: str) -> None:
-    jobs.call("systemctl", *manager, "show", "--property=Version")  # is there one to install for?
+    jobs.run_program(
+        "systemctl", *manager, "show", "--property=Version"
+    )  # is there one to install for?
     for path, text in files.items():
         jobs.write(Path(path), text, mode)
-    jobs.call("systemctl", *manager, "daemon-reload")
-    jobs.call("systemctl", *manager, "enable", f"{NAME}.timer")
-    jobs.call("systemctl", *manager, "restart", f"{NAME}.timer")
+    jobs.run_program("systemctl", *manager, "daemon-reload")
+    jobs.run_program("systemctl", *manager, "enable", f"{NAME}.timer")
+    jobs.run_program("systemctl", *manager, "restart", f"{NAME}.timer")
 
 
 def _install_user(job: Job) -> None:
@@ -154,7 +158,7 @@ def _install_machine(job: Job) -> None:
     for path in _seen(job):
         real = (Path(path).absolute(), Path(path).resolve())
         if any(one.is_relative_to(hidden) for one in real for hidden in HIDDEN):
-            raise Mistake(
+            raise UserError(
                 f"{path}: the machine's timer sees nothing under {' '.join(HIDDEN)}; install"
                 " keepiton elsewhere (pipx install --global keepiton, or a virtual environment in"
                 " /opt), keep lists in /etc/keepiton, or use --kind systemd or cron"
@@ -172,8 +176,8 @@ def _remove(folder: Path, *manager: str) -> None:
     there = [path for path in paths if jobs.ours(path) is not None]
     missed = None
     try:
-        jobs.call("systemctl", *manager, "disable", "--now", f"{NAME}.timer")
-    except Mistake as exc:  # no manager to ask: the files alone would start it again
+        jobs.run_program("systemctl", *manager, "disable", "--now", f"{NAME}.timer")
+    except UserError as exc:  # no manager to ask: the files alone would start it again
         missed = exc
     for path in there:
         path.unlink()
@@ -181,19 +185,19 @@ def _remove(folder: Path, *manager: str) -> None:
     if missed is not None:
         wanted.unlink(missing_ok=True)
         return
-    jobs.call("systemctl", *manager, "daemon-reload")
+    jobs.run_program("systemctl", *manager, "daemon-reload")
 
 
-def _find(folder: Path) -> Found | None:
+def _find(folder: Path) -> InstalledSchedule | None:
     path = folder / f"{NAME}.timer"
     service = jobs.ours(path.with_suffix(".service"))
     if jobs.ours(path) is None or service is None:
         return None
     command = next((one for one in service.split("\n") if one.startswith("ExecStart=")), "")
     try:
-        return Found(str(path), service, unquoted(command.partition("=")[2]))
+        return InstalledSchedule(str(path), service, unquoted(command.partition("=")[2]))
     except ValueError:  # somebody has edited it
-        return Found(str(path), service, [])
+        return InstalledSchedule(str(path), service, [])
 
 
 def _remove_user() -> None:

@@ -5,7 +5,7 @@ import shlex
 from pathlib import Path
 
 from keepiton.operate.schedule import job as jobs
-from keepiton.operate.schedule.job import EVERY, Found, Job, Kind
+from keepiton.operate.schedule.job import EVERY, InstalledSchedule, Job, Kind
 
 PREFIX = "/data/data/com.termux/files/usr"
 NUMBER = "4806"
@@ -22,7 +22,7 @@ def _place() -> Path:
 
 
 def files(job: Job) -> dict[str, str]:
-    """Write the script that the job calls. Raises Mistake."""
+    """Write the script that the job calls. Raises UserError."""
     jobs.plain(job)
     command = shlex.join(job.words(jitter=True))
     log = shlex.quote(str(job.data / "keepiton.log"))
@@ -33,7 +33,7 @@ def files(job: Job) -> dict[str, str]:
 def _install(job: Job) -> None:
     ((path, text),) = files(job).items()
     jobs.write(Path(path), text, 0o700)
-    jobs.call(  # without a network too: that the line is dead is a finding as well
+    jobs.run_program(  # without a network too: that the line is dead is a finding as well
         *("termux-job-scheduler", "--script", path, "--job-id", NUMBER),
         *("--period-ms", str(job.every_s * 1000), "--persisted", "true", "--network", "none"),
         *("--battery-not-low", "true"),
@@ -41,19 +41,19 @@ def _install(job: Job) -> None:
 
 
 def _remove() -> None:
-    jobs.call("termux-job-scheduler", "--cancel", "--job-id", NUMBER)
+    jobs.run_program("termux-job-scheduler", "--cancel", "--job-id", NUMBER)
     _place().unlink(missing_ok=True)
 
 
-def _find() -> Found | None:
+def _find() -> InstalledSchedule | None:
     text = jobs.ours(_place())
     if text is None:
         return None
     command = next((one for one in text.split("\n") if one.startswith("exec ")), "")
     try:
-        return Found(str(_place()), text, shlex.split(command.partition(" 2>>")[0])[1:])
+        return InstalledSchedule(str(_place()), text, shlex.split(command.partition(" 2>>")[0])[1:])
     except ValueError:  # somebody has edited it
-        return Found(str(_place()), text, [])
+        return InstalledSchedule(str(_place()), text, [])
 
 
 KIND = Kind(files, _install, _remove, _find, "termux-job-scheduler --pending", least_s=EVERY["15m"])

@@ -9,9 +9,9 @@ from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from xml.sax.saxutils import escape
 
-from keepiton.base.errors import Mistake
+from keepiton.base.errors import UserError
 from keepiton.operate.schedule import job as jobs
-from keepiton.operate.schedule.job import NAME, Found, Job, Kind
+from keepiton.operate.schedule.job import NAME, InstalledSchedule, Job, Kind
 
 MOST_PATH = 260
 """Characters of the command, by the schema."""
@@ -66,15 +66,17 @@ TASK = """\
 
 
 def files(job: Job) -> dict[str, str]:
-    """Write the task. Raises Mistake."""
+    """Write the task. Raises UserError."""
     jobs.plain(job)
     words = job.words(jitter=False)
     words[0] = re.sub(r"python\.exe$", "pythonw.exe", words[0])  # opens no window
     for word in words:
         if VARIABLE.search(word):
-            raise Mistake(f"{word}: the Task Scheduler would replace a part of it; rename it")
+            raise UserError(f"{word}: the Task Scheduler would replace a part of it; rename it")
     if len(words[0]) > MOST_PATH:
-        raise Mistake(f"{words[0]}: longer than {MOST_PATH} characters; install keepiton elsewhere")
+        raise UserError(
+            f"{words[0]}: longer than {MOST_PATH} characters; install keepiton elsewhere"
+        )
     last = datetime.combine(job.until + timedelta(days=1), time(), UTC)
     text = TASK.format(
         mark=escape(job.mark),
@@ -95,14 +97,14 @@ def _install(job: Job) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"{NAME}.xml"
         path.write_text(text, encoding="utf-16")  # what schtasks itself writes
-        jobs.call("schtasks", "/Create", "/TN", NAME, "/XML", str(path), "/F")
+        jobs.run_program("schtasks", "/Create", "/TN", NAME, "/XML", str(path), "/F")
 
 
 def _remove() -> None:
-    jobs.call("schtasks", "/Delete", "/TN", NAME, "/F")
+    jobs.run_program("schtasks", "/Delete", "/TN", NAME, "/F")
 
 
-def read(text: str) -> Found:
+def read(text: str) -> InstalledSchedule:
     """Find the command in a task that keepiton wrote."""
     import html  # noqa: PLC0415
 
@@ -111,13 +113,13 @@ def read(text: str) -> Found:
         words = json.loads(html.unescape(kept[1])) if kept else []
     except ValueError:  # somebody has edited it
         words = []
-    return Found(f"Task Scheduler: {NAME}", text, [str(one) for one in words])
+    return InstalledSchedule(f"Task Scheduler: {NAME}", text, [str(one) for one in words])
 
 
-def _find() -> Found | None:
+def _find() -> InstalledSchedule | None:
     if sys.platform != "win32":
         return None
-    text = jobs.call("schtasks", "/Query", "/TN", NAME, "/XML").decode("utf-8", "replace")
+    text = jobs.run_program("schtasks", "/Query", "/TN", NAME, "/XML").decode("utf-8", "replace")
     return read(text)
 
 
