@@ -30,7 +30,7 @@ def commands(group: click.Group, path: str = "keepiton") -> dict[str, click.Comm
 
 
 def page() -> str:
-    """Write docs/commands.md as it must be."""
+    """Write docs/reference/commands.md as it must be."""
     out = ["# Commands", "", "What `--help` prints; a test holds this page against the program."]
     for path in commands(keepiton):
         shown = CliRunner(env={"COLUMNS": "100"}).invoke(
@@ -42,7 +42,7 @@ def page() -> str:
 
 def test_every_command_and_option_is_on_its_page() -> None:
     """Made anew, in tests/, by: python -c 'import test_docs as t; print(t.page(), end="")'."""
-    assert (ROOT / "docs" / "commands.md").read_text() == page()
+    assert (ROOT / "docs" / "reference" / "commands.md").read_text() == page()
 
 
 def shows(one: failures.Condition) -> str:
@@ -63,7 +63,7 @@ def shows(one: failures.Condition) -> str:
 
 
 def failures_page() -> str:
-    """Write docs/failures.md as it must be."""
+    """Write docs/reference/failures.md as it must be."""
     out = [
         "# Failures",
         "",
@@ -92,12 +92,12 @@ def failures_page() -> str:
 
 def test_every_failure_is_on_its_page() -> None:
     """Made anew like the page above, with t.failures_page()."""
-    assert (ROOT / "docs" / "failures.md").read_text() == failures_page()
+    assert (ROOT / "docs" / "reference" / "failures.md").read_text() == failures_page()
 
 
 def test_every_threshold_of_detection_is_on_its_page() -> None:
     """``--policy`` refers to it."""
-    text = (ROOT / "docs" / "detection.md").read_text()
+    text = (ROOT / "docs" / "method" / "detection.md").read_text()
     assert [one.name for one in fields(Policy) if f"`{one.name}`" not in text] == []
 
 
@@ -125,7 +125,7 @@ def test_every_exit_status_is_in_the_readme() -> None:
 
 
 def test_links_between_documents_lead_somewhere() -> None:
-    for document in [ROOT / "README.md", *ROOT.glob("docs/*.md"), *ROOT.glob("targets/*.md")]:
+    for document in [ROOT / "README.md", *ROOT.glob("docs/**/*.md"), *ROOT.glob("targets/*.md")]:
         for link in re.findall(r"\]\(([^)#:]+)\)", document.read_text()):
             assert (document.parent / link).exists(), f"{document.name}: {link}"
 
@@ -134,7 +134,7 @@ def test_every_dependency_is_justified() -> None:
     import tomllib  # noqa: PLC0415
 
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    text = (ROOT / "docs" / "dependencies.md").read_text().lower()
+    text = (ROOT / "docs" / "development" / "dependencies.md").read_text().lower()
     named = [*project["dependencies"], *project["optional-dependencies"]["dev"]]
     for entry in named:
         assert re.split(r"[\[><=;]", entry)[0].strip().lower() in text, entry

@@ -43,7 +43,7 @@ class ListUsed(Stored):
 class Run(Stored):
     """First line: who looked, with what, when.
 
-    The format's number is raised only when a meaning changes (docs/data-format.md).
+    The format's number is raised only when a meaning changes (docs/reference/data-format.md).
     """
 
     type: Literal["run"] = "run"
