@@ -1,7 +1,7 @@
 """A continuous-time hidden Markov model: up, down, partial, slow. Pure.
 
 Trinocular's belief update with transitions added, so that gaps and uneven intervals need no special
-case (shared method, 1.2, 1.3).
+case (docs/method/detection.md#states-and-emissions).
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,7 +20,7 @@ IS_BAD = np.isin(np.arange(LONE_FAIL + 1), (SOFT, HARD, LONE_FAIL))
 IS_SLOW_OR_BAD = IS_BAD | np.isin(np.arange(LONE_FAIL + 1), (SLOW, LONE_SLOW))
 """By symbol."""
 SPLIT = (0.60, 0.25, 0.15)
-"""Of what is not up: down, partial, slow (1.3)."""
+"""Shares of down, partial and slow in what is not up (docs/method/detection.md#transitions)."""
 CALM = 16
 """Good observations in a row after which belief is at rest: partial loss gains nothing by 16."""
 LEAST_EVIDENCE = 3.0
@@ -30,7 +30,8 @@ LEAST_EVIDENCE = 3.0
 def evidence(background: Array, left: float) -> Array:
     """Return log-likelihood ratios to "up" of down, partial and slow, by background and symbol.
 
-    ``left`` is the share of the scope that keeps working (kappa); the table is section 1.2's.
+    ``left`` is the share of the scope that keeps working; the table and its reasons are in
+    docs/method/detection.md#states-and-emissions.
     """
     q = np.clip(background + 0.35, 0.5, 0.85)
     h = 0.6 * background**2 + 0.0008

@@ -35,8 +35,8 @@ WITNESSES = 5
 FLAP_PIECES = 3
 FLAP_S = 2 * HOUR
 FLAP_LOOK, FLAP_SHARE, FLAP_CHANGES = 21, 0.2, 4
-"""Naemon's flapping: more than a fifth of 21 observations change (shared method, 1.7); of fewer
-observations too, if it came back twice."""
+"""Naemon's flapping: more than a fifth of 21 observations change; of fewer observations too, if it
+came back twice (docs/method/detection.md#flapping)."""
 
 
 def instant(seconds: float) -> datetime:
@@ -45,7 +45,7 @@ def instant(seconds: float) -> datetime:
 
 
 def united(found: Iterable[Candidate], seen: Seen, policy: Policy) -> list[list[Candidate]]:
-    """Put together what is one disruption: pieces of a subject, and both its sides (1.5, 1.7)."""
+    """Put together what is one disruption: pieces of a subject, and both its sides."""
     groups: dict[tuple[str, str], list[Candidate]] = defaultdict(list)
     for one in found:
         groups[one.scope, one.subject].append(one)
@@ -118,7 +118,7 @@ class Frame:
 
 
 def _frame(group: list[Candidate], seen: Seen, policy: Policy, newest: float) -> Frame:
-    """Return the outer edges, widened by what is not known of the clocks (1.7)."""
+    """Return the outer edges, widened by what is not known of the clocks."""
     first = min(group, key=lambda one: one.begin)
     last = max(group, key=lambda one: (one.finish, one.high))
     runs = first.rows if first.scope == "own_line" else ranked(seen.run[first.rows])[0]
@@ -235,7 +235,7 @@ def _own_line(
 
 
 def words(confidence: float, vantages: int) -> str:
-    """Say how sure (1.8)."""
+    """Say how sure (docs/method/detection.md#confidence)."""
     if confidence >= SURE:
         return "confirmed by several vantages" if vantages > 1 else "confirmed"
     return "likely" if confidence >= LIKELY else "possible"
@@ -259,7 +259,7 @@ def _failures(seen: Seen, bad: Array) -> dict[str, int]:
 
 
 def _layer(stages: Counter[str]) -> Stage | None:
-    """Return the first stage that failed in at least half of the failures (1.7)."""
+    """Return the first stage that failed in at least half of the failures."""
     half = stages.total() / 2
     commonest = max(STAGES, key=lambda one: stages[one])
     most = next((one for one in STAGES if stages[one] >= half), commonest)
@@ -314,7 +314,7 @@ def _share_of_runs(at: Array, frame: Frame, step_s: float) -> float:
 
 
 def _flapping(group: list[Candidate], seen: Seen, span: Array, bad: Array) -> bool:
-    """Tell whether it came and went: by its pieces, or by how often the answers changed (1.7)."""
+    """Tell whether it came and went: by its pieces, or by how often the answers changed."""
     starts = sorted(one.begin for one in group if one.side == group[0].side)
     near = zip(starts, starts[FLAP_PIECES - 1 :], strict=False)
     if any(late - early <= FLAP_S for early, late in near):
@@ -334,7 +334,7 @@ def _flapping(group: list[Candidate], seen: Seen, span: Array, bad: Array) -> bo
 def _verdict(
     scope: Scope, side: Side, seen: Seen, truth: Array, frame: Frame, touched: Array
 ) -> str:
-    """Say what inside and outside show together of the same targets (1.5).
+    """Say what inside and outside show together of the same targets.
 
     Of a country seen from inside the same are not asked: there its own targets count.
     """
