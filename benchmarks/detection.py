@@ -1,6 +1,6 @@
 """Judges detection on series with known truth, by the very code that ``report`` runs.
 
-    python benchmarks/detection.py DIR... [--out FOLDER] [--no-clock] [--verbose]
+    python benchmarks/detection.py DIR... --scorer FILE [--out FOLDER] [--no-clock] [--verbose]
 
 Each DIR holds ``probes.jsonl.gz`` and ``truth.json`` (see series.py). The probes become result
 lines, are folded and detected as any result files are, and the windows are written as
@@ -180,7 +180,12 @@ def main() -> None:
     )
     parser.add_argument("folders", nargs="+", type=Path)
     parser.add_argument("--out", type=Path)
-    parser.add_argument("--scorer", type=Path, default=Path("../shared/detection/score.py"))
+    parser.add_argument(
+        "--scorer",
+        type=Path,
+        required=True,
+        help="a Python file with a class Scorer(truth), whose score(windows) compares the two",
+    )
     parser.add_argument("--policy", type=Path)
     parser.add_argument("--no-clock", action="store_true")
     parser.add_argument("--verbose", action="store_true", help="list what was missed and false")

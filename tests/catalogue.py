@@ -77,7 +77,7 @@ def update() -> None:
         old = read(code)
         new = Catalog(
             locale=code,
-            header_comment="# keepiton, MIT licence. Terms: docs/glossary.md",
+            header_comment="# keepiton, MIT licence. Terms: docs/reference/glossary.md",
             project="keepiton",
             version="",
             msgid_bugs_address="-",

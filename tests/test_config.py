@@ -20,7 +20,7 @@ from keepiton.cli import common, config_layers
 from keepiton.cli import keepiton as program
 from keepiton.commands.config import default
 
-PAGE = Path(__file__).parent.parent / "docs" / "configuration.md"
+PAGE = Path(__file__).parent.parent / "docs" / "reference" / "configuration.md"
 LAYERS = ("system", "user", "project", "environment", "flag")
 NUMBER = "a number, 0.1 at least, 5000 at most"
 BARE = {"KEEPITON_DATA": "", "KEEPITON_NO_DOH": ""}
@@ -28,7 +28,7 @@ BARE = {"KEEPITON_DATA": "", "KEEPITON_NO_DOH": ""}
 
 
 def page() -> str:
-    """Write docs/configuration.md as it must be: its head stays, the keys are made anew."""
+    """Write docs/reference/configuration.md: its head stays, the keys are made anew."""
     head, mark, _ = PAGE.read_text().partition("## Keys\n")
     out = [head + mark]
     out += ["Made from the options of the commands; a test holds them against the program."]

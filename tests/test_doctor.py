@@ -715,6 +715,6 @@ def test_the_table_fits_its_screen_and_needs_no_colour(
 
 
 def test_every_check_is_on_its_page() -> None:
-    """docs/doctor.md has a row for each, in order."""
-    text = (ROOT / "docs" / "doctor.md").read_text().partition("## Exit status")[0]
+    """docs/reference/doctor.md has a row for each, in order."""
+    text = (ROOT / "docs" / "reference" / "doctor.md").read_text().partition("## Exit status")[0]
     assert re.findall(r"^\| `([^`]+)` \|", text, re.MULTILINE) == list(doctor.CHECKS)

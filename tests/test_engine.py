@@ -35,7 +35,7 @@ from keepiton.storage.rounds import ReadResult, Rounds
 from timelines import Watch, plain
 
 HERE = Path(__file__).parent
-FLEET = (HERE.parent / "docs" / "fleet.md").read_text(encoding="utf-8")
+FLEET = (HERE.parent / "docs" / "guides" / "fleet.md").read_text(encoding="utf-8")
 # Spark's client leaves the sockets that bring results to the collector of garbage.
 pytestmark = pytest.mark.filterwarnings(
     r"ignore:unclosed <socket\.socket .*127\.0\.0\.1.*127\.0\.0\.1:ResourceWarning"
@@ -55,7 +55,7 @@ def collected() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def rows(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Result files, packed as docs/fleet.md says."""
+    """Result files, packed as docs/guides/fleet.md says."""
     folder = tmp_path_factory.mktemp("fleet")
     timelines.write(folder / "merged", *WATCHES)
     (text,) = re.findall(r"```sql\n(copy .*?)```", FLEET, re.DOTALL)

@@ -28,7 +28,7 @@ def test_every_verdict_and_finding_has_its_words_and_nothing_else_has() -> None:
 
 def test_every_reason_has_its_words_and_nothing_else_has() -> None:
     """The format page names them; the program writes them."""
-    page = (SRC.parent.parent / "docs" / "data-format.md").read_text()
+    page = (SRC.parent.parent / "docs" / "reference" / "data-format.md").read_text()
     row = next(line for line in page.splitlines() if line.startswith("| `reason` | of `inc"))
     named = set(re.findall(r"`([a-z_]+)`", row)) - {"reason", "inconclusive", "skipped"}
     assert set(explain.kinds()["reason"]) == named

@@ -846,12 +846,14 @@ def test_without_the_extra_the_remedy_is_said(tmp_path: Path, keepiton: Command)
 def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, dict[str, str]]]:
     """Give the port of a server that looks at signatures and policies, and a vantage's keys.
 
-    The policy is the one that docs/fleet.md tells people to use.
+    The policy is the one that docs/guides/fleet.md tells people to use.
     """
     import boto3  # noqa: PLC0415 - slow
 
     port = free_port()
-    (policy,) = re.findall(r"```json\n(.*?)```", (DOCS / "fleet.md").read_text(), re.DOTALL)
+    (policy,) = re.findall(
+        r"```json\n(.*?)```", (DOCS / "guides" / "fleet.md").read_text(), re.DOTALL
+    )
     command = [str(Path(sys.executable).with_name("moto_server")), "-H", "127.0.0.1", "-p"]
     env = os.environ | {"INITIAL_NO_AUTH_ACTION_COUNT": "5"}
     log = (tmp_path_factory.mktemp("moto") / "log").open("wb")

@@ -258,7 +258,7 @@ def containerfile() -> list[list[str]]:
 
 
 def test_the_container_runs_as_nobody_known_without_a_shell_and_writes_to_its_volume_only() -> None:
-    """What else it claims is in docs/install.md, with how it was tried."""
+    """What else it claims is in docs/guides/install.md, with how it was tried."""
     lines = containerfile()
     stages = [number for number, line in enumerate(lines) if line[0] == "FROM"]
     last = lines[stages[-1] :]

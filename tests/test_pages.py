@@ -328,13 +328,15 @@ def test_the_table_of_windows_sorts_and_filters(tmp_path: Path) -> None:
 def test_the_published_schemas_are_those_of_the_json() -> None:
     """Made anew, in tests/, by: python -c 'import test_pages as t; t.publish()'."""
     for name, kind in SCHEMAS.items():
-        assert json.loads((DOCS / name).read_text()) == TypeAdapter(kind).json_schema()
+        assert (
+            json.loads((DOCS / "reference" / name).read_text()) == TypeAdapter(kind).json_schema()
+        )
     made = a_report()
     for name, text in (
         ("report.schema.json", page("json", made)),
         ("status.schema.json", STATUS["json"](made, "operator", 80)),
     ):
-        jsonschema.validate(json.loads(text), json.loads((DOCS / name).read_text()))
+        jsonschema.validate(json.loads(text), json.loads((DOCS / "reference" / name).read_text()))
 
 
 SCHEMAS = {"report.schema.json": ReportDocument, "status.schema.json": StatusDocument}
@@ -344,7 +346,7 @@ def publish() -> None:
     """Write the schemas."""
     for name, kind in SCHEMAS.items():
         text = json.dumps(TypeAdapter(kind).json_schema(), indent=1)
-        (DOCS / name).write_text(text + "\n")
+        (DOCS / "reference" / name).write_text(text + "\n")
 
 
 def test_json_lines_are_the_windows_of_the_json() -> None:

@@ -115,7 +115,7 @@ def test_recovery_goes_nowhere_a_name_should_not_lead(tmp_path: Path) -> None:
 
 def test_the_published_schema_is_that_of_the_models() -> None:
     schema = TypeAdapter(Run | Measurement | End).json_schema()
-    published = json.loads((DOCS / "result-line.schema.json").read_text())
+    published = json.loads((DOCS / "reference" / "result-line.schema.json").read_text())
     assert published == schema
     valid = jsonschema.Draft202012Validator(published)
     for path in SAMPLES.glob("*.jsonl"):
@@ -124,7 +124,7 @@ def test_the_published_schema_is_that_of_the_models() -> None:
 
 
 def test_the_format_page_names_every_field() -> None:
-    page = (DOCS / "data-format.md").read_text()
+    page = (DOCS / "reference" / "data-format.md").read_text()
     for model in (Run, Measurement, End, ListUsed):
         for name in model.model_fields:
             assert f"`{name}`" in page, f"{model.__name__}.{name}"

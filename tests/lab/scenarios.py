@@ -1,7 +1,8 @@
 """What may be done to a connection, one case each, and what must be said of it.
 
-``OONI n`` and ``A n`` are the numbers of the shared list of scenarios; the rest are the same tricks
-in other combinations. SITE and OTHER stand for two names of the case's own, AT and THERE for their
+``OONI n`` are cases of OONI's own tests (probe-cli, ``internal/webconnectivityqa``), ``A n`` cases
+that they lack, numbered as they were first written down; the rest are the same tricks in other
+combinations. SITE and OTHER stand for two names of the case's own, AT and THERE for their
 addresses, AT6 for the first one's second address.
 """
 

@@ -11,7 +11,7 @@ from keepiton.base.types import Connectivity, Perspective
 DEAD_SHARE = 2 / 3
 """Share of failing controls from which a group counts as dead: one provider's own outage, or one
 control that is hijacked, must not mask a run, and one lucky answer must not unmask it
-(shared method, section 1.4)."""
+(docs/method/detection.md#own-line)."""
 
 
 UNEXPECTED = frozenset({"http_unexpected_status_code", "unknown_failure: unexpected body"})

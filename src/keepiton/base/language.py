@@ -1,7 +1,7 @@
 """The reader's language: texts from gettext catalogues, dates and numbers as CLDR writes them.
 
-A new language is one catalogue under ``locale/`` and one line here (docs/languages.md). Files that
-machines read stay in English.
+A new language is one catalogue under ``locale/`` and one line here (how:
+docs/guides/languages.md). Files that machines read stay in English.
 """
 
 import gettext

@@ -158,7 +158,7 @@ def reading_options(function: Callable[..., Any]) -> Callable[..., Any]:
             envvar="KEEPITON_ENGINE",
             metavar="URL",
             help="Fold rows where they lie: spark://HOST:PORT?lines=FOLDER and others"
-            " (docs/fleet.md).",
+            " (docs/guides/fleet.md).",
         ),
         click.option(
             "--tz",
@@ -176,7 +176,7 @@ def reading_options(function: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--policy",
             type=click.Path(path_type=Path, dir_okay=False),
-            help="TOML file of thresholds in place of the usual ones (docs/detection.md).",
+            help="TOML file of thresholds in place of the usual ones (docs/method/detection.md).",
         ),
         click.option("--defang", is_flag=True, help="Write names as example[.]com."),
         click.option(

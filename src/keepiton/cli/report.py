@@ -51,7 +51,8 @@ SEALING = ("html", "disclosure", "disclosure-html", "json")
     "--event",
     "event_id",
     metavar="ID",
-    help="Compare before, during and after an event, such as referendum-2022 (docs/events.md).",
+    help="Compare before, during and after an event, such as referendum-2022"
+    " (docs/guides/events.md).",
 )
 @click.option(
     "--events",

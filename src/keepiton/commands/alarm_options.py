@@ -38,7 +38,7 @@ OPTIONS = (
         "--on-change",
         metavar="CMD",
         help="Run this in a shell when a disruption opens, closes or was told wrongly"
-        " (docs/alarms.md).",
+        " (docs/guides/alarms.md).",
     ),
     click.option(
         "--notify-file",

@@ -48,7 +48,7 @@ def show(
     """Show what holds for every command, or for one, as a keepiton.toml.
 
     What every command that has the key shares stands at the top. Defaults are comments, so that
-    what is shown can be saved and means the same. Docs: docs/configuration.md.
+    what is shown can be saved and means the same. Docs: docs/reference/configuration.md.
     """
     from keepiton.cli import config_layers  # noqa: PLC0415
 

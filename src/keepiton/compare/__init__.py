@@ -1,4 +1,6 @@
-"""Reads series that other projects publish, from files as a user downloads them (docs/others.md).
+"""Reads series that other projects publish, from files as a user downloads them.
+
+How: docs/guides/others.md.
 
 They are drawn beside our own in a report. They are no measurements of ours: nothing of them is
 stored, and no detection sees them.

@@ -1,6 +1,6 @@
 """From rounds to windows. Pure: same rounds, policy and instant in, same findings out.
 
-The method, its reasons and its figures: docs/detection.md.
+The method, its reasons and its figures: docs/method/detection.md.
 """
 
 from datetime import datetime, timedelta

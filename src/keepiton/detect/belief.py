@@ -1,7 +1,7 @@
 """A continuous-time hidden Markov model: up, down, partial, slow. Pure.
 
 Trinocular's belief update with transitions added, so that gaps and uneven intervals need no special
-case (shared method, 1.2, 1.3).
+case (docs/method/detection.md#states-and-emissions).
 """
 
 from collections.abc import Iterator, Sequence
@@ -30,9 +30,9 @@ IS_BAD = np.isin(
 )
 IS_SLOW_OR_BAD = IS_BAD | np.isin(np.arange(SINGLE_STAGE_FAIL + 1), (SLOW, SINGLE_STAGE_SLOW))
 """By symbol."""
-PRIOR_SPLIT = (0.60, 0.25, 0.15)
-"""Of what is not up: down, partial, slow (1.3)."""
-REST_AFTER = 16
+SPLIT = (0.60, 0.25, 0.15)
+"""Shares of down, partial and slow in what is not up (docs/method/detection.md#transitions)."""
+CALM = 16
 """Good observations in a row after which belief is at rest: partial loss gains nothing by 16."""
 MIN_EVIDENCE_NATS = 3.0
 """Nats for trouble below which no window can come of a stretch: every prior costs more."""
@@ -41,7 +41,8 @@ MIN_EVIDENCE_NATS = 3.0
 def log_likelihood_ratios(background: Array, left: float) -> Array:
     """Return log-likelihood ratios to "up" of down, partial and slow, by background and symbol.
 
-    ``left`` is the share of the scope that keeps working (kappa); the table is section 1.2's.
+    ``left`` is the share of the scope that keeps working; the table and its reasons are in
+    docs/method/detection.md#states-and-emissions.
     """
     q = np.clip(background + 0.35, 0.5, 0.85)
     h = 0.6 * background**2 + 0.0008

@@ -43,7 +43,7 @@ ABROAD_ROLES = ("cdn", "tld-ns-abroad")
 BRACKETING_CHECKS = 2
 """Looks after the one before a row that must have found the line usable too."""
 BLOCK = 12
-"""Observations of a block of the background rate (shared method, 1.1)."""
+"""Observations of a block of the background rate (docs/method/detection.md#background)."""
 WEEK_S = 7 * DAY
 NOISE_STEP = 0.0005
 """Background rates are told apart so far: a quarter of the least one."""
@@ -415,8 +415,11 @@ def _step(rounds: Rounds, run_at: Array) -> float:
     return float(np.median(gaps)) if len(gaps) else 600.0
 
 
-def _background(seen: Observations, policy: Policy) -> Array:
-    """Return each series' background rate of failures, robustly by blocks (1.1)."""
+def _background(seen: Seen, policy: Policy) -> Array:
+    """Return each series' background rate of failures, robustly by blocks.
+
+    The reasons: docs/method/detection.md#background.
+    """
     count = len(seen.series_subject)
     before = np.append(0, np.cumsum(seen.symbol != MISSING))
     bounds = before[seen.begins]
@@ -466,8 +469,8 @@ def _noise(seen: Observations, policy: Policy) -> Array:
     return np.asarray(np.minimum(share, policy.background_most))
 
 
-def _slow(seen: Observations, policy: Policy) -> None:
-    """Mark answers that took much longer than is usual for this vantage and target (1.1).
+def _slow(seen: Seen, policy: Policy) -> None:
+    """Mark answers that took much longer than is usual for this vantage and target.
 
     Usual is the week before, by calendar weeks since 1970; of the first week, that week itself.
     """

@@ -1,6 +1,6 @@
 """From observations to candidate windows, widest scope first. Pure.
 
-What an upper level explains is missing below it (shared method, 1.4 to 1.6).
+What an upper level explains is missing below it (docs/method/detection.md#levels).
 """
 
 from collections.abc import Iterator
@@ -24,9 +24,9 @@ from keepiton.detect.types import Scope
 from keepiton.storage.rounds import Array, ranked
 
 SIDES: tuple[Perspective, ...] = ("outside", "inside")
-CONTROL_LIKELIHOODS = 3.5
-"""Nats of a dead control for a dead line (1.4)."""
-BLIND_LIKELIHOODS = 3 * CONTROL_LIKELIHOODS
+OWN_LINE_CONTROL = 3.5
+"""Nats of a dead control for a dead line (docs/method/detection.md#own-line)."""
+OWN_LINE_BLIND = 3 * OWN_LINE_CONTROL
 """Nats of a bad run without controls: three controls' worth."""
 
 
@@ -81,8 +81,8 @@ class Level:
     single_vantage: bool = False
 
 
-def vantage_outages(seen: Observations, policy: Policy) -> list[Candidate]:
-    """Find when each vantage's own line was down, from its runs (1.4)."""
+def own_lines(seen: Seen, policy: Policy) -> list[Candidate]:
+    """Find when each vantage's own line was down, from its runs."""
     rounds = seen.rounds
     gain = _control_evidence(seen)
     found = []
@@ -102,8 +102,8 @@ def vantage_outages(seen: Observations, policy: Policy) -> list[Candidate]:
     return found
 
 
-def _control_evidence(seen: Observations) -> Array:
-    """Return what each run says of its own line, nats: its controls' words, added up (1.4)."""
+def _own_line_evidence(seen: Seen) -> Array:
+    """Return what each run says of its own line, nats: its controls' words, added up."""
     runs = len(seen.run_bad)
     rows = np.flatnonzero(seen.control_symbol != MISSING)
     words = seen.control_log_likelihoods(rows)
@@ -155,7 +155,7 @@ def remote_outages(seen: Observations, policy: Policy) -> list[Candidate]:
         level = replace(level, scope="target", every_s=policy.target_every_s)
         chosen = here & ~foreign[seen.series_subject]
         found += _explained(seen, policy, level, chosen, rounds.target, 0.0)
-        # What one vantage sees alone: networks that treat a target in their own way (1.6).
+        # What one vantage sees alone: networks that treat a target in their own way.
         rows = seen.usable(chosen)
         if len(np.unique(seen.series_vantage[ranked(seen.series[rows])[0]])) > 1:
             level = replace(
@@ -332,7 +332,7 @@ def _affected(
     units: Array | None,
     least_own: float = 0.0,
 ) -> Array | None:
-    """Return the subjects that are mostly bad, None where they are too few for the scope (1.5).
+    """Return the subjects that are mostly bad, None where they are too few for the scope.
 
     The evidence of each must be above ``least_own``, nats: in a part that was chosen for being bad,
     above what one run may weigh.

@@ -43,7 +43,7 @@ class Window:
     ongoing: bool
     severity: Severity
     flapping: bool
-    """It came and went: three pieces in two hours, or more (docs/detection.md)."""
+    """It came and went: three pieces in two hours, or more (docs/method/detection.md)."""
     layer: Stage | None
     """The first stage that failed in most failures; None where nothing failed (slowness)."""
     stages: dict[str, int]
@@ -64,8 +64,9 @@ class Window:
     gaps: tuple[tuple[datetime, datetime], ...]
     """Silences inside it, longer than three usual intervals."""
     confidence: float
-    """Chance that a real disruption of this scope overlaps it, 0 to 1 (docs/detection.md)."""
-    confidence_label: str
+    """Chance that a real disruption of this scope overlaps it, 0 to 1
+    (docs/method/detection.md#confidence)."""
+    words: str
     verdict: str
     impact: float
     """Bad share times minutes times affected share, to rank by."""

@@ -34,8 +34,8 @@ MAX_EVIDENCE = 5
 FLAP_PIECES = 3
 FLAP_S = 2 * HOUR
 FLAP_LOOK, FLAP_SHARE, FLAP_CHANGES = 21, 0.2, 4
-"""Naemon's flapping: more than a fifth of 21 observations change (shared method, 1.7); of fewer
-observations too, if it came back twice."""
+"""Naemon's flapping: more than a fifth of 21 observations change; of fewer observations too, if it
+came back twice (docs/method/detection.md#flapping)."""
 
 
 def instant(seconds: float) -> datetime:
@@ -43,10 +43,8 @@ def instant(seconds: float) -> datetime:
     return EPOCH + timedelta(milliseconds=round(seconds * 1000))
 
 
-def merge_candidates(
-    found: Iterable[Candidate], seen: Observations, policy: Policy
-) -> list[list[Candidate]]:
-    """Put together what is one disruption: pieces of a subject, and both its sides (1.5, 1.7)."""
+def united(found: Iterable[Candidate], seen: Seen, policy: Policy) -> list[list[Candidate]]:
+    """Put together what is one disruption: pieces of a subject, and both its sides."""
     groups: dict[tuple[str, str], list[Candidate]] = defaultdict(list)
     for one in found:
         groups[one.scope, one.subject].append(one)
@@ -118,10 +116,8 @@ class WindowEdges:
         return {**at, "ongoing": self.ongoing}
 
 
-def _edges(
-    group: list[Candidate], seen: Observations, policy: Policy, newest: float
-) -> WindowEdges:
-    """Return the outer edges, widened by what is not known of the clocks (1.7)."""
+def _frame(group: list[Candidate], seen: Seen, policy: Policy, newest: float) -> Frame:
+    """Return the outer edges, widened by what is not known of the clocks."""
     first = min(group, key=lambda one: one.begin)
     last = max(group, key=lambda one: (one.finish, one.high))
     runs = first.rows if first.scope == "own_line" else ranked(seen.run[first.rows])[0]
@@ -239,8 +235,8 @@ def _vantage_window(
     )
 
 
-def confidence_label(confidence: float, vantages: int) -> str:
-    """Say how sure (1.8)."""
+def words(confidence: float, vantages: int) -> str:
+    """Say how sure (docs/method/detection.md#confidence)."""
     if confidence >= SURE:
         return "confirmed by several vantages" if vantages > 1 else "confirmed"
     return "likely" if confidence >= LIKELY else "possible"
@@ -264,7 +260,7 @@ def _failures(seen: Observations, bad: Array) -> dict[str, int]:
 
 
 def _layer(stages: Counter[str]) -> Stage | None:
-    """Return the first stage that failed in at least half of the failures (1.7)."""
+    """Return the first stage that failed in at least half of the failures."""
     half = stages.total() / 2
     commonest = max(STAGES, key=lambda one: stages[one])
     most = next((one for one in STAGES if stages[one] >= half), commonest)
@@ -323,8 +319,8 @@ def _share_of_runs(at: Array, frame: WindowEdges, step_s: float) -> float:
     return round(min(1.0, float(inside) / expected), 3)
 
 
-def _flapping(group: list[Candidate], seen: Observations, span: Array, bad: Array) -> bool:
-    """Tell whether it came and went: by its pieces, or by how often the answers changed (1.7)."""
+def _flapping(group: list[Candidate], seen: Seen, span: Array, bad: Array) -> bool:
+    """Tell whether it came and went: by its pieces, or by how often the answers changed."""
     starts = sorted(one.begin for one in group if one.side == group[0].side)
     near = zip(starts, starts[FLAP_PIECES - 1 :], strict=False)
     if any(late - early <= FLAP_S for early, late in near):
@@ -344,7 +340,7 @@ def _flapping(group: list[Candidate], seen: Observations, span: Array, bad: Arra
 def _verdict(
     scope: Scope, side: Side, seen: Observations, truth: Array, frame: WindowEdges, touched: Array
 ) -> str:
-    """Say what inside and outside show together of the same targets (1.5).
+    """Say what inside and outside show together of the same targets.
 
     Of a country seen from inside the same are not asked: there its own targets count.
     """

@@ -3,7 +3,7 @@
 A finding says what the rows of one run show of one target (or of a place that it redirects to), by
 which rule, and on which lines it rests. ``interference`` is said only with an artefact; a failure
 that a reference vantage does not share is a ``disruption``; what cannot be told is
-``insufficient`` (SAFETY S17). docs/findings.md lists the rules.
+``insufficient`` (SAFETY S17). docs/reference/findings.md lists the rules.
 """
 
 from collections import defaultdict

@@ -7,7 +7,10 @@ from keepiton.base.types import clean, utc
 from keepiton.findings.types import Finding
 from keepiton.report.defang import name
 
-NOTE = "A finding rests on one run from one vantage; report weighs many. Rules: docs/findings.md."
+NOTE = (
+    "A finding rests on one run from one vantage; report weighs many."
+    " Rules: docs/reference/findings.md."
+)
 
 
 def _name(one: Finding, *, defang: bool) -> str:

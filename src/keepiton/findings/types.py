@@ -34,7 +34,7 @@ class Finding:
     at: datetime
     kind: FindingKind
     rule: str
-    """Name of the rule that made it (docs/findings.md)."""
+    """Name of the rule that made it (docs/reference/findings.md)."""
     rows: tuple[int, ...]
     """Lines of the result file it rests on, counted from 1."""
     detail: str = ""

@@ -259,7 +259,7 @@ def _require(where: StoreUrl, known: Mapping[str, str]) -> None:
         first, *_ = ENOUGH[where.kind]
         raise UserError(
             f"{where}: no credentials found; set {' and '.join(first)} in the environment, or give"
-            " a file of such lines with --credentials (docs/fleet.md names others)"
+            " a file of such lines with --credentials (docs/guides/fleet.md names others)"
         )
 
 

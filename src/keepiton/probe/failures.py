@@ -1,8 +1,8 @@
 """From an exception to OONI's failure string: the only place that knows exception types.
 
 One table says which condition has which name, at which stages, and how Python shows it; the
-look-ups below it are made from it, and so is docs/failures.md. The words for each name are in
-``explain.toml``. Names: OONI spec df-007 and probe-cli ``internal/netxlite/errno.go``;
+look-ups below it are made from it, and so is docs/reference/failures.md. The words for each name
+are in ``explain.toml``. Names: OONI spec df-007 and probe-cli ``internal/netxlite/errno.go``;
 ``unknown_failure:`` with Go's own text where probe-cli keeps that.
 
 The order follows OONI's classifier: what already has a name, stage-specific errors, system error

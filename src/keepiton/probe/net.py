@@ -34,7 +34,7 @@ def route(address: str) -> str | None:
     """Return the local address this machine would use towards another, None without a route.
 
     Sends nothing. Connecting a UDP socket only asks the routing table, so a refusal here is about
-    this machine and not about the path (shared failure table, row 22).
+    this machine and not about the path ("no route" in docs/reference/failures.md).
     """
     try:
         with socket.socket(family(address), socket.SOCK_DGRAM) as sock:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 MOST_WINDOWS = 200
 """On the page, by impact; all are in the other formats."""
-METHOD = "docs/detection.md"
+METHOD = "docs/method/detection.md"
 
 
 @cache

@@ -43,7 +43,7 @@ def _stamp(path: str) -> list[int]:
 
 
 def _key(*paths: str) -> str:
-    """Name files without their paths, which may hold a person's name (SAFETY)."""
+    """Name files without their paths, which may hold a person's name (SAFETY S5)."""
     return sha256("\0".join(sorted(paths)).encode(errors="surrogatepass")).hexdigest()[:24]
 
 

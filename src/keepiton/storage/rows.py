@@ -43,7 +43,7 @@ class ListUsed(ResultLine):
 class Run(ResultLine):
     """First line: who looked, with what, when.
 
-    The format's number is raised only when a meaning changes (docs/data-format.md).
+    The format's number is raised only when a meaning changes (docs/reference/data-format.md).
     """
 
     type: Literal["run"] = "run"

@@ -34,7 +34,7 @@ def options(function: Callable[..., Any]) -> Callable[..., Any]:
             "--credentials",
             type=click.Path(path_type=Path, dir_okay=False),
             help="File of KEY=value lines or TOML, readable by its owner only, in place of the"
-            " environment (docs/fleet.md).",
+            " environment (docs/guides/fleet.md).",
         ),
         click.option("--since", metavar="AGE", help="Only runs that began since then, such as 7d."),
         click.option(

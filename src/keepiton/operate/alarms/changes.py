@@ -1,4 +1,7 @@
-"""From what was announced and what is found now to what must be said. Pure (docs/alarms.md)."""
+"""From what was announced and what is found now to what must be said. Pure.
+
+The rules: docs/guides/alarms.md.
+"""
 
 import json
 from collections import defaultdict

@@ -134,7 +134,7 @@ def _courier(asked: dict[str, object]) -> int | None:
 
 
 def environment(change: Change, message: Message) -> dict[str, str]:
-    """Return what a command is told; window data is nowhere else (docs/alarms.md)."""
+    """Return what a command is told; window data is nowhere else (docs/guides/alarms.md)."""
     encoding = sys.getfilesystemencoding()
     told = {
         "KEEPITON_CHANGE": change.kind,
