@@ -151,7 +151,7 @@ def _loader(path: Path, head: Head, content: bytes) -> Callable[[], bytes]:
 
 
 def _inside(path: Path, name: str = "") -> Iterator[bytes]:
-    """Yield the runs in a file by what it is, not by what it is called. Raises UserError, OSError."""
+    """Yield the runs in a file by its content, not its name. Raises UserError, OSError."""
     with path.open("rb") as file:
         first = file.read(len(BEGINS))
         if first.startswith(PARQUET):

@@ -72,7 +72,7 @@ def vantage_and_perspective(
 def require_accepted_risk(
     memory: "DataFolderState", loaded: "LoadedLists", accept_risk: str | None, now: "datetime"
 ) -> None:
-    """Ask before a list above the lowest risk, or take what was accepted before. Raises UserError."""
+    """Require consent for a list above the lowest risk, or use an earlier one. Raises UserError."""
     from keepiton.base.types import RISKS, Risk  # noqa: PLC0415
     from keepiton.storage.state import CONSENT, Acceptance  # noqa: PLC0415
 

@@ -30,9 +30,9 @@ IS_BAD = np.isin(
 )
 IS_SLOW_OR_BAD = IS_BAD | np.isin(np.arange(SINGLE_STAGE_FAIL + 1), (SLOW, SINGLE_STAGE_SLOW))
 """By symbol."""
-SPLIT = (0.60, 0.25, 0.15)
+PRIOR_SPLIT = (0.60, 0.25, 0.15)
 """Shares of down, partial and slow in what is not up (docs/method/detection.md#transitions)."""
-CALM = 16
+REST_AFTER = 16
 """Good observations in a row after which belief is at rest: partial loss gains nothing by 16."""
 MIN_EVIDENCE_NATS = 3.0
 """Nats for trouble below which no window can come of a stretch: every prior costs more."""

@@ -415,7 +415,7 @@ def _step(rounds: Rounds, run_at: Array) -> float:
     return float(np.median(gaps)) if len(gaps) else 600.0
 
 
-def _background(seen: Seen, policy: Policy) -> Array:
+def _background(seen: Observations, policy: Policy) -> Array:
     """Return each series' background rate of failures, robustly by blocks.
 
     The reasons: docs/method/detection.md#background.
@@ -469,7 +469,7 @@ def _noise(seen: Observations, policy: Policy) -> Array:
     return np.asarray(np.minimum(share, policy.background_most))
 
 
-def _slow(seen: Seen, policy: Policy) -> None:
+def _slow(seen: Observations, policy: Policy) -> None:
     """Mark answers that took much longer than is usual for this vantage and target.
 
     Usual is the week before, by calendar weeks since 1970; of the first week, that week itself.

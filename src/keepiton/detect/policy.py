@@ -16,7 +16,7 @@ class Policy:
     """Mean length of a disruption. IODA's 847 checked events of country scope have a median of 165
     min, which is ln 2 times 238 min. Tails are heavier; the evidence of two runs outweighs this
     term."""
-    own_line_every_s: float = 7 * DAY
+    vantage_outage_every_s: float = 7 * DAY
     """Mean time between cuts of a vantage's own line. This and the next three decide how many false
     alarms there are: halving one gives 0.7 nats less to overcome."""
     target_every_s: float = 20 * DAY

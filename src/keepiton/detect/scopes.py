@@ -24,9 +24,9 @@ from keepiton.detect.types import Scope
 from keepiton.storage.rounds import Array, ranked
 
 SIDES: tuple[Perspective, ...] = ("outside", "inside")
-OWN_LINE_CONTROL = 3.5
+CONTROL_LIKELIHOODS = 3.5
 """Nats of a dead control for a dead line (docs/method/detection.md#own-line)."""
-OWN_LINE_BLIND = 3 * OWN_LINE_CONTROL
+BLIND_LIKELIHOODS = 3 * CONTROL_LIKELIHOODS
 """Nats of a bad run without controls: three controls' worth."""
 
 
@@ -81,7 +81,7 @@ class Level:
     single_vantage: bool = False
 
 
-def own_lines(seen: Seen, policy: Policy) -> list[Candidate]:
+def vantage_outages(seen: Observations, policy: Policy) -> list[Candidate]:
     """Find when each vantage's own line was down, from its runs."""
     rounds = seen.rounds
     gain = _control_evidence(seen)
@@ -102,7 +102,7 @@ def own_lines(seen: Seen, policy: Policy) -> list[Candidate]:
     return found
 
 
-def _own_line_evidence(seen: Seen) -> Array:
+def _control_evidence(seen: Observations) -> Array:
     """Return what each run says of its own line, nats: its controls' words, added up."""
     runs = len(seen.run_bad)
     rows = np.flatnonzero(seen.control_symbol != MISSING)

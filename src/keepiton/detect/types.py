@@ -66,7 +66,7 @@ class Window:
     confidence: float
     """Chance that a real disruption of this scope overlaps it, 0 to 1
     (docs/method/detection.md#confidence)."""
-    words: str
+    confidence_label: str
     verdict: str
     impact: float
     """Bad share times minutes times affected share, to rank by."""

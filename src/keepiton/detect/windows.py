@@ -43,7 +43,9 @@ def instant(seconds: float) -> datetime:
     return EPOCH + timedelta(milliseconds=round(seconds * 1000))
 
 
-def united(found: Iterable[Candidate], seen: Seen, policy: Policy) -> list[list[Candidate]]:
+def merge_candidates(
+    found: Iterable[Candidate], seen: Observations, policy: Policy
+) -> list[list[Candidate]]:
     """Put together what is one disruption: pieces of a subject, and both its sides."""
     groups: dict[tuple[str, str], list[Candidate]] = defaultdict(list)
     for one in found:
@@ -116,7 +118,9 @@ class WindowEdges:
         return {**at, "ongoing": self.ongoing}
 
 
-def _frame(group: list[Candidate], seen: Seen, policy: Policy, newest: float) -> Frame:
+def _edges(
+    group: list[Candidate], seen: Observations, policy: Policy, newest: float
+) -> WindowEdges:
     """Return the outer edges, widened by what is not known of the clocks."""
     first = min(group, key=lambda one: one.begin)
     last = max(group, key=lambda one: (one.finish, one.high))
@@ -235,7 +239,7 @@ def _vantage_window(
     )
 
 
-def words(confidence: float, vantages: int) -> str:
+def confidence_label(confidence: float, vantages: int) -> str:
     """Say how sure (docs/method/detection.md#confidence)."""
     if confidence >= SURE:
         return "confirmed by several vantages" if vantages > 1 else "confirmed"
@@ -319,7 +323,7 @@ def _share_of_runs(at: Array, frame: WindowEdges, step_s: float) -> float:
     return round(min(1.0, float(inside) / expected), 3)
 
 
-def _flapping(group: list[Candidate], seen: Seen, span: Array, bad: Array) -> bool:
+def _flapping(group: list[Candidate], seen: Observations, span: Array, bad: Array) -> bool:
     """Tell whether it came and went: by its pieces, or by how often the answers changed."""
     starts = sorted(one.begin for one in group if one.side == group[0].side)
     near = zip(starts, starts[FLAP_PIECES - 1 :], strict=False)

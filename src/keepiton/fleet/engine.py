@@ -95,7 +95,7 @@ def parse_url(url: str) -> EngineUrl:
         raise UserError(f"{made}: lines={clean(made.lines)}: no table's name; files need a / in it")
     for key in rest:
         if not (key == "secure" or key.startswith("spark.")):
-            raise Mistake(f"{made}: {clean(key)}: no such parameter; see docs/guides/fleet.md")
+            raise UserError(f"{made}: {clean(key)}: no such parameter; see docs/guides/fleet.md")
     return made
 
 
