@@ -3,6 +3,7 @@
 import asyncio
 import ssl
 import struct
+import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -516,6 +517,53 @@ def test_a_burst_of_failures_makes_it_look_at_its_own_line_again(
         healthy = [Target(id=f"t{n}", url=f"http://127.0.0.1:{good.port}/{n}") for n in range(30)]
         _, progress = probed([*healthy, control(good.port)])
         assert len(progress.lines) == 2
+
+
+@pytest.mark.parametrize(
+    ("failing", "since_s", "looks"), [(5, 11.0, 1), (4, 11.0, 0), (10, 9.0, 0), (10, 11.0, 1)]
+)
+def test_five_failures_of_ten_make_it_look_at_its_own_line_and_ten_seconds_must_lie_between(
+    monkeypatch: pytest.MonkeyPatch, failing: int, since_s: float, looks: int
+) -> None:
+    ended: list[world.Seen] = []
+
+    class Ended:
+        """A chain that is done at once."""
+
+        def __init__(self, *_: object) -> None:
+            pass
+
+        async def run(self) -> world.Seen:
+            return ended.pop()
+
+        async def ask_authorities(self) -> None:
+            pass
+
+    monkeypatch.setattr(runner, "Chain", Ended)
+    target = Target(id="t", url="http://t.example/")
+    ended += [world.Seen(target, state="ok")] * (10 - failing)
+    ended += [world.Seen(target, state="fail")] * failing
+    given = Runner(RUN, [], "outside", settings(), lambda _: None)
+    given._checked_at = time.monotonic() - since_s  # noqa: SLF001 - when it looked before
+
+    async def run() -> None:
+        for _ in range(10):
+            await given._one(target, lambda _: None)  # noqa: SLF001 - the step under test
+
+    asyncio.run(run())
+    assert len(given.progress.lines) == looks
+
+
+@pytest.mark.parametrize("status", ["403 Forbidden", "429 Too Many Requests", "503 Unavailable"])
+def test_a_refusal_that_wants_to_see_a_person_is_a_challenge(status: str) -> None:
+    with (
+        loopback.serving(loopback.answering(loopback.page(b"a captcha", status))) as server,
+        loopback.serving(loopback.answering(loopback.page())) as good,
+    ):
+        target = Target(id="site", url=f"http://127.0.0.1:{server.port}/")
+        rows, _ = probed([target, control(good.port)])
+    last = of(rows, "site")[-1]
+    assert (last.state, last.status, last.note) == ("ok", int(status[:3]), "challenge")
 
 
 def test_the_byte_cap_ends_the_run_and_says_so() -> None:
