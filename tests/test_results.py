@@ -219,8 +219,8 @@ def test_a_lookup_that_failed_two_looks_before_the_own_resolver_did_does_not_cou
 ) -> None:
     """The look after the next one may hide a failure as well, where there is one."""
     run = "a" * 12
-    no_name = {"stage": "dns", "state": "fail", "failure": "generic_timeout_error"}
-    no_name |= {"address": None, "port": None}
+    no_name: dict[str, str | None] = {"stage": "dns", "state": "fail"}
+    no_name |= {"failure": "generic_timeout_error", "address": None, "port": None}
     lines = lines_of(run, checks=(True, True, True))
     lines[3] = json.dumps(json.loads(lines[3]) | no_name)
     assert reached(written(tmp_path, "good", *lines)) == {run: False}
