@@ -1,6 +1,7 @@
 """The chain and the runner against real servers on loopback."""
 
 import asyncio
+import errno
 import hashlib
 import ssl
 import struct
@@ -9,6 +10,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -400,6 +402,7 @@ def test_a_redirect_never_leads_to_a_forbidden_place() -> None:
     assert {row.failure for row in rows} == {"dns_bogon_error"}
     rows, _ = redirected("http://evil.example/", refused_name=lambda host: host == "evil.example")
     assert (rows[-1].hop, rows[-1].state, rows[-1].reason) == (1, "skipped", "do_not_probe")
+    assert rows[-1].host == "evil.example"
 
 
 def test_a_proxy_in_the_environment_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -571,6 +574,18 @@ def test_a_refusal_that_wants_to_see_a_person_is_a_challenge(status: str) -> Non
     assert (last.state, last.status, last.note) == ("ok", int(status[:3]), "challenge")
 
 
+def test_a_machine_that_can_open_no_more_sockets_says_nothing_of_a_target(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def connect(address: str, port: int) -> net.Connection:
+        raise OSError(errno.EMFILE, f"no socket for {address}:{port}")
+
+    monkeypatch.setattr(chain.tcp, "connect", connect)
+    rows, _ = probed([Target(id="site", url="http://127.0.0.1:1/")])
+    (row,) = of(rows, "site")
+    assert (row.state, row.reason) == ("inconclusive", "local_fault")
+
+
 def test_the_byte_cap_ends_the_run_and_says_so() -> None:
     big = loopback.answering(loopback.page(b"x" * 200_000))
     with (
@@ -689,11 +704,13 @@ def test_open_files_are_used_up_to_the_hard_limit_and_leave_room() -> None:
 ADDRESSES = ("127.0.0.1", "127.0.0.2", "127.0.0.3")
 """Three for one name: one more than are tried."""
 FORGED = "5.46.31.1"
+AWAY = "127.0.0.8"
+"""An address that the routing table knows no way to."""
 CIPHER = "ECDHE-ECDSA-AES256-GCM-SHA384"
 
 
-def named(query: bytes) -> list[bytes]:
-    """Answer as a name server that does what a row can tell of."""
+def named(query: bytes, denied: str = "none.example.") -> list[bytes]:
+    """Answer as a name server that does what a row can tell of, and denies one name."""
     asked = dns.message.from_wire(query)
     (question,) = asked.question
     name = question.name.to_text()
@@ -704,7 +721,7 @@ def named(query: bytes) -> list[bytes]:
 
     if name == "zone.example.":
         add(reply.authority, "NS", "ns.zone.example.")
-    elif name == "none.example.":
+    elif name == denied:
         reply.set_rcode(dns.rcode.NXDOMAIN)
     elif name == "old.example." and asked.edns >= 0:
         reply.set_rcode(dns.rcode.FORMERR)
@@ -759,8 +776,10 @@ class Everything:
             for row in of(self.rows, target)
             if all(getattr(row, name) == fact for name, fact in facts.items())
         )
-        varying = {"type", "run", "target", "role", "check", "at", "duration_ms", "late_ms"}
+        varying = {"type", "run", "target", "check", "at", "duration_ms", "late_ms"}
         told = row.model_dump(exclude_none=True, exclude=varying | facts.keys())
+        if row.role == Target.model_fields["role"].default:
+            del told["role"]
         if row.phases:
             told["phases"] = list(row.phases)
         return told
@@ -802,7 +821,11 @@ def everything(authority: trustme.CA, roots: Path) -> Everything:
         patch.setenv("SSL_CERT_DIR", "/nonexistent")
         certificate.system_store.cache_clear()
         stack.callback(certificate.system_store.cache_clear)
+        route = net.route
+        patch.setattr(net, "route", lambda to: None if to == AWAY else route(to))
         ports = {"dns": stack.enter_context(udp(named))[0], "dead": loopback.closed_port()}
+        nobody_denied = partial(named, denied="")
+        ports["beside"] = stack.enter_context(udp(nobody_denied))[0]
         for name, content in pages.items():
             over = context if name == "site" else None
             server = loopback.serving(loopback.answering(content), over, "0.0.0.0")  # noqa: S104 - for three addresses
@@ -819,7 +842,7 @@ def everything(authority: trustme.CA, roots: Path) -> Everything:
 
         targets = [
             control(ports["good"]),
-            at("site", "site.example", operator="alpha", asn=64500),
+            at("site", "site.example", operator="alpha", asn=64500, role="media"),
             at("good", throughput=True),
             at("captcha"),
             at("other", expect={"contains": "never there"}),
@@ -833,6 +856,7 @@ def everything(authority: trustme.CA, roots: Path) -> Everything:
             at("good", "forged.example", id="forged"),
             at("good", "none.example", id="none"),
             at("good", id="refused", addresses=("127.0.0.9",)),
+            at("good", AWAY, id="no-route"),
             at("good", id="late"),
             at("good", id="inside", perspective="inside"),
             Target(
@@ -841,11 +865,21 @@ def everything(authority: trustme.CA, roots: Path) -> Everything:
                 ports=(f"{ports['dns']}/udp",),
                 query=Query(name="zone.example", type="SOA"),
             ),
+            Target(
+                id="deaf",
+                addresses=("127.0.0.1",),
+                ports=(f"{ports['dead']}/udp",),
+                query=Query(name="zone.example", type="SOA"),
+            ),
         ]
         resolver = dns_stage.Resolver("lab", "udp", ("127.0.0.1",), ports["dns"])
         given = settings(
             resolvers=(resolver,),
-            compare=(replace(resolver, label="beside"),),
+            compare=(
+                replace(resolver, label="beside", port=ports["beside"]),
+                replace(resolver, label="dead", port=ports["dead"]),
+                replace(resolver, label="away", port=ports["dead"], hosts=(AWAY,)),
+            ),
             fingerprints=(
                 known("page", "body", "denied here"),
                 known("authority", "certificate", "trustme"),
@@ -889,12 +923,11 @@ def test_a_row_of_a_lookup_holds_all_that_the_answer_said(everything: Everything
     site = everything.facts("site", stage="dns", query="site.example A")
     assert sorted(site.pop("answers")) == list(ADDRESSES)
     alias = {"cnames": ("alias.example",), "ttl": 60, "ede": ("3 old",)}
-    named_so = {"operator": "alpha", "asn": 64500}
+    named_so = {"operator": "alpha", "asn": 64500, "role": "media"}
     assert site == whose | alias | named_so | {"capped": 1}
-    beside = everything.facts("site", stage="dns", aside="compare")
+    beside = everything.facts("site", stage="dns", aside="compare", resolver="beside")
     assert sorted(beside.pop("answers")) == list(ADDRESSES)
-    query = {"query": "site.example A", "resolver": "beside"}
-    assert beside == whose | alias | named_so | query
+    assert beside | {"resolver": "lab"} == whose | alias | named_so | {"query": "site.example A"}
     empty = everything.facts("site", stage="dns", query="site.example AAAA")
     assert empty == whose | named_so | {"answers": ()}
     address = {"answers": (ADDRESSES[0],), "ttl": 60}
@@ -911,10 +944,18 @@ def test_a_row_of_a_lookup_holds_all_that_the_answer_said(everything: Everything
     asked = {"transport": "udp", "rcode": "NOERROR", "flags": "QR", "state": "ok"}
     told = everything.facts("server", stage="dns")
     assert told == asked | refers | everything.where("dns")
+    unanswered = {"transport": "udp", "state": "fail", "failure": "connection_refused"}
+    query = {"query": "zone.example SOA"}
+    told = everything.facts("deaf", stage="dns")
+    assert told == unanswered | query | everything.where("dead")
+    query = {"query": "none.example A"}
+    for label, more in (("dead", {}), ("away", {"state": "inconclusive", "reason": "no_route"})):
+        told = everything.facts("none", stage="dns", aside="compare", resolver=label)
+        assert told == unanswered | query | more
 
 
 def test_a_row_of_a_handshake_holds_what_was_agreed_and_the_chain(everything: Everything) -> None:
-    named_so = {"operator": "alpha", "asn": 64500}
+    named_so = {"operator": "alpha", "asn": 64500, "role": "media"}
     address = next(row.address for row in of(everything.rows, "site") if row.stage == "http")
     where = everything.where("site", str(address))
     assert everything.facts("site", stage="tcp", address=address) == named_so | {
@@ -1004,6 +1045,19 @@ def test_a_row_beside_a_chain_says_why_it_stands_there(everything: Everything) -
         "status": 200,
         "sni": world.NEUTRAL,
         "phases": ["send", "wait", "read"],
+    }
+    page = everything.facts("none", stage="http", aside="compare")
+    address = page["address"]
+    assert address in ADDRESSES
+    assert page == replied(b"well\n") | everything.where("good", address)
+    no_way = everything.facts("no-route", address=AWAY)
+    assert no_way == {
+        "stage": "tcp",
+        "state": "inconclusive",
+        "reason": "no_route",
+        "failure": "network_unreachable",
+        "family": 4,
+        "port": everything.ports["good"],
     }
     left_out = everything.facts("refused", state="skipped")
     assert left_out == {"stage": "tcp", "reason": "do_not_probe"}
