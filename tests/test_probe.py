@@ -26,7 +26,7 @@ from cryptography.x509.oid import NameOID
 import loopback
 from keepiton.base.types import Perspective
 from keepiton.lists.types import Fingerprint, Query, Target
-from keepiton.probe import certificate, failures, http, net, runner, scrub
+from keepiton.probe import certificate, failures, http, net, runner, scrub, tcp
 from keepiton.probe import context as world
 from keepiton.probe import dns as dns_stage
 from keepiton.probe import target as chain
@@ -580,7 +580,7 @@ def test_a_machine_that_can_open_no_more_sockets_says_nothing_of_a_target(
     async def connect(address: str, port: int) -> net.Connection:
         raise OSError(errno.EMFILE, f"no socket for {address}:{port}")
 
-    monkeypatch.setattr(chain.tcp, "connect", connect)
+    monkeypatch.setattr(tcp, "connect", connect)
     rows, _ = probed([Target(id="site", url="http://127.0.0.1:1/")])
     (row,) = of(rows, "site")
     assert (row.state, row.reason) == ("inconclusive", "local_fault")
@@ -855,7 +855,15 @@ def everything(authority: trustme.CA, roots: Path) -> Everything:
             at("good", "old.example", id="old"),
             at("good", "forged.example", id="forged"),
             at("good", "none.example", id="none"),
-            at("good", id="refused", addresses=("127.0.0.9",)),
+            at("good", "zone.example", id="zone"),
+            at(
+                "good",
+                id="refused",
+                addresses=("127.0.0.9",),
+                operator="beta",
+                asn=64501,
+                role="media",
+            ),
             at("good", AWAY, id="no-route"),
             at("good", id="late"),
             at("good", id="inside", perspective="inside"),
@@ -873,6 +881,10 @@ def everything(authority: trustme.CA, roots: Path) -> Everything:
             ),
         ]
         resolver = dns_stage.Resolver("lab", "udp", ("127.0.0.1",), ports["dns"])
+        of_zone = replace(resolver, label="tld-ns-abroad")
+        patch.setattr(
+            Runner, "authorities", lambda _, name: [of_zone] if name == "zone.example" else []
+        )
         given = settings(
             resolvers=(resolver,),
             compare=(
@@ -1060,5 +1072,19 @@ def test_a_row_beside_a_chain_says_why_it_stands_there(everything: Everything) -
         "port": everything.ports["good"],
     }
     left_out = everything.facts("refused", state="skipped")
-    assert left_out == {"stage": "tcp", "reason": "do_not_probe"}
+    whose = {"operator": "beta", "asn": 64501, "role": "media"}
+    assert left_out == whose | {"stage": "tcp", "reason": "do_not_probe"}
+    assert {row.check for row in of(everything.rows, "refused")} == {0}
+    authority = everything.facts("zone", aside="authority")
+    assert authority == everything.where("dns") | {
+        "stage": "dns",
+        "state": "ok",
+        "transport": "udp",
+        "resolver": "tld-ns-abroad",
+        "query": "zone.example A",
+        "rcode": "NOERROR",
+        "answers": (),
+        "referral": ("ns.zone.example",),
+        "flags": "QR",
+    }
     assert everything.facts("inside", state="skipped") == {"reason": "perspective"}
