@@ -864,6 +864,7 @@ def everything(authority: trustme.CA, roots: Path) -> Everything:
                 asn=64501,
                 role="media",
             ),
+            at("good", id="home", control="domestic", addresses=("127.0.0.9",)),
             at("good", AWAY, id="no-route"),
             at("good", id="late"),
             at("good", id="inside", perspective="inside"),
@@ -1075,6 +1076,8 @@ def test_a_row_beside_a_chain_says_why_it_stands_there(everything: Everything) -
     whose = {"operator": "beta", "asn": 64501, "role": "media"}
     assert left_out == whose | {"stage": "tcp", "reason": "do_not_probe"}
     assert {row.check for row in of(everything.rows, "refused")} == {0}
+    left_out = everything.facts("home", state="skipped", check=0)
+    assert left_out == {"control": "domestic", "stage": "tcp", "reason": "do_not_probe"}
     authority = everything.facts("zone", aside="authority")
     assert authority == everything.where("dns") | {
         "stage": "dns",
