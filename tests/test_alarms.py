@@ -175,6 +175,16 @@ def test_what_nobody_saw_lately_is_not_announced() -> None:
     assert told == [(54, "opening", "", "t")]
 
 
+def test_of_a_vantage_that_looks_every_three_hours_a_window_stays_news_for_three_of_its_runs() -> (
+    None
+):
+    """Two hours, which are enough for shorter intervals, would end before its next run."""
+    sparse = Watch("v1", {"t": "".join(mark.ljust(18) for mark in "." * 36 + "x" * 6)})
+    last = 18 * 41
+    assert story(sparse, runs=[last + 3 * 18 - 1])[0] == [(last + 53, "opening", "", "t")]
+    assert story(sparse, runs=[last + 3 * 18 + 1])[0] == []
+
+
 def test_what_never_answered_did_not_change() -> None:
     """Not to this vantage, though to another: it began before anybody looked."""
     never = Watch("v1", {"t": "x" * 24, "u": "." * 24})

@@ -169,7 +169,9 @@ def test_came_and_went() -> None:
 
 @pytest.mark.parametrize("marks", ["xxxx.......xxxx.....xxxx", "xx.....xx", "xxx......xxx"])
 def test_a_full_window_holds_hardly_anything_good(marks: str) -> None:
-    for window in found(*several(marks, 2)).windows:
+    windows = found(*several(marks, 2)).windows
+    assert windows
+    for window in windows:
         begin, end = edge(window.start, window.end)
         inside = marks[max(0, round(begin) - AT) : max(0, round(end) - AT)]
         assert window.severity != "full" or inside.count(".") <= 0.1 * len(inside)
@@ -560,6 +562,18 @@ def test_a_full_or_half_hour_in_the_start_is_noted() -> None:
     marked = only(found(*several("x" * 12, 3)))
     assert marked.starts_on_half_hour
     assert not only(found(*several("." + "x" * 12, 3))).starts_on_half_hour
+
+
+def test_a_window_that_may_have_begun_on_the_full_hour_itself_is_on_a_mark() -> None:
+    """The earliest start is part of the interval; a second later the hour is outside of it."""
+    earliest = only(found(*several("x" * 12, 3))).start_earliest
+    assert earliest
+    hour = earliest.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
+    for late, on_mark in ((timedelta(0), True), (timedelta(seconds=1), False)):
+        shift = hour - earliest + late
+        moved = [replace(watch, late=watch.late + shift) for watch in several("x" * 12, 3)]
+        window = only(found(*moved))
+        assert (window.start_earliest, window.starts_on_half_hour) == (hour + late, on_mark)
 
 
 # Ids

@@ -290,6 +290,13 @@ CASES: dict[str, tuple[list[Measurement], set[tuple[str, str, str | None]]]] = {
         ],
         {("throttled", "unfinished", None)},
     ),
+    "stopped a third apart": (
+        [
+            row("http", "generic_timeout_error", received=16000),
+            row("http", "generic_timeout_error", received=24000, attempt=2),
+        ],
+        {("throttled", "unfinished", None)},
+    ),
     "refused": ([row("tcp", "connection_refused")], {("insufficient", "nothing_to_compare", None)}),
     "no IPv6": (
         [
@@ -352,6 +359,10 @@ def test_a_reference_tells_a_disruption_from_a_broken_site() -> None:
     slow_sample = [*WELL, SAMPLE.model_copy(update={"received": 50_000})]
     assert {one.rule for one in judged(slow_sample, whole_sample)} == {"answered", "sample"}
     assert {one.rule for one in judged(whole_sample, slow_sample)} == {"answered"}
+    for received, rules in ((90_000, {"answered", "sample"}), (110_000, {"answered"})):
+        sample = SAMPLE.model_copy(update={"received": received})
+        told = {one.rule for one in judged([*WELL, sample], whole_sample)}
+        assert told == rules, "a tenth of the reference's rate is the limit"
     page = [row("http", port=80, status=200, body_length=188)]
     whole = [row("http", port=80, status=200, body_length=1533)]
     assert judged(page, whole)[0].rule == "other_page"

@@ -831,6 +831,24 @@ def test_a_folder_is_a_store_too(tmp_path: Path, keepiton: Command) -> None:
         storage.open_store(storage.parse_url(str(tmp_path / "none")), None)
 
 
+def test_the_limit_in_time_of_a_push_and_a_pull_takes_in_the_run_of_that_very_second(
+    tmp_path: Path,
+) -> None:
+    lay(tmp_path / "data", dict([ONE, TWO]))
+    (tmp_path / "stick").mkdir()
+    store = storage.open_store(storage.parse_url(str(tmp_path / "stick")), None)
+    found = reader.find([tmp_path / "data" / "results"])
+    for later, names in ((0, 2), (1, 1)):
+        oldest = AT + timedelta(seconds=later)
+        sent = storage.push(store, found, oldest, lambda *_: None, dry=True)
+        assert len(asyncio.run(sent).moved) == names
+    asyncio.run(storage.push(store, found, None, lambda *_: None, dry=False))
+    for later, names in ((0, 2), (1, 1)):
+        oldest = AT + timedelta(seconds=later)
+        fetched = storage.pull(store, tmp_path / "two", oldest, lambda *_: None, dry=True)
+        assert len(asyncio.run(fetched).moved) == names
+
+
 def test_without_the_extra_the_remedy_is_said(tmp_path: Path, keepiton: Command) -> None:
     lay(tmp_path / "data", dict([ONE]))
     lay(tmp_path / "shadow", {"obstore.py": b"raise ImportError"})

@@ -1,13 +1,20 @@
 """The chain and the runner against real servers on loopback."""
 
 import asyncio
+import errno
+import hashlib
 import ssl
 import struct
+import time
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import dns.edns
 import dns.message
 import pytest
 import trustme
@@ -18,14 +25,15 @@ from cryptography.x509.oid import NameOID
 
 import loopback
 from keepiton.base.types import Perspective
-from keepiton.lists.types import Target
-from keepiton.probe import certificate, failures, http, net, runner, scrub
+from keepiton.lists.types import Fingerprint, Query, Target
+from keepiton.probe import certificate, failures, http, net, runner, scrub, tcp
 from keepiton.probe import context as world
 from keepiton.probe import dns as dns_stage
 from keepiton.probe import target as chain
 from keepiton.probe.context import Settings
 from keepiton.probe.runner import Progress, RateLimiter, Runner
 from keepiton.storage.rows import Measurement
+from test_quic import udp
 
 RUN = "0123456789ab"
 
@@ -394,6 +402,7 @@ def test_a_redirect_never_leads_to_a_forbidden_place() -> None:
     assert {row.failure for row in rows} == {"dns_bogon_error"}
     rows, _ = redirected("http://evil.example/", refused_name=lambda host: host == "evil.example")
     assert (rows[-1].hop, rows[-1].state, rows[-1].reason) == (1, "skipped", "do_not_probe")
+    assert rows[-1].host == "evil.example"
 
 
 def test_a_proxy_in_the_environment_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -518,6 +527,65 @@ def test_a_burst_of_failures_makes_it_look_at_its_own_line_again(
         assert len(progress.connectivities) == 2
 
 
+@pytest.mark.parametrize(
+    ("failing", "since_s", "looks"), [(5, 11.0, 1), (4, 11.0, 0), (10, 9.0, 0), (10, 11.0, 1)]
+)
+def test_five_failures_of_ten_make_it_look_at_its_own_line_and_ten_seconds_must_lie_between(
+    monkeypatch: pytest.MonkeyPatch, failing: int, since_s: float, looks: int
+) -> None:
+    ended: list[world.TargetResult] = []
+
+    class Ended:
+        """A chain that is done at once."""
+
+        def __init__(self, *_: object) -> None:
+            pass
+
+        async def run(self) -> world.TargetResult:
+            return ended.pop()
+
+        async def ask_authorities(self) -> None:
+            pass
+
+    monkeypatch.setattr(runner, "Chain", Ended)
+    target = Target(id="t", url="http://t.example/")
+    ended += [world.TargetResult(target, state="ok")] * (10 - failing)
+    ended += [world.TargetResult(target, state="fail")] * failing
+    given = Runner(RUN, [], "outside", settings(), lambda _: None)
+    given._checked_at = time.monotonic() - since_s  # noqa: SLF001 - when it looked before
+
+    async def run() -> None:
+        for _ in range(10):
+            await given._probe_target(target, lambda _: None)  # noqa: SLF001 - the step under test
+
+    asyncio.run(run())
+    assert len(given.progress.connectivities) == looks
+
+
+@pytest.mark.parametrize("status", ["403 Forbidden", "429 Too Many Requests", "503 Unavailable"])
+def test_a_refusal_that_wants_to_see_a_person_is_a_challenge(status: str) -> None:
+    with (
+        loopback.serving(loopback.answering(loopback.page(b"a captcha", status))) as server,
+        loopback.serving(loopback.answering(loopback.page())) as good,
+    ):
+        target = Target(id="site", url=f"http://127.0.0.1:{server.port}/")
+        rows, _ = probed([target, control(good.port)])
+    last = of(rows, "site")[-1]
+    assert (last.state, last.status, last.note) == ("ok", int(status[:3]), "challenge")
+
+
+def test_a_machine_that_can_open_no_more_sockets_says_nothing_of_a_target(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def connect(address: str, port: int) -> net.Connection:
+        raise OSError(errno.EMFILE, f"no socket for {address}:{port}")
+
+    monkeypatch.setattr(tcp, "connect", connect)
+    rows, _ = probed([Target(id="site", url="http://127.0.0.1:1/")])
+    (row,) = of(rows, "site")
+    assert (row.state, row.reason) == ("inconclusive", "local_fault")
+
+
 def test_the_byte_cap_ends_the_run_and_says_so() -> None:
     big = loopback.answering(loopback.page(b"x" * 200_000))
     with (
@@ -631,3 +699,395 @@ def test_open_files_are_used_up_to_the_hard_limit_and_leave_room() -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     assert soft == hard
     assert 1 <= room <= net.MAX_SOCKETS
+
+
+ADDRESSES = ("127.0.0.1", "127.0.0.2", "127.0.0.3")
+"""Three for one name: one more than are tried."""
+FORGED = "5.46.31.1"
+AWAY = "127.0.0.8"
+"""An address that the routing table knows no way to."""
+CIPHER = "ECDHE-ECDSA-AES256-GCM-SHA384"
+
+
+def named(query: bytes, denied: str = "none.example.") -> list[bytes]:
+    """Answer as a name server that does what a row can tell of, and denies one name."""
+    asked = dns.message.from_wire(query)
+    (question,) = asked.question
+    name = question.name.to_text()
+    reply = dns.message.make_response(asked)
+
+    def add(section: list[dns.rrset.RRset], kind: str, *records: str, owner: str = name) -> None:
+        section.append(dns.rrset.from_text(owner, 60, "IN", kind, *records))
+
+    if name == "zone.example.":
+        add(reply.authority, "NS", "ns.zone.example.")
+    elif name == denied:
+        reply.set_rcode(dns.rcode.NXDOMAIN)
+    elif name == "old.example." and asked.edns >= 0:
+        reply.set_rcode(dns.rcode.FORMERR)
+    elif question.rdtype != dns.rdatatype.A:
+        pass
+    elif name == "old.example.":
+        add(reply.answer, "A", ADDRESSES[0])
+    elif name == "forged.example.":
+        add(reply.answer, "A", ADDRESSES[0])
+        second = dns.message.make_response(asked)
+        add(second.answer, "A", FORGED)
+        return [reply.to_wire(), second.to_wire()]
+    else:
+        add(reply.answer, "CNAME", "alias.example.")
+        add(reply.answer, "A", *ADDRESSES, owner="alias.example.")
+        reply.use_edns(0, options=[dns.edns.EDEOption(dns.edns.EDECode(3), "old")])
+    return [reply.to_wire()]
+
+
+async def picky(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Answer for another name only, as a filter lets it."""
+    if world.NEUTRAL.encode() in await reader.readuntil(b"\r\n\r\n"):
+        writer.write(loopback.page())
+        await writer.drain()
+    else:
+        writer.transport.abort()
+
+
+def known(name: str, where: str, pattern: str) -> Fingerprint:
+    return Fingerprint.model_validate(
+        {"id": name, "where": where, "pattern": pattern, "source": "x", "confidence": "high"}
+    )
+
+
+@dataclass(frozen=True)
+class Everything:
+    """One run among servers that together make it write every field of a row."""
+
+    rows: list[Measurement]
+    ports: dict[str, int]
+    pages: dict[str, bytes]
+    certificate: bytes
+
+    def facts(self, target: str, **facts: object) -> dict[str, Any]:
+        """Return the rest of the one row that these facts are true of, and no measured time.
+
+        Unless others are given, of the first attempt at the target's own chain.
+        """
+        facts = {"aside": None, "hop": None, "attempt": 1} | facts
+        (row,) = (
+            row
+            for row in of(self.rows, target)
+            if all(getattr(row, name) == fact for name, fact in facts.items())
+        )
+        varying = {"type", "run", "target", "check", "at", "duration_ms", "late_ms"}
+        told = row.model_dump(exclude_none=True, exclude=varying | facts.keys())
+        if row.role == Target.model_fields["role"].default:
+            del told["role"]
+        if row.phases:
+            told["phases"] = list(row.phases)
+        return told
+
+    def where(self, port: str, address: str = "127.0.0.1") -> dict[str, Any]:
+        """Return what a row says of where a connection led."""
+        return {"family": 4, "address": address, "port": self.ports[port]}
+
+
+@pytest.fixture(scope="module")
+def everything(authority: trustme.CA, roots: Path) -> Everything:
+    certificates = authority.issue_cert("site.example")
+    context = serving_tls(certificates)
+    context.set_alpn_protocols(["http/1.1"])
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers(CIPHER)
+    rows: list[Measurement] = []
+
+    def store(row: Measurement) -> None:
+        rows.append(row)
+        if row.target == "late" and row.stage == "tcp":
+            time.sleep(0.2)  # the event loop is late meanwhile
+
+    async def run() -> None:
+        await Runner(RUN, targets, "outside", given, store).run_all()
+
+    offers = 'Server: test\r\nAlt-Svc: h3=":443"\r\n'
+    pages = {
+        "good": loopback.page(extra="Date: Sun, 27 Feb 2022 08:00:00 GMT\r\n"),
+        "captcha": loopback.page(b"a captcha", "403 Forbidden"),
+        "other": loopback.page(b"<title>Please log in</title>"),
+        "block": loopback.page(b"<title>Access</title> denied here"),
+        "huge": loopback.page(b"x" * (http.BODY_CAP + 100_000)),
+        "cut": b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\nhalf",
+        "site": loopback.page(extra=offers),
+    }
+    with ExitStack() as stack, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SSL_CERT_FILE", str(roots))
+        patch.setenv("SSL_CERT_DIR", "/nonexistent")
+        certificate.system_store.cache_clear()
+        stack.callback(certificate.system_store.cache_clear)
+        route = net.route
+        patch.setattr(net, "route", lambda to: None if to == AWAY else route(to))
+        ports = {"dns": stack.enter_context(udp(named))[0], "dead": loopback.closed_port()}
+        nobody_denied = partial(named, denied="")
+        ports["beside"] = stack.enter_context(udp(nobody_denied))[0]
+        for name, content in pages.items():
+            over = context if name == "site" else None
+            server = loopback.serving(loopback.answering(content), over, "0.0.0.0")  # noqa: S104 - for three addresses
+            ports[name] = stack.enter_context(server).port
+        hop = redirecting(f"http://127.0.0.1:{ports['good']}/")
+        ports["hop"] = stack.enter_context(loopback.serving(hop)).port
+        ports["picky"] = stack.enter_context(loopback.serving(picky)).port
+        ports["reset"] = stack.enter_context(loopback.serving(loopback.reset)).port
+
+        def at(name: str, host: str = "127.0.0.1", **more: Any) -> Target:  # noqa: ANN401
+            scheme = "https" if name == "site" else "http"
+            url = f"{scheme}://{host}:{ports[name]}/"
+            return Target.model_validate({"id": name, "url": url} | more)
+
+        targets = [
+            control(ports["good"]),
+            at("site", "site.example", operator="alpha", asn=64500, role="media"),
+            at("good", throughput=True),
+            at("captcha"),
+            at("other", expect={"contains": "never there"}),
+            at("block"),
+            at("huge"),
+            at("cut"),
+            at("hop"),
+            at("reset"),
+            at("picky"),
+            at("good", "old.example", id="old"),
+            at("good", "forged.example", id="forged"),
+            at("good", "none.example", id="none"),
+            at("good", "zone.example", id="zone"),
+            at(
+                "good",
+                id="refused",
+                addresses=("127.0.0.9",),
+                operator="beta",
+                asn=64501,
+                role="media",
+            ),
+            at("good", id="home", control="domestic", addresses=("127.0.0.9",)),
+            at("good", AWAY, id="no-route"),
+            at("good", id="late"),
+            at("good", id="inside", perspective="inside"),
+            Target(
+                id="server",
+                addresses=("127.0.0.1",),
+                ports=(f"{ports['dns']}/udp",),
+                query=Query(name="zone.example", type="SOA"),
+            ),
+            Target(
+                id="deaf",
+                addresses=("127.0.0.1",),
+                ports=(f"{ports['dead']}/udp",),
+                query=Query(name="zone.example", type="SOA"),
+            ),
+        ]
+        resolver = dns_stage.Resolver("lab", "udp", ("127.0.0.1",), ports["dns"])
+        of_zone = replace(resolver, label="tld-ns-abroad")
+        patch.setattr(
+            Runner, "authorities", lambda _, name: [of_zone] if name == "zone.example" else []
+        )
+        given = settings(
+            resolvers=(resolver,),
+            compare=(
+                replace(resolver, label="beside", port=ports["beside"]),
+                replace(resolver, label="dead", port=ports["dead"]),
+                replace(resolver, label="away", port=ports["dead"], hosts=(AWAY,)),
+            ),
+            fingerprints=(
+                known("page", "body", "denied here"),
+                known("authority", "certificate", "trustme"),
+                known("address", "dns", FORGED),
+            ),
+            refused=lambda address: address == "127.0.0.9",
+            quic=True,
+            throughput=True,
+        )
+        asyncio.run(run())
+    leaf = x509.load_pem_x509_certificate(certificates.cert_chain_pems[0].bytes())
+    return Everything(rows, ports, pages, leaf.public_bytes(serialization.Encoding.DER))
+
+
+def test_every_field_of_a_row_is_written_by_a_run(everything: Everything) -> None:
+    written = {name for row in everything.rows for name, fact in row if fact is not None}
+    assert written == set(Measurement.model_fields)
+    assert {row.type for row in everything.rows} == {"measurement"}
+    assert {row.run for row in everything.rows} == {RUN}
+
+
+def digest(body: bytes) -> str:
+    return hashlib.sha256(body).hexdigest()
+
+
+def replied(body: bytes, status: int = 200, state: str = "ok") -> dict[str, Any]:
+    """Return what a row says of a response that came whole."""
+    return {
+        "state": state,
+        "http_version": "HTTP/1.1",
+        "status": status,
+        "body_length": len(body),
+        "body_sha256": digest(body),
+        "phases": ["send", "wait", "read"],
+    }
+
+
+def test_a_row_of_a_lookup_holds_all_that_the_answer_said(everything: Everything) -> None:
+    whose = {"transport": "udp", "resolver": "lab", "flags": "QR RD", "state": "ok"}
+    whose |= {"rcode": "NOERROR"}
+    site = everything.facts("site", stage="dns", query="site.example A")
+    assert sorted(site.pop("answers")) == list(ADDRESSES)
+    alias = {"cnames": ("alias.example",), "ttl": 60, "ede": ("3 old",)}
+    named_so = {"operator": "alpha", "asn": 64500, "role": "media"}
+    assert site == whose | alias | named_so | {"capped": 1}
+    beside = everything.facts("site", stage="dns", aside="compare", resolver="beside")
+    assert sorted(beside.pop("answers")) == list(ADDRESSES)
+    assert beside | {"resolver": "lab"} == whose | alias | named_so | {"query": "site.example A"}
+    empty = everything.facts("site", stage="dns", query="site.example AAAA")
+    assert empty == whose | named_so | {"answers": ()}
+    address = {"answers": (ADDRESSES[0],), "ttl": 60}
+    old = everything.facts("old", stage="dns", query="old.example A")
+    assert old == whose | address | {"edns": False}
+    second = {"also": (FORGED,), "also_rcode": "NOERROR", "fingerprint": "address"}
+    assert (
+        everything.facts("forged", stage="dns", query="forged.example A")
+        == whose | address | second
+    )
+    gone = {"state": "fail", "failure": "dns_nxdomain_error", "rcode": "NXDOMAIN", "answers": ()}
+    assert everything.facts("none", stage="dns", query="none.example A") == whose | gone
+    refers = {"query": "zone.example SOA", "answers": (), "referral": ("ns.zone.example",)}
+    asked = {"transport": "udp", "rcode": "NOERROR", "flags": "QR", "state": "ok"}
+    told = everything.facts("server", stage="dns")
+    assert told == asked | refers | everything.where("dns")
+    unanswered = {"transport": "udp", "state": "fail", "failure": "connection_refused"}
+    query = {"query": "zone.example SOA"}
+    told = everything.facts("deaf", stage="dns")
+    assert told == unanswered | query | everything.where("dead")
+    query = {"query": "none.example A"}
+    for label, more in (("dead", {}), ("away", {"state": "inconclusive", "reason": "no_route"})):
+        told = everything.facts("none", stage="dns", aside="compare", resolver=label)
+        assert told == unanswered | query | more
+
+
+def test_a_row_of_a_handshake_holds_what_was_agreed_and_the_chain(everything: Everything) -> None:
+    named_so = {"operator": "alpha", "asn": 64500, "role": "media"}
+    address = next(row.address for row in of(everything.rows, "site") if row.stage == "http")
+    where = everything.where("site", str(address))
+    assert everything.facts("site", stage="tcp", address=address) == named_so | {
+        "state": "ok",
+        "family": 4,
+        "port": where["port"],
+    }
+    shaken = everything.facts("site", stage="tls", address=address)
+    (shown,) = shaken.pop("certificates")
+    assert (shown["names"], len(shown["spki_sha256"])) == (("site.example",), 64)
+    assert shaken | {"address": address} == named_so | where | {
+        "state": "fail",
+        "failure": "ssl_unknown_authority",
+        "tls_version": "TLSv1.2",
+        "cipher": CIPHER,
+        "alpn": "http/1.1",
+        "certificate_sha256": digest(everything.certificate),
+        "system_verdict": "ok",
+        "fingerprint": "authority",
+    }
+    over_quic = everything.facts("site", aside="quic", address=address)
+    assert over_quic | {"address": address} == named_so | where | {
+        "stage": "tls",
+        "state": "fail",
+        "failure": "connection_refused",
+        "transport": "udp",
+    }
+    page = everything.facts("site", stage="http", address=address)
+    assert page | {"address": address} == named_so | where | replied(b"well\n") | {
+        "unverified": True,
+        "server": "test",
+        "headers": {"alt-svc": 'h3=":443"'},
+    }
+
+
+def test_a_row_of_a_request_holds_what_came_back(everything: Everything) -> None:
+    def http_row(target: str, **facts: object) -> dict[str, Any]:
+        return everything.facts(target, stage="http", **facts)
+
+    body, huge = b"<title>Please log in</title>", b"x" * http.BODY_CAP
+    unmet = {"failure": http.UNMET["contains"], "unmet": "contains", "title": "Please log in"}
+    assert http_row("other") == replied(body, state="fail") | unmet | everything.where("other")
+    blocked = {"fingerprint": "page", "title": "Access"}
+    body = b"<title>Access</title> denied here"
+    assert http_row("block") == replied(body) | blocked | everything.where("block")
+    challenge = replied(b"a captcha", 403) | {"note": "challenge"}
+    assert http_row("captcha") == challenge | everything.where("captcha")
+    assert http_row("huge") == replied(huge) | {"truncated": True} | everything.where("huge")
+    leads = replied(b"", 302) | {"location_host": "127.0.0.1"}
+    assert http_row("hop") == leads | everything.where("hop")
+    there = {"host": "127.0.0.1"} | everything.where("good")
+    assert http_row("hop", hop=1) == replied(b"well\n") | there
+    connected = everything.facts("hop", stage="tcp", hop=1)
+    assert connected == {"state": "ok"} | there
+    whole = len(everything.pages["cut"])
+    cut = {"state": "fail", "failure": "eof_error", "phases": ["send", "wait", "read", "stall"]}
+    assert http_row("cut") == cut | {"received": whole} | everything.where("cut")
+    control_row = http_row("foreign-0", check=0)
+    year = timedelta(days=365) / timedelta(milliseconds=1)
+    assert control_row.pop("date_offset_ms") < -year
+    answered = replied(b"well\n") | everything.where("good")
+    assert control_row == answered | {"control": "foreign"}
+    late = [row.late_ms for row in everything.rows if row.late_ms]
+    assert 100 <= max(late) <= 5000
+
+
+def test_a_row_beside_a_chain_says_why_it_stands_there(everything: Everything) -> None:
+    sample = everything.facts("good", aside="throughput")
+    assert sample == everything.where("good") | {
+        "stage": "http",
+        "state": "ok",
+        "received": len(everything.pages["good"]),
+        "phases": ["send", "wait", "read"],
+    }
+    other_name = everything.facts("reset", aside="neutral")
+    assert other_name == everything.where("reset") | {
+        "stage": "http",
+        "state": "fail",
+        "failure": "connection_reset",
+        "sni": world.NEUTRAL,
+        "phases": ["send", "stall"],
+    }
+    silent = everything.facts("picky", aside="neutral")
+    assert silent == everything.where("picky") | {
+        "stage": "http",
+        "state": "ok",
+        "status": 200,
+        "sni": world.NEUTRAL,
+        "phases": ["send", "wait", "read"],
+    }
+    page = everything.facts("none", stage="http", aside="compare")
+    address = page["address"]
+    assert address in ADDRESSES
+    assert page == replied(b"well\n") | everything.where("good", address)
+    no_way = everything.facts("no-route", address=AWAY)
+    assert no_way == {
+        "stage": "tcp",
+        "state": "inconclusive",
+        "reason": "no_route",
+        "failure": "network_unreachable",
+        "family": 4,
+        "port": everything.ports["good"],
+    }
+    left_out = everything.facts("refused", state="skipped")
+    whose = {"operator": "beta", "asn": 64501, "role": "media"}
+    assert left_out == whose | {"stage": "tcp", "reason": "do_not_probe"}
+    assert {row.check for row in of(everything.rows, "refused")} == {0}
+    left_out = everything.facts("home", state="skipped", check=0)
+    assert left_out == {"control": "domestic", "stage": "tcp", "reason": "do_not_probe"}
+    authority = everything.facts("zone", aside="authority")
+    assert authority == everything.where("dns") | {
+        "stage": "dns",
+        "state": "ok",
+        "transport": "udp",
+        "resolver": "tld-ns-abroad",
+        "query": "zone.example A",
+        "rcode": "NOERROR",
+        "answers": (),
+        "referral": ("ns.zone.example",),
+        "flags": "QR",
+    }
+    assert everything.facts("inside", state="skipped") == {"reason": "perspective"}

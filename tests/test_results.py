@@ -20,7 +20,13 @@ import loopback
 import timelines
 from conftest import Command
 from keepiton.base.errors import UserError
+from keepiton.base.types import Connectivity
 from keepiton.detect import Policy, detect
+from keepiton.lists.load import LoadedLists
+from keepiton.lists.types import Target
+from keepiton.probe import run as probing
+from keepiton.probe.context import Settings, TargetResult
+from keepiton.probe.runner import Progress
 from keepiton.storage import reader, state
 from keepiton.storage import writer as write
 from keepiton.storage.rounds import FAILED, NO_CLOCK, TRIED
@@ -206,6 +212,30 @@ def test_a_failure_counts_only_between_two_good_looks_at_the_own_line(tmp_path: 
         good = written(tmp_path, run + "g", *lines_of(run, ok=True, checks=checks))
         # A run in which the own line died says nothing at all, however it began.
         assert reached(good) == {run: None if False in checks else True}, checks
+
+
+def test_a_lookup_that_failed_two_looks_before_the_own_resolver_did_does_not_count(
+    tmp_path: Path,
+) -> None:
+    """The look after the next one may hide a failure as well, where there is one."""
+    run = "a" * 12
+    no_name: dict[str, str | None] = {"stage": "dns", "state": "fail"}
+    no_name |= {"failure": "generic_timeout_error", "address": None, "port": None}
+    lines = lines_of(run, checks=(True, True, True))
+    lines[3] = json.dumps(json.loads(lines[3]) | no_name)
+    assert reached(written(tmp_path, "good", *lines)) == {run: False}
+    named = json.loads(lines[-1]) | no_name
+    lines += [json.dumps(named | {"target": f"named-{number}"}) for number in range(2)]
+    assert reached(written(tmp_path, "no-resolver", *lines)) == {run: None}
+
+
+def test_a_target_that_was_skipped_makes_no_round(tmp_path: Path) -> None:
+    run = "a" * 12
+    skipped = Measurement(
+        run=run, target="skipped", check=0, at=AT, state="skipped", reason="deadline"
+    )
+    file = written(tmp_path, "a", *lines_of(run), skipped.to_json_line().decode().strip())
+    assert {one["target"] for one in plain(reader.read([file]).rounds)} == {"c0", "c1", "t"}
 
 
 def test_copies_of_a_run_count_once_and_a_claimed_run_not_at_all(tmp_path: Path) -> None:
@@ -599,6 +629,50 @@ def test_a_clock_that_jumps_back_does_not_lock_targets_out(tmp_path: Path) -> No
     assert memory.too_soon(["t"], AT.replace(minute=6)) is None
     assert memory.too_soon(["t"], AT.replace(year=2021)) is None
     assert memory.too_soon(["u"], AT) is None
+
+
+def test_a_schedule_of_five_minutes_may_begin_a_run_one_minute_early() -> None:
+    memory = state.DataFolderState()
+    memory.note_probed(["t"], AT)
+    early = AT + timedelta(minutes=4)
+    assert memory.too_soon(["t"], early) is None
+    assert memory.too_soon(["t"], early - timedelta(seconds=1)) == AT + timedelta(minutes=5)
+
+
+@pytest.mark.parametrize(
+    ("line", "private", "kept"),
+    [
+        ("up", False, True),
+        ("border", False, True),
+        ("down", False, False),
+        ("portal", False, False),
+        ("up", True, False),
+    ],
+)
+def test_a_run_whose_own_line_was_dead_does_not_lock_its_targets_for_five_minutes(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    line: Connectivity,
+    *,
+    private: bool,
+    kept: bool,
+) -> None:
+    target = Target(id="t", url="http://t.example/")
+
+    async def probe(*_: object) -> Progress:
+        return Progress(
+            planned=1, results=[TargetResult(target, state="ok")], connectivities=[line]
+        )
+
+    monkeypatch.setattr(probing, "_probe", probe)
+    settings = Settings(resolvers=(), headers=(), allow_private=private)
+    plan = probing.RunPlan(
+        tmp_path, LoadedLists(targets=[target]), "v-test", "outside", settings, planned_at=AT
+    )
+    memory = state.DataFolderState()
+    done = probing.run_once(plan, memory)
+    assert memory.probed_at == ({"t": done.started_at} if kept else {})
+    assert state.load(tmp_path).probed_at.keys() == memory.probed_at.keys()
 
 
 def test_duckdb_fetches_nothing_by_itself() -> None:

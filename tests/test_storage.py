@@ -3,6 +3,7 @@
 import csv
 import gzip
 import hashlib
+import io
 import json
 import os
 import pty
@@ -13,6 +14,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -24,6 +26,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 import lab as lab_module
+import timelines
 from conftest import Command
 from keepiton.archive import export, info, pack, prune
 from keepiton.archive import verify as verifying
@@ -31,6 +34,7 @@ from keepiton.base.errors import UserError
 from keepiton.cli import common
 from keepiton.commands import retention
 from keepiton.detect import Policy, detect
+from keepiton.detect.types import EvidenceRow
 from keepiton.storage import evidence, lock, reader, runs, state
 from keepiton.storage import writer as write
 from keepiton.storage.cache import Cache
@@ -377,6 +381,26 @@ def test_witnesses_and_seals_are_found_inside_a_packed_day(tmp_path: Path) -> No
     assert set(evidence.find_seals(windows, files)) == set(hashed)
 
 
+def test_a_window_is_shown_by_a_failure_of_the_target_itself_not_of_what_stands_beside_it(
+    tmp_path: Path,
+) -> None:
+    """A redirect that led nowhere and a comparison that failed are no evidence for the window."""
+    run = "0" * 12
+    failed = Measurement(run=run, target="t", at=DAY, state="fail", failure=FAIL, stage="tcp")
+    rows = [
+        failed.model_copy(update={"hop": 1, "host": "elsewhere.example"}),
+        failed.model_copy(update={"aside": "neutral"}),
+        failed,
+    ]
+    path = tmp_path / "x.jsonl"
+    path.write_bytes(b"".join(row.to_json_line() for row in rows))
+    watch = timelines.Watch("v1", {"t": "." * 36 + "x" * 6 + "." * 36})
+    cited = EvidenceRow(path.name, run, "t")
+    window = replace(timelines.only(timelines.found(watch)), evidence=(cited,))
+    (located,) = evidence.find_lines([window], [str(path)])
+    assert located.evidence == (replace(cited, line=3),)
+
+
 def test_only_one_works_in_a_folder_at_a_time(tmp_path: Path, keepiton: Command) -> None:
     chain(tmp_path / "data", 1)
     with lock.hold(tmp_path / "data"):
@@ -603,6 +627,20 @@ def test_what_is_wrong_is_found_and_named(
     assert bool(verdict.faults) == bool(wanted & verifying.FAULTS.keys())
 
 
+def test_a_sealed_copy_is_never_taken_for_the_beginning_of_a_longer_one(tmp_path: Path) -> None:
+    """A file that goes on behind its end line differs from the run as it was sealed."""
+    (path,) = chain(tmp_path, 1)
+    content = path.read_bytes()
+    (path.parent / "x").mkdir()
+    (path.parent / "x" / path.name).write_bytes(content)
+    end = json.loads(content.splitlines()[-1])
+    end |= {"sha256": hashlib.sha256(content).hexdigest()}
+    path.write_bytes(content + json.dumps(end).encode() + b"\n")
+    kinds = {one.kind for one in verifying.verify(reader.find([tmp_path]), {}).problems}
+    assert "copies_differ" in kinds
+    assert "truncated_copy" not in kinds
+
+
 def test_columns_that_say_something_else_than_the_lines_are_found(tmp_path: Path) -> None:
     chain(tmp_path, 2, torn=HOSTILE)
     (made,) = packed(tmp_path)
@@ -694,6 +732,21 @@ def test_a_cell_of_the_flat_table_is_no_formula(tmp_path: Path) -> None:
         (told,) = csv.DictReader(file.read().decode().splitlines())
     assert (told["target"], told["server"], told["answers"]) == ("'=1+1", "'+x", '["@x"]')
     assert told["duration_ms"] == "-1"
+
+
+@pytest.mark.parametrize("first", ["=", "+", "-", "@", "\t", "\r"])
+def test_no_cell_begins_with_what_a_spreadsheet_takes_for_a_formula(
+    tmp_path: Path, first: str
+) -> None:
+    row = Measurement(
+        run="0" * 12, target="t", at=DAY, state="ok", stage="http", server=first + "1"
+    )
+    sealed(tmp_path, torn=[row.to_json_line()])
+    out = io.BytesIO()
+    listed = export.choose_runs(reader.find([tmp_path]), export.ExportFilter())
+    assert export.table(listed, export.ExportFilter(targets=("t",)), out, []) == 1
+    (told,) = csv.DictReader(io.StringIO(out.getvalue().decode(), newline=""))
+    assert told["server"] == f"'{first}1"
 
 
 def test_info_counts_what_is_there_in_every_form(tmp_path: Path, keepiton: Command) -> None:

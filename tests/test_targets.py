@@ -13,7 +13,7 @@ from keepiton.base.bogons import is_bogon
 from keepiton.base.errors import UserError
 from keepiton.base.names import host_name, web_url
 from keepiton.lists import toml
-from keepiton.lists.load import SHIPPED_FOLDER, available, load
+from keepiton.lists.load import SHIPPED_FOLDER, DoNotProbe, available, load
 from keepiton.lists.types import TargetList
 
 LIST = """\
@@ -167,6 +167,12 @@ def test_the_do_not_probe_list_wins(tmp_path: Path) -> None:
     assert sum("do-not-probe" in note for note in loaded.notes) == 3
     assert loaded.refused.address("5.45.64.200")
     assert not loaded.refused.address("5.45.65.1")
+
+
+def test_the_do_not_probe_list_means_a_host_and_its_subdomains_and_no_longer_name() -> None:
+    refused = DoNotProbe(["ok.ru"], [])
+    names = {"ok.ru": True, "m.ok.ru": True, "book.ru": False, "m.book.ru": False, "ru": False}
+    assert {name: refused.name(name) for name in names} == names
 
 
 def test_a_citizen_lab_list_is_read_and_its_risk_is_seen(tmp_path: Path) -> None:

@@ -189,6 +189,15 @@ CHAINS: dict[str, tuple[str | None, str | None, list[x509.Certificate]]] = {
         [made(SAN, issuer=named("middle")), issued(MIDDLE, subject="middle")],
     ),
     "strange names": (INVALID, "malformed", [issued(STRANGE_NAMES)]),
+    "two authorities in between": (
+        None,
+        None,
+        [
+            made(SAN, issuer=named("second")),
+            made(AUTHORITY, subject="second", issuer=named("first")),
+            issued(AUTHORITY, subject="first"),
+        ],
+    ),
 }
 
 
