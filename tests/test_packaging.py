@@ -241,7 +241,7 @@ def test_the_wheel_carries_the_lists_and_runs_anywhere(
     )
     assert done.stdout == keepiton("targets", "check").stdout
     where = subprocess.run(
-        [sys.executable, "-c", "import keepiton.lists.load as t; print(t.SHIPPED)"],
+        [sys.executable, "-c", "import keepiton.lists.load as t; print(t.SHIPPED_FOLDER)"],
         cwd="/",
         env={"PYTHONPATH": str(place)},
         capture_output=True,
