@@ -1,6 +1,7 @@
 """The command line: exit codes, streams, configuration, consent, start-up."""
 
 import gzip
+import inspect
 import json
 import os
 import pty
@@ -10,8 +11,11 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 
+import click
 import pytest
 
 import loopback
@@ -19,6 +23,7 @@ import timelines
 from conftest import HERE, Command, traces
 from keepiton.base.errors import UserError
 from keepiton.cli import common
+from keepiton.cli import keepiton as program
 from lab import KEEPITON
 from timelines import STEP, Watch
 
@@ -77,6 +82,36 @@ def test_help_loads_nothing_heavy() -> None:
     loaded = set(done.stderr.split())
     assert "click" in loaded
     assert not loaded & HEAVY
+
+
+def commands_below(group: click.Group) -> Iterator[click.Command]:
+    """Yield every command below a group."""
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command
+        yield command
+        if isinstance(command, click.Group):
+            yield from commands_below(command)
+
+
+def test_the_function_of_every_command_takes_the_options_of_the_command() -> None:
+    """Also where it lies in a module that is loaded when the command is called."""
+    deferrals = 0
+    for command in commands_below(program):
+        declared = command.callback
+        assert declared
+        module = getattr(declared, "deferred_to", None)
+        if not module:
+            continue
+        deferrals += 1
+        assert module.rpartition(".")[0] == declared.__module__.rpartition(".")[0]
+        taken = inspect.signature(getattr(import_module(module), declared.__name__)).parameters
+        options = {param.name for param in command.params if param.expose_value}
+        assert options == {
+            name for name, one in taken.items() if one.annotation is not click.Context
+        }
+    assert deferrals
 
 
 def test_python_dash_m(keepiton: Command) -> None:

@@ -1,11 +1,17 @@
-"""The command line: one module a command; parse, call, print.
+"""The command line: one module a command for its options, one for what it does.
 
-A command's module is loaded when it is called, and heavy libraries inside it, so that ``--help`` is
-quick.
+``status.py`` holds the options and the help of ``keepiton status``. It imports click, light modules
+of the standard library and light modules of ours alone, so that ``--help`` and completion are quick
+and work where duckdb or numpy cannot be had. Its function is empty and decorated with
+:func:`deferred`, the last decorator: the function that runs has the same name and lies in
+``status_run.py``, which imports all it needs at its top and is loaded when the command is called.
+A command that needs one module alone may import that inside its function instead.
 """
 
 import os
 import sys
+from collections.abc import Callable
+from functools import wraps
 from gettext import gettext
 from importlib import import_module
 
@@ -33,6 +39,28 @@ COMMANDS = {
 """Every command, by the name of its module and function."""
 CORE = ("probe", "status", "report", "explain", "targets")
 """Commands whose modules lie here; those of the others lie in ``keepiton.commands``."""
+
+
+def deferred(
+    module: str, *, readers: bool = False
+) -> Callable[[Callable[[], None]], Callable[..., None]]:
+    """Let a command of options and help alone run the function of its name in ``module``.
+
+    That function takes every option by its name. With ``readers``, the command raises UserError
+    where duckdb or numpy is missing, before the module is loaded.
+    """
+
+    def decorate(declared: Callable[[], None]) -> Callable[..., None]:
+        @wraps(declared)
+        def run(*context: click.Context, **options: object) -> None:
+            if readers:
+                import_module("keepiton.storage.reader").require()
+            getattr(import_module(module), declared.__name__)(*context, **options)
+
+        run.deferred_to = module  # type: ignore[attr-defined]
+        return run
+
+    return decorate
 
 
 class Commands(click.Group):

@@ -1,21 +1,8 @@
-"""``keepiton status``."""
-
-import sys
-from collections.abc import Callable
-from pathlib import Path
-from typing import TYPE_CHECKING
+"""Options of ``keepiton status``."""
 
 import click
 
-from keepiton.base.errors import UserError
-from keepiton.cli import common
-
-if TYPE_CHECKING:
-    from datetime import datetime
-
-    from keepiton.base.language import Language
-    from keepiton.detect import Policy
-    from keepiton.detect.types import Group
+from keepiton.cli import common, deferred
 
 FORMATS = ("table", "md", "csv", "json", "html", "prometheus")
 ENDINGS = {
@@ -27,7 +14,6 @@ ENDINGS = {
     ".htm": "html",
     ".prom": "prometheus",
 }
-REFRESH_S = 30.0
 
 
 @click.command()
@@ -46,105 +32,10 @@ REFRESH_S = 30.0
     help="Kind of table.  [default: by the ending of --output, or table]",
 )
 @click.option("--watch", is_flag=True, help="Show it anew every 30 seconds, until Ctrl-C.")
-def status(
-    places: tuple[Path, ...],
-    data: Path | None,
-    engine: str | None,
-    policy: Path | None,
-    tz: str | None,
-    lang: str | None,
-    only_targets: tuple[str, ...],
-    only_operators: tuple[str, ...],
-    output: Path | None,
-    by: "Group",
-    form: str | None,
-    *,
-    watch: bool,
-    defang: bool,
-) -> None:
+@deferred("keepiton.cli.status_run", readers=True)
+def status() -> None:
     """Show a quick table: who answers now, and since when.
 
     One row an operator (or the group of a target without one). Reads this machine's results, or
     any files and folders named.
     """
-    form = common.choose_format(form, output, ENDINGS)
-    if watch and (form != "table" or output):
-        raise UserError("--watch shows the table on the terminal; leave out --format and --output")
-    words = common.language(lang)
-    common.zone(tz, None)
-    common.require_readers()
-    thresholds = common.policy_from(policy)
-
-    def text() -> str:
-        return render_status(
-            words,
-            data,
-            places=places,
-            engine=engine,
-            tz=tz,
-            only=(only_targets, only_operators),
-            policy=thresholds,
-            by=by,
-            form=form,
-            defang=defang,
-        )
-
-    if watch:
-        _refresh(text)
-    common.write_output(text(), output, form)
-
-
-def render_status(
-    words: "Language",
-    data: Path | None,
-    *,
-    places: tuple[Path, ...] = (),
-    engine: str | None = None,
-    since: "datetime | None" = None,
-    tz: str | None = None,
-    only: tuple[tuple[str, ...], tuple[str, ...]] = ((), ()),
-    policy: "Policy | None" = None,
-    by: "Group" = "operator",
-    form: str = "table",
-    defang: bool = False,
-) -> str:
-    """Read results and write what they say of now. Raises UserError; exits 6 without any."""
-    import shutil  # noqa: PLC0415
-    from datetime import UTC, datetime  # noqa: PLC0415
-
-    from keepiton.detect import Policy  # noqa: PLC0415
-    from keepiton.report.build import build  # noqa: PLC0415
-    from keepiton.report.defang import defang as defanged  # noqa: PLC0415
-    from keepiton.report.formats import STATUS  # noqa: PLC0415
-
-    found = common.read_results(common.find_results(places, data, engine), data, since, engine)
-    report = build(
-        found,
-        common.zone(tz, found.rounds.country),
-        datetime.now(UTC),
-        targets=only[0],
-        operators=only[1],
-        policy=policy or Policy(),
-        by=by,
-        words=words,
-    )
-    if not report or not report.detection.statuses:
-        sys.exit(common.print_error("no measurements of such targets", common.NO_DATA))
-    width = shutil.get_terminal_size((100, 24)).columns
-    return STATUS[form](defanged(report) if defang else report, by, width)
-
-
-def _refresh(text: Callable[[], str]) -> None:
-    """Show a text in place, again and again."""
-    import time  # noqa: PLC0415
-
-    from rich.console import Console  # noqa: PLC0415
-    from rich.live import Live  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
-
-    console, shown = Console(), text()  # that there is nothing is said on the usual screen
-    with Live(console=console, screen=console.is_terminal, auto_refresh=False) as live:
-        while True:
-            live.update(Text(shown, no_wrap=True, overflow="crop"), refresh=True)
-            time.sleep(REFRESH_S)
-            shown = text()

@@ -224,12 +224,12 @@ class Screen:
             return
         asked, progress = self._ready.options, looked.result.progress
         if self._live:
-            from keepiton.cli import status  # noqa: PLC0415
-
             since = datetime.now(UTC) - timedelta(days=LOOK_BACK_DAYS)
             with suppress(SystemExit, UserError):  # nothing to show yet, or nothing to read with
                 common.require_readers()
-                self._table = status.render_status(self._words, self._ready.data, since=since)
+                from keepiton.cli.status_run import render_status  # noqa: PLC0415
+
+                self._table = render_status(self._words, self._ready.data, since=since)
         elif asked["verbose"]:
             for line in summary.lines(looked.result, looked.perspective, self._words):
                 click.echo(line, err=True)
