@@ -23,8 +23,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keepiton.base import language
+from keepiton.base.connectivity import Connectivity
 from keepiton.base.errors import UserError
-from keepiton.base.types import Connectivity
 from keepiton.cli import common
 from keepiton.commands import alarm_options
 from keepiton.detect import Policy
@@ -439,7 +439,7 @@ def run(
     alarms: alarm_options.AlarmRun | None,
     tmp_path: Path,
     number: float,
-    verdict: Connectivity | None = "up",
+    verdict: Connectivity | None = Connectivity.UP,
     code: int = 0,
     *,
     verbose: bool = False,
@@ -489,7 +489,9 @@ def test_a_command_is_told_once_what_changed_in_its_environment(
     assert memory.load(tmp_path / "data").pending == []
 
 
-@pytest.mark.parametrize("verdict", ["down", "portal", "mixed", "unknown", None])
+@pytest.mark.parametrize(
+    "verdict", [*map(Connectivity, ("down", "portal", "mixed", "unknown")), None]
+)
 def test_a_run_on_a_bad_line_raises_nothing_not_even_what_is_due(
     tmp_path: Path, verdict: Connectivity | None
 ) -> None:
@@ -497,7 +499,7 @@ def test_a_run_on_a_bad_line_raises_nothing_not_even_what_is_due(
     alarms = ready(tmp_path, f"echo $KEEPITON_CHANGE >> {log}")
     upload(tmp_path, SOON + "x" * 4)
     run(alarms, tmp_path, 12, verdict, common.VANTAGE_OFFLINE)
-    run(alarms, tmp_path, 12, "up", 143)
+    run(alarms, tmp_path, 12, Connectivity.UP, 143)
     assert not log.exists()
     assert not (tmp_path / "data" / memory.FILE).exists()
     run(alarms, tmp_path, 12)
@@ -772,11 +774,12 @@ def test_each_message_is_noted_as_it_is_sent_so_a_crash_repeats_one_at_most(
     code = f"""
 import datetime, pathlib
 from keepiton.base import language
+from keepiton.base.connectivity import Connectivity
 from keepiton.commands import alarm_options as alarming
 data = pathlib.Path({str(data)!r})
 alarms = alarming.prepare(data, {text!r}, None, "likely", None)
 now = datetime.datetime.fromisoformat({at(12).isoformat()!r})
-alarming.after(alarms, data, "up", 0, language.ENGLISH, now, verbose=False)
+alarming.after(alarms, data, Connectivity.UP, 0, language.ENGLISH, now, verbose=False)
 """
     words = [sys.executable, "-c", code]
     paths = [str(Path(__file__).parent / "guard"), os.environ.get("PYTHONPATH", "")]
@@ -928,7 +931,7 @@ def test_a_ping_tells_the_beginning_and_the_end_of_a_run(
     with receiving() as server, receiving() as proxy:
         monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{proxy.port}")
         alarms = ready(tmp_path, ping=f"http://127.0.0.1:{server.port}/{SECRET}/?create=1\nmore")
-        run(alarms, tmp_path, 36, "up", code)
+        run(alarms, tmp_path, 36, Connectivity.UP, code)
         assert asked(server) == [f"/{SECRET}/start?create=1", f"/{SECRET}{path}?create=1"]
         assert proxy.connections == 0
     for one in server.requests:

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import keepiton.detect
-from keepiton.base.connectivity import ControlTally, masks, verdict
+from keepiton.base.connectivity import Connectivity, ControlTally, verdict
 from keepiton.detect import Policy, detect
 from keepiton.detect.types import Detection
 from timelines import START, STEP, Watch, found, only, rounds, spans, steps
@@ -292,16 +292,40 @@ def test_no_cut_of_any_own_line_is_anybodys_disruption(
     ],
 )
 def test_the_own_line(tally: ControlTally, outside: str, inside: str) -> None:
-    assert (verdict(tally, "outside"), verdict(tally, "inside")) == (outside, inside)
+    assert (verdict(tally, inside=False), verdict(tally, inside=True)) == (outside, inside)
 
 
-def test_what_a_bad_line_hides() -> None:
-    assert masks("down", "tcp")
-    assert masks("unknown", "tcp")
-    assert masks("resolver", "dns")
-    assert not masks("resolver", "tcp")
-    assert not masks("border", "tcp")
-    assert not masks("up", "dns")
+@pytest.mark.parametrize(
+    ("connectivity", "offline", "counts_as_offline", "evidence", "hides_dns"),
+    [
+        ("up", False, False, True, False),
+        ("border", False, False, True, False),
+        ("resolver", False, False, True, True),
+        ("portal", True, True, False, True),
+        ("down", True, True, False, True),
+        ("mixed", False, True, False, True),
+        ("unknown", False, False, False, True),
+    ],
+)
+def test_what_each_connectivity_verdict_implies(
+    connectivity: str,
+    *,
+    offline: bool,
+    counts_as_offline: bool,
+    evidence: bool,
+    hides_dns: bool,
+) -> None:
+    verdict = Connectivity(connectivity)
+    assert verdict.is_offline is offline
+    assert verdict.counts_as_offline is counts_as_offline
+    assert verdict.is_evidence is evidence
+    assert verdict.hides("dns") is hides_dns
+    for stage in ("tcp", "tls", "http", None):
+        assert verdict.hides(stage) is not evidence
+
+
+def test_each_connectivity_verdict_has_a_text() -> None:
+    assert all(verdict.text and verdict.text_here for verdict in Connectivity)
 
 
 def test_own_line_trouble_is_listed_by_vantage() -> None:

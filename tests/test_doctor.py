@@ -27,8 +27,8 @@ import pytest
 
 import loopback
 from conftest import Command, traces
+from keepiton.base.connectivity import Connectivity
 from keepiton.base.language import ENGLISH
-from keepiton.base.types import Connectivity
 from keepiton.operate import doctor
 from keepiton.operate.doctor import folder, machine, render, types
 from keepiton.operate.doctor import runs as doctor_runs
@@ -164,7 +164,7 @@ def states(rows: dict[str, Row], *kinds: str) -> set[str]:
 
 
 def runs(
-    data: Path, now: datetime, *, every: timedelta, count: int, line: Connectivity = "up"
+    data: Path, now: datetime, *, every: timedelta, count: int, line: Connectivity = Connectivity.UP
 ) -> None:
     """Write runs with the program's own writer, the last one an interval ago."""
     for number in range(count):
@@ -268,7 +268,7 @@ def test_what_is_wrong_is_told_with_advice_and_without_secrets(tmp_path: Path) -
     """At once: clock, resolver, rights, configuration, memory, files, proxy, a run under way."""
     data = tmp_path / "data"
     now = datetime.now(UTC)
-    runs(data, now - timedelta(days=3), every=timedelta(hours=1), count=6, line="down")
+    runs(data, now - timedelta(days=3), every=timedelta(hours=1), count=6, line=Connectivity.DOWN)
     newest = max(data.rglob("*.jsonl"))
     newest.rename(newest.with_name(newest.name + write.PART))
     data.chmod(0o755)

@@ -19,6 +19,7 @@ import pytest
 
 import lab
 from conftest import HERE, Command, in_folder
+from keepiton.base.connectivity import Connectivity
 from keepiton.base.language import ENGLISH, Language
 from keepiton.cli import common, summary
 from keepiton.commands import drill
@@ -311,5 +312,6 @@ def test_mistakes_are_told_in_a_line(keepiton: Command, tmp_path: Path) -> None:
 
 
 def test_who_is_offline_is_told_of_the_drill() -> None:
-    assert "keepiton drill" in summary.offline_text(Progress(connectivities=["down"]), ENGLISH)
-    assert "keepiton drill" not in summary.offline_text(Progress(connectivities=["up"]), ENGLISH)
+    down, up = (Progress(connectivities=[Connectivity(verdict)]) for verdict in ("down", "up"))
+    assert "keepiton drill" in summary.offline_text(down, ENGLISH)
+    assert "keepiton drill" not in summary.offline_text(up, ENGLISH)

@@ -9,7 +9,7 @@ from typing import get_args
 import pytest
 
 from conftest import Command
-from keepiton.base.types import Connectivity
+from keepiton.base.connectivity import Connectivity
 from keepiton.findings.types import FindingKind
 from keepiton.probe.failures import NOT_HTTP, TABLE
 from keepiton.report import explain
@@ -22,7 +22,7 @@ def test_every_failure_of_the_table_has_its_words_and_nothing_else_has() -> None
 
 
 def test_every_verdict_and_finding_has_its_words_and_nothing_else_has() -> None:
-    assert set(explain.kinds()["line"]) == set(get_args(Connectivity))
+    assert set(explain.kinds()["line"]) == set(Connectivity)
     assert set(explain.kinds()["finding"]) == set(get_args(FindingKind))
 
 

@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives import serialization
 import hostile
 import loopback
 from conftest import Command
+from keepiton.base.connectivity import Connectivity
 from keepiton.lists.types import Expect, Target
 from keepiton.probe.context import BUDGET_S, GRACE_S, STAGE_S
 from keepiton.probe.dns import LISTEN_S, Resolver
@@ -213,7 +214,7 @@ def filed(web: Gone, named: Gone, tmp_path_factory: pytest.TempPathFactory) -> P
     writer = write.Writer(data, a_run())
     for row in (*web.rows, *named.rows):
         writer.add(row)
-    writer.seal(datetime.now(UTC), "finished", "up", 0, None, 0.0, None)
+    writer.seal(datetime.now(UTC), "finished", Connectivity.UP, 0, None, 0.0, None)
     writer.close()
     return write.publish(writer.part)
 

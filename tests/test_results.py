@@ -19,8 +19,8 @@ from pydantic import TypeAdapter
 import loopback
 import timelines
 from conftest import Command
+from keepiton.base.connectivity import Connectivity
 from keepiton.base.errors import UserError
-from keepiton.base.types import Connectivity
 from keepiton.detect import Policy, detect
 from keepiton.lists.load import LoadedLists
 from keepiton.lists.types import Target
@@ -64,7 +64,7 @@ def test_a_sealed_file_is_named_private_and_verifiable_with_common_tools(tmp_pat
     assert writer.part.name == "20220227T120003Z-v-test-0123456789ab.jsonl.part"
     for number in range(3):
         writer.add(a_row(number))
-    whole = writer.seal(datetime.now(UTC), "finished", "up", 4096, 12, 0.0, "f" * 64)
+    whole = writer.seal(datetime.now(UTC), "finished", Connectivity.UP, 4096, 12, 0.0, "f" * 64)
     writer.close()
     path = write.publish(writer.part)
     assert path == tmp_path / "results/2022/02/27/20220227T120003Z-v-test-0123456789ab.jsonl"
@@ -642,11 +642,11 @@ def test_a_schedule_of_five_minutes_may_begin_a_run_one_minute_early() -> None:
 @pytest.mark.parametrize(
     ("line", "private", "kept"),
     [
-        ("up", False, True),
-        ("border", False, True),
-        ("down", False, False),
-        ("portal", False, False),
-        ("up", True, False),
+        (Connectivity.UP, False, True),
+        (Connectivity.BORDER, False, True),
+        (Connectivity.DOWN, False, False),
+        (Connectivity.PORTAL, False, False),
+        (Connectivity.UP, True, False),
     ],
 )
 def test_a_run_whose_own_line_was_dead_does_not_lock_its_targets_for_five_minutes(

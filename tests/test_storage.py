@@ -30,6 +30,7 @@ import timelines
 from conftest import Command
 from keepiton.archive import export, info, pack, prune
 from keepiton.archive import verify as verifying
+from keepiton.base.connectivity import Connectivity
 from keepiton.base.errors import UserError
 from keepiton.cli import common
 from keepiton.commands import retention
@@ -101,7 +102,7 @@ def sealed(
         writer.add(row)
     for line in torn or ():
         writer._write(line)  # noqa: SLF001 - what a crash, a bad disk or a newer version left
-    whole = writer.seal(at + timedelta(minutes=1), "finished", "up", 0, 3, 0.0, previous)
+    whole = writer.seal(at + timedelta(minutes=1), "finished", Connectivity.UP, 0, 3, 0.0, previous)
     writer.close()
     return write.publish(writer.part), whole
 

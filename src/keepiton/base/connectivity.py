@@ -1,12 +1,13 @@
-"""Is it them or me? What the controls of one look say of the vantage's own line. Pure.
+"""The vantage's own connectivity: the seven verdicts, and how control targets decide between them.
 
-The probe asks this while it runs, to mark rows it could not have known; the reader asks it again
-from the stored rows, so that a verdict can always be redrawn from facts.
+The probe decides while it runs, to mark rows it could not have known; the reader decides again from
+the stored rows, so that a verdict can always be derived from facts. Pure.
 """
 
 from dataclasses import dataclass
+from enum import StrEnum
 
-from keepiton.base.types import Connectivity, Perspective
+from keepiton.base.language import gettext_noop
 
 DEAD_SHARE = 2 / 3
 """Share of failing controls from which a group counts as dead: one provider's own outage, or one
@@ -21,9 +22,84 @@ PORTAL = 2
 providers do not change their fixed pages at once."""
 
 
+class Connectivity(StrEnum):
+    """The verdict on a vantage's connectivity, of one check or of a run."""
+
+    # The predicates differ on purpose, and each set holds the one before it:
+    # is_offline: down, portal; counts_as_offline: mixed as well; not is_evidence: unknown as well.
+
+    UP = "up"
+    BORDER = "border"
+    """From inside, domestic controls answer and foreign ones do not."""
+    RESOLVER = "resolver"
+    """Controls answer by address, and the vantage's own resolver does not answer."""
+    PORTAL = "portal"
+    """Most foreign controls are dead and some answer with another page: a captive portal."""
+    DOWN = "down"
+    """Most controls are dead."""
+    MIXED = "mixed"
+    """The default route changed in mid-run. Controls do not tell this."""
+    UNKNOWN = "unknown"
+    """No control was there to decide by."""
+
+    @property
+    def is_offline(self) -> bool:
+        """Whether controls showed that this vantage reached nobody.
+
+        Not "mixed": the line worked, so targets were contacted and need not be asked again.
+        """
+        return self in (Connectivity.DOWN, Connectivity.PORTAL)
+
+    @property
+    def counts_as_offline(self) -> bool:
+        """Whether a whole run is spoilt by trouble of the vantage: exit code 4, shaded on the page.
+
+        Not "unknown": a list without controls is the user's choice and no trouble.
+        """
+        return self.is_offline or self is Connectivity.MIXED
+
+    @property
+    def is_evidence(self) -> bool:
+        """Whether failures over TCP, TLS and HTTP say something of their targets."""
+        return not self.counts_as_offline and self is not Connectivity.UNKNOWN
+
+    def hides(self, stage: str | None) -> bool:
+        """Whether a failure at this stage is no evidence about its target."""
+        return not self.is_evidence or (self is Connectivity.RESOLVER and stage == "dns")
+
+    @property
+    def text(self) -> str:
+        """Return the message to translate, of any vantage and a time that is over."""
+        return TEXTS[self]
+
+    @property
+    def text_here(self) -> str:
+        """Return the message to translate, of this machine and of now."""
+        return TEXT_DOWN_HERE if self is Connectivity.DOWN else TEXTS[self]
+
+
+CONNECTIVITIES = tuple(Connectivity)
+TEXTS = {
+    Connectivity.UP: gettext_noop("this machine's own line is up"),
+    Connectivity.BORDER: gettext_noop("abroad did not answer, domestic controls did"),
+    Connectivity.RESOLVER: gettext_noop(
+        "own resolver did not answer: failures to resolve are inconclusive"
+    ),
+    Connectivity.PORTAL: gettext_noop(
+        "a captive portal answered for others: results of that time are inconclusive"
+    ),
+    Connectivity.DOWN: gettext_noop("own line down: results of that time are inconclusive"),
+    Connectivity.MIXED: gettext_noop(
+        "the way out changed in mid-run (a VPN, another network): results are inconclusive"
+    ),
+    Connectivity.UNKNOWN: gettext_noop("no controls: failures are inconclusive"),
+}
+TEXT_DOWN_HERE = gettext_noop("this machine's own line is down: results are inconclusive")
+
+
 @dataclass(frozen=True, slots=True)
 class ControlTally:
-    """How the controls of one look fared."""
+    """How the controls of one connectivity check fared."""
 
     foreign: int = 0
     foreign_ok: int = 0
@@ -41,28 +117,18 @@ def _dead(total: int, ok: int) -> bool:
     return total > 0 and (total - ok) >= DEAD_SHARE * total
 
 
-def verdict(tally: ControlTally, perspective: Perspective) -> Connectivity:
-    """Judge the own line.
+def verdict(tally: ControlTally, *, inside: bool) -> Connectivity:
+    """Decide from the control targets whether the vantage itself is offline.
 
-    ``down``: this vantage was offline, so its failures say nothing. ``portal``: most foreign
-    controls are dead and some answer with another page: somebody in between answers for all.
-    ``border``: from inside, domestic controls answer and foreign ones do not. ``resolver``: the
-    line works and the vantage's own resolver does not, so only failures to resolve say nothing.
-    ``unknown``: nothing was there to tell by. (A run whose way out changed is ``mixed``; that is
-    not told by controls.)
+    ``inside``: whether the vantage is in the country that is observed.
     """
     if not tally.foreign:
-        return "unknown"
+        return Connectivity.UNKNOWN
     if _dead(tally.foreign, tally.foreign_ok):
         if tally.unexpected >= PORTAL:
-            return "portal"
+            return Connectivity.PORTAL
         domestic_alive = tally.domestic and not _dead(tally.domestic, tally.domestic_ok)
-        return "border" if perspective == "inside" and domestic_alive else "down"
+        return Connectivity.BORDER if inside and domestic_alive else Connectivity.DOWN
     if tally.named > 1 and tally.unresolved == tally.named:
-        return "resolver"
-    return "up"
-
-
-def masks(line: Connectivity, stage: str | None) -> bool:
-    """Whether a failure at this stage, on such a line, is no evidence about its target."""
-    return line in ("down", "portal", "mixed", "unknown") or (line == "resolver" and stage == "dns")
+        return Connectivity.RESOLVER
+    return Connectivity.UP

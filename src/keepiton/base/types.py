@@ -16,17 +16,7 @@ Stage = Literal["dns", "tcp", "tls", "http"]
 RowState = Literal["ok", "fail", "inconclusive", "skipped"]
 Perspective = Literal["inside", "outside"]
 Risk = Literal["low", "medium", "high"]
-Connectivity = Literal["up", "border", "resolver", "portal", "down", "mixed", "unknown"]
 SideMeasurement = Literal["compare", "authority", "neutral", "quic", "throughput"]
-CONNECTIVITIES: tuple[Connectivity, ...] = (
-    "up",
-    "border",
-    "resolver",
-    "portal",
-    "down",
-    "mixed",
-    "unknown",
-)
 RISKS: tuple[Risk, ...] = ("low", "medium", "high")
 
 _UNPRINTABLE = re.compile(

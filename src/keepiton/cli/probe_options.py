@@ -326,9 +326,8 @@ def perform_run(
 
 
 def _code(done: "RunResult") -> int:
-    from keepiton.cli.summary import OFFLINE_VERDICTS  # noqa: PLC0415
 
-    offline = common.VANTAGE_OFFLINE if done.progress.verdict in OFFLINE_VERDICTS else 0
+    offline = common.VANTAGE_OFFLINE if done.progress.verdict.counts_as_offline else 0
     return {"interrupted": 130, "terminated": 143}.get(done.progress.reason, offline)
 
 

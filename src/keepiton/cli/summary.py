@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from keepiton.base.connectivity import Connectivity
 from keepiton.base.language import Language, gettext_noop
 
 if TYPE_CHECKING:
-    from keepiton.base.types import Connectivity, RowState
+    from keepiton.base.types import RowState
     from keepiton.probe.run import RunResult
     from keepiton.probe.runner import Progress
     from keepiton.storage.rows import EndReason
@@ -21,7 +22,6 @@ STATES: "dict[RowState, str]" = {
     "skipped": gettext_noop("skipped"),
 }
 SHOWN_FAILURES = 20
-OFFLINE_VERDICTS = frozenset({"down", "portal", "mixed"})
 SHOWN_OFFSET_MS = 2000
 
 
@@ -52,22 +52,6 @@ def bar(words: Language, *, quiet: bool) -> "Iterator[Callable[[Progress], None]
         yield step
 
 
-CONNECTIVITY_TEXTS: "dict[Connectivity, str]" = {
-    "up": gettext_noop("this machine's own line is up"),
-    "down": gettext_noop("this machine's own line is down: results are inconclusive"),
-    "portal": gettext_noop("a captive portal answers for others: results are inconclusive"),
-    "mixed": gettext_noop(
-        "this machine's way out changed meanwhile (a VPN, another network): results are"
-        " inconclusive"
-    ),
-    "border": gettext_noop(
-        "foreign controls are dead and domestic ones alive: abroad is not reached from here"
-    ),
-    "resolver": gettext_noop(
-        "this machine's resolver does not answer: failures to resolve are inconclusive"
-    ),
-    "unknown": gettext_noop("this machine's own line was not judged: failures are inconclusive"),
-}
 REASONS: "dict[EndReason, str]" = {
     "finished": gettext_noop("finished"),
     "deadline": gettext_noop("the deadline came"),
@@ -86,16 +70,15 @@ def offline_text(progress: "Progress", words: Language) -> str:
     count = _("{ok} of {n} foreign controls answered", ok=controls.foreign_ok, n=controls.foreign)
     if controls.domestic:
         count += ", " + _("{ok} of {n} domestic", ok=controls.domestic_ok, n=controls.domestic)
-    said = _(CONNECTIVITY_TEXTS[progress.verdict])
-    if (
-        progress.verdict in ("down", "portal")
-        and not set(progress.connectivities) <= OFFLINE_VERDICTS
+    said = _(progress.verdict.text_here)
+    if progress.verdict.is_offline and not all(
+        check.counts_as_offline for check in progress.connectivities
     ):
         said = _(
             "this machine's own line was down for a part: failures of that part are inconclusive"
         )
     said = f"{said} ({count})"
-    if progress.verdict == "down":
+    if progress.verdict is Connectivity.DOWN:
         said += "; " + _("practise meanwhile without a network: keepiton drill")
     return said
 

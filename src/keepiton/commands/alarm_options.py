@@ -9,19 +9,17 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from keepiton.base.errors import UserError
-from keepiton.cli import common, summary
+from keepiton.cli import common
 
 if TYPE_CHECKING:
     import threading
     from datetime import datetime
 
+    from keepiton.base.connectivity import Connectivity
     from keepiton.base.language import Language
-    from keepiton.base.types import Connectivity
     from keepiton.operate.alarms.deliver import Channel
     from keepiton.operate.alarms.ping import Address
 
-SILENT_VERDICTS = summary.OFFLINE_VERDICTS | {"unknown"}
-"""Own lines of which a run says nothing of others."""
 ENDED_EARLY = (130, 143)
 LOOK_BACK_DAYS = 11
 """Read before now: the days that an alarm is remembered, and eight more, so that noise and usual
@@ -133,7 +131,7 @@ def after(
         alarms.begun = None
         if why and verbose:
             common.print_error(f"--ping-url-file: not heard: {why}", 0)
-    if not alarms.channels or verdict is None or verdict in SILENT_VERDICTS or code in ENDED_EARLY:
+    if not alarms.channels or not (verdict and verdict.is_evidence) or code in ENDED_EARLY:
         return
     try:
         _tell(alarms, data, words, now, verbose=verbose)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NoReturn, Unpack
 
 import click
 
+from keepiton.base.connectivity import Connectivity
 from keepiton.base.errors import UserError
 from keepiton.cli import common, probe_options, summary
 
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 
     from rich.live import Live
 
-    from keepiton.base.types import Connectivity
     from keepiton.operate.pacer import Pacer
     from keepiton.probe.runner import Progress
 
@@ -186,7 +186,7 @@ class Screen:
         self._live = live
         self._ends_at = ends_at
         self._table = ""
-        self._line: Connectivity = "up"
+        self._line = Connectivity.UP
         self.looks = 0
 
     def beginning(self) -> None:
@@ -249,7 +249,7 @@ class Screen:
         words = self._words
         lines = [
             words.ngettext("{n} look.", "{n} looks.", self.looks) + " " + said,
-            words.gettext(summary.CONNECTIVITY_TEXTS[self._line]).capitalize() + ".",
+            words.gettext(self._line.text_here).capitalize() + ".",
             words.gettext(
                 "Ends with Ctrl-C, or by itself on {day}.",
                 day=words.instant(self._ends_at, UTC) + " UTC",

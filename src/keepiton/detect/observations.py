@@ -7,8 +7,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from keepiton.base.connectivity import UNEXPECTED, ControlTally, masks, verdict
-from keepiton.base.types import CONNECTIVITIES, Connectivity
+from keepiton.base.connectivity import (
+    CONNECTIVITIES,
+    UNEXPECTED,
+    Connectivity,
+    ControlTally,
+    verdict,
+)
 from keepiton.detect.belief import (
     CONFIRMED_FAIL,
     IS_BAD,
@@ -221,9 +226,9 @@ def judge_connectivity(rounds: Rounds) -> ConnectivityChecks:
         which = ranked(which * (int(column.max(initial=0)) + 1) + column)[1]
     kinds = np.column_stack(told)[np.unique(which, return_index=True)[1]]
     lines: list[Connectivity] = [
-        "mixed"
+        Connectivity.MIXED
         if one[8]
-        else verdict(ControlTally(*map(int, one[:7])), "inside" if one[7] else "outside")
+        else verdict(ControlTally(*map(int, one[:7])), inside=bool(one[7]))
         for one in kinds
     ]
     at = np.full(len(keys), np.iinfo(np.int64).max)
@@ -261,9 +266,7 @@ def observe(rounds: Rounds, looks: ConnectivityChecks, policy: Policy) -> Observ
     run_bad = np.zeros(len(rounds.run_id), bool)
     run_controls = np.zeros(len(rounds.run_id), np.int64)
     np.maximum.at(run_controls, looks.run, looks.controls)
-    down = np.isin(
-        looks.connectivity, [CONNECTIVITIES.index("down"), CONNECTIVITIES.index("portal")]
-    )
+    down = np.array([one.is_offline for one in CONNECTIVITIES])[looks.connectivity]
     run_bad[looks.run[down]] = True
     seen = Observations(
         rounds=rounds,
@@ -352,8 +355,8 @@ def _not_bracketed(bad: Rounds, rounds: Rounds, looks: ConnectivityChecks) -> Ar
     be judged so; what it says is weighed with the others' (see ``_without_controls``).
     """
     dns = np.array([str(why).startswith("dns") for why in rounds.whys] + [False])[bad.why]
-    opaque = np.array([masks(line, "tcp") for line in CONNECTIVITIES] + [False])
-    opaque_dns = np.array([masks(line, "dns") for line in CONNECTIVITIES] + [False])
+    opaque = np.array([line.hides("tcp") for line in CONNECTIVITIES] + [False])
+    opaque_dns = np.array([line.hides("dns") for line in CONNECTIVITIES] + [False])
     checked = looks.checked(len(rounds.run_id))
     own = bad.check_number >= 0
     first = np.where(own, bad.check_number, bad.first_check)

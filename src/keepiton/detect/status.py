@@ -7,7 +7,8 @@ from typing import Literal
 
 import numpy as np
 
-from keepiton.base.types import CONNECTIVITIES, Perspective, Stage
+from keepiton.base.connectivity import CONNECTIVITIES, Connectivity
+from keepiton.base.types import Perspective, Stage
 from keepiton.detect.belief import IS_BAD, MISSING, OK
 from keepiton.detect.observations import ABROAD_ROLES, ConnectivityChecks, Observations
 from keepiton.detect.policy import Policy
@@ -37,7 +38,7 @@ def connectivity_periods(rounds: Rounds, looks: ConnectivityChecks) -> list[Conn
     periods = []
     for part in np.split(np.arange(len(order)), change):
         kind = CONNECTIVITIES[line[part[0]]]
-        if kind != "up":
+        if kind is not Connectivity.UP:
             periods.append(
                 ConnectivityPeriod(
                     str(rounds.vantages[vantage[part[0]]]),

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from keepiton.base.types import Connectivity, Perspective, Stage
+from keepiton.base.connectivity import Connectivity
+from keepiton.base.types import Perspective, Stage
 
 Scope = Literal["own_line", "country", "operator", "target"]
 Side = Literal["inside", "outside", "both"]

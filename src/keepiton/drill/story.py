@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from keepiton.base.connectivity import Connectivity
 from keepiton.base.language import Language, gettext_noop
 from keepiton.base.types import Perspective
 from keepiton.drill.fake_servers import HERE, LIES, SITES, Clock, View, serve
@@ -205,8 +206,8 @@ def _told(done: RunResult, side: Perspective, words: Language) -> str:
     failed = Counter((one.stage, one.failure) for one in progress.results if one.state == "fail")
     answered = sum(one.state == "ok" for one in progress.results)
     facts: dict[str, object] = {"answered": answered, "asked": progress.planned}
-    if progress.verdict != "up":
-        told = CUT if progress.verdict == "border" else OFFLINE
+    if progress.verdict is not Connectivity.UP:
+        told = CUT if progress.verdict is Connectivity.BORDER else OFFLINE
     elif failed:
         told, (((stage, failure), count),) = FAILED, failed.most_common(1)
         facts |= {"stage": stage, "failure": failure, "failed": count}

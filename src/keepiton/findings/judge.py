@@ -13,7 +13,7 @@ from datetime import datetime
 from functools import cached_property
 
 from keepiton.base.bogons import is_bogon
-from keepiton.base.types import Connectivity
+from keepiton.base.connectivity import Connectivity
 from keepiton.findings.types import Finding, FindingKind, NameAgreement
 from keepiton.storage.rows import End, Measurement, Run
 
@@ -254,14 +254,14 @@ def _judge_hop(
 
 def _own_trouble(leg: Hop, end: End | None) -> FindingDraft | None:
     """Say what this machine's own trouble makes of a leg that did not answer."""
-    line: Connectivity | None = end.line if end else None
-    if line == "mixed":
+    line = end.line if end else Connectivity.UNKNOWN
+    if line is Connectivity.MIXED:
         detail = "the way out changed in mid-run: who answered or failed by which way is unknown"
         return FindingDraft("insufficient", "line_mixed", tuple(leg.rows), detail)
-    if leg.answered and (line != "portal" or leg.verified):
+    if leg.answered and (line is not Connectivity.PORTAL or leg.verified):
         return None  # a portal answers for anybody, without a certificate
-    if line in ("down", "portal"):
-        kind: FindingKind = "own_line" if line == "down" else "captive_portal"
+    if line.is_offline:
+        kind: FindingKind = "own_line" if line is Connectivity.DOWN else "captive_portal"
         return FindingDraft(kind, f"line_{line}", tuple(leg.rows), "the own line was not usable")
     unknown = [one for one in leg.rows if one.row.reason in OWN and one.row.aside is None]
     if unknown and all(one.row.state != "fail" for one in leg.ends):

@@ -194,9 +194,7 @@ def run_once(
             gc.set_threshold(*usual)
             gc.unfreeze()
         memory.chain[plan.vantage] = sha256
-        if (
-            progress.verdict not in ("down", "portal") and not plan.settings.allow_private
-        ):  # that is a lab
+        if not progress.verdict.is_offline and not plan.settings.allow_private:  # that is a lab
             asked = [one.target.id for one in progress.results if one.state != "skipped"]
             memory.note_probed(asked, started_at)
         state.save(plan.data, memory)

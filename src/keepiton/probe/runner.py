@@ -12,8 +12,8 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any
 
 from keepiton.base.bogons import is_bogon
-from keepiton.base.connectivity import ControlTally, masks, verdict
-from keepiton.base.types import Connectivity, Perspective, RowState
+from keepiton.base.connectivity import Connectivity, ControlTally, verdict
+from keepiton.base.types import Perspective, RowState
 from keepiton.lists.types import Target
 from keepiton.probe import certificate, dns, net
 from keepiton.probe.context import Settings, TargetResult, skipped_row
@@ -39,10 +39,15 @@ DEFAULT_ROUTE_TARGETS = ("192.0.2.1", "2001:db8::1")
 """Documentation addresses: what leads there is the default route."""
 NETWORK_BITS = 64
 """Of an IPv6 address, what stays when a host gives itself a new temporary one (RFC 8981)."""
+WORST_FIRST = (
+    *(Connectivity.DOWN, Connectivity.PORTAL, Connectivity.UNKNOWN),
+    *(Connectivity.BORDER, Connectivity.RESOLVER, Connectivity.UP),
+)
+"""Of several checks of one run, the first of these that occurs is the run's verdict."""
 REASONS: dict[Connectivity, str] = {
-    "down": "own_line",
-    "portal": "captive_portal",
-    "resolver": "own_resolver",
+    Connectivity.DOWN: "own_line",
+    Connectivity.PORTAL: "captive_portal",
+    Connectivity.RESOLVER: "own_resolver",
 }
 
 
@@ -77,7 +82,7 @@ class Progress:
 
     planned: int = 0
     results: list[TargetResult] = field(default_factory=list)
-    connectivity: Connectivity = "unknown"
+    connectivity: Connectivity = Connectivity.UNKNOWN
     connectivities: list[Connectivity] = field(default_factory=list)
     controls: ControlTally = field(default_factory=ControlTally)
     reason: EndReason = "finished"
@@ -91,9 +96,8 @@ class Progress:
     def verdict(self) -> Connectivity:
         """The run's verdict on its own line: the worst that any look found."""
         if self.uplink_changed:
-            return "mixed"
-        order: tuple[Connectivity, ...] = ("down", "portal", "unknown", "border", "resolver", "up")
-        return min(self.connectivities, key=order.index, default="unknown")
+            return Connectivity.MIXED
+        return min(self.connectivities, key=WORST_FIRST.index, default=Connectivity.UNKNOWN)
 
 
 class Runner:
@@ -144,7 +148,7 @@ class Runner:
     @property
     def offline(self) -> bool:
         """Whether the latest look found the own line down."""
-        return self.progress.connectivity in ("down", "portal")
+        return self.progress.connectivity.is_offline
 
     def loop_lag_ms(self, since: float) -> float | None:
         """Return how late the event loop was since an instant, None when it was not."""
@@ -183,7 +187,7 @@ class Runner:
     def emit(self, row: Measurement) -> RowState:
         """Store a row; a failure that this line could not have told apart is inconclusive."""
         line = self.progress.connectivity
-        if row.state == "fail" and self.check_number >= 0 and masks(line, row.stage):
+        if row.state == "fail" and self.check_number >= 0 and line.hides(row.stage):
             reason = REASONS.get(line, "no_controls")
             row = row.model_copy(update={"state": "inconclusive", "reason": reason})
         offset_ms = abs(self.progress.clock_offset_ms or 0)
@@ -331,7 +335,9 @@ class Runner:
         self.check_number = number
         self._checked_at = time.monotonic()
         self.progress.controls = tally(seen)
-        self.progress.connectivity = verdict(self.progress.controls, self.perspective)
+        self.progress.connectivity = verdict(
+            self.progress.controls, inside=self.perspective == "inside"
+        )
         self.progress.connectivities.append(self.progress.connectivity)
         offsets = [one.date_offset_ms for one in seen if one.date_offset_ms is not None]
         if len(offsets) >= CLOCK_CONTROLS:

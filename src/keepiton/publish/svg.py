@@ -41,7 +41,6 @@ GAP_STEPS = 1.5
 """Usual intervals of other people's figures beyond which a line is not drawn on."""
 EVENT_LINES, EVENT_NAME, LETTER = 3, 60, 5.6
 """Lines that names of events may take, their longest name, and how wide a letter is."""
-MASKING_VERDICTS = ("down", "portal", "mixed")
 """States of an own line in which its vantage says nothing of others."""
 LEGEND = (
     ("g0", gettext_noop("answered")),
@@ -280,10 +279,10 @@ def _connectivity_periods(
 ) -> str:
     _ = report.lang.gettext
     return "".join(
-        f'<rect class="line{"" if one.connectivity in MASKING_VERDICTS else " told"}"'
+        f'<rect class="line{"" if one.connectivity.counts_as_offline else " told"}"'
         f' x="{axis.x(one.start)}"'
         f' y="{y}" width="{max(2.0, axis.x(one.end) - axis.x(one.start)):.1f}" height="{LINE - 4}">'
-        f"<title>{escape(_(phrases.CONNECTIVITY_LABELS[one.connectivity]))}</title></rect>"
+        f"<title>{escape(_(one.connectivity.text))}</title></rect>"
         for one in periods
         if one.end >= axis.start and one.start <= axis.end
     )

@@ -29,18 +29,6 @@ STATES: dict[str, str] = {
 SIGNS: dict[str, str] = {"up": "+", "partly": "~", "disrupted": "!", "unknown": "?", "no data": "."}
 """A sign beside the word, so that neither colour nor a long read is needed."""
 
-CONNECTIVITY_LABELS: dict[str, str] = {
-    "down": gettext_noop("own line down: results of that time are inconclusive"),
-    "portal": gettext_noop(
-        "a captive portal answered for others: results of that time are inconclusive"
-    ),
-    "border": gettext_noop("abroad did not answer, domestic controls did"),
-    "resolver": gettext_noop("own resolver did not answer: failures to resolve are inconclusive"),
-    "mixed": gettext_noop(
-        "the way out changed in mid-run (a VPN, another network): results are inconclusive"
-    ),
-    "unknown": gettext_noop("no controls: failures are inconclusive"),
-}
 SCOPES: dict[str, str] = {
     "own_line": gettext_noop("own line"),
     "country": gettext_noop("country"),
@@ -403,7 +391,7 @@ def vantage_outages(report: Report) -> list[str]:
             vantage=one.vantage,
             first=words.instant(one.start, report.zone),
             last=words.instant(one.end, report.zone),
-            what=words.gettext(CONNECTIVITY_LABELS[one.connectivity]),
+            what=words.gettext(one.connectivity.text),
             runs=words.ngettext("{n} run", "{n} runs", one.runs),
         )
         for one in shown
@@ -512,7 +500,7 @@ def basis(report: Report) -> str:
 
 def none_found(report: Report) -> str:
     """Say that there is no window, and not more than that."""
-    if any(one.connectivity in ("down", "portal", "mixed") for one in report.connectivity_periods):
+    if any(one.connectivity.counts_as_offline for one in report.connectivity_periods):
         return report.lang.gettext(
             "No disruption found in this data; some of it is inconclusive, since a vantage's own"
             " line was not up."

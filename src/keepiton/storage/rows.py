@@ -8,8 +8,8 @@ from pydantic import (
     Field,
 )
 
+from keepiton.base.connectivity import Connectivity
 from keepiton.base.types import (
-    Connectivity,
     Instant,
     Name,
     Perspective,

@@ -13,7 +13,8 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
-from keepiton.base.types import Connectivity, RowState
+from keepiton.base.connectivity import Connectivity
+from keepiton.base.types import RowState
 from keepiton.storage.rows import End, EndReason, Measurement, Run
 
 T = TypeVar("T", Run, Measurement, End)
@@ -183,7 +184,7 @@ def recover(data: Path, name: str, previous: str | None) -> tuple[Path, str] | N
         reason="recovered",
         measurements=len(rows),
         states=dict(states),
-        line="unknown",
+        line=Connectivity.UNKNOWN,
         sha256=hashlib.sha256(content + tail).hexdigest(),
         previous=previous,
     )

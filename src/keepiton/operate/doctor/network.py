@@ -17,7 +17,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from keepiton.base.connectivity import PORTAL
+from keepiton.base.connectivity import PORTAL, Connectivity
 from keepiton.base.language import gettext_noop
 from keepiton.operate.doctor.types import (
     CheckContext,
@@ -109,13 +109,13 @@ def vantage_connectivity(place: CheckContext) -> CheckResult:
                 n=controls.domestic,
             )
         )
-    if progress.verdict == "mixed":
+    if progress.verdict is Connectivity.MIXED:
         return problem(
             *said,
             check_text(gettext_noop("The way out changed meanwhile: a VPN, or another network.")),
             advice=check_text(gettext_noop("Wait until the connection is steady, and look again.")),
         )
-    if progress.verdict == "down":
+    if progress.verdict is Connectivity.DOWN:
         return problem(
             *said,
             check_text(gettext_noop("This machine's own line is down.")),
@@ -126,13 +126,13 @@ def vantage_connectivity(place: CheckContext) -> CheckResult:
                 )
             ),
         )
-    if progress.verdict == "portal":
+    if progress.verdict is Connectivity.PORTAL:
         return problem(
             *said,
             check_text(gettext_noop("Somebody in between answers for others.")),
             advice=check_text(gettext_noop("See captive portal, below.")),
         )
-    if progress.verdict == "border":
+    if progress.verdict is Connectivity.BORDER:
         return info(
             *said,
             check_text(gettext_noop("Abroad is not reached from here: that is what runs record.")),

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from keepiton.base.connectivity import Connectivity
 from keepiton.base.language import gettext_noop
 from keepiton.operate.doctor.types import (
     CheckContext,
@@ -181,7 +182,7 @@ def _came(
 
 def _own_lines(runs: list[tuple[datetime, Path]]) -> list[CheckText]:
     """Tell how the latest runs found their own line."""
-    found: Counter[str] = Counter()
+    found: Counter[Connectivity] = Counter()
     for _at, path in runs[-LATEST:]:
         try:
             with path.open("rb") as file:
@@ -193,4 +194,4 @@ def _own_lines(runs: list[tuple[datetime, Path]]) -> list[CheckText]:
     if not found:
         return []
     text = gettext_noop("Own line up in {up} of the last {n} runs.")
-    return [check_text(text, up=found["up"], n=found.total())]
+    return [check_text(text, up=found[Connectivity.UP], n=found.total())]
