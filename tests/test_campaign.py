@@ -128,7 +128,7 @@ def broken(place: Field, code: str) -> None:
     """Have a place's runs load a change to the writer first."""
     folder = place.folder / "broken"
     folder.mkdir()
-    head = "import network_guard\nfrom keepiton.storage import write\n"
+    head = "import network_guard\nfrom keepiton.storage import writer as write\n"
     (folder / "sitecustomize.py").write_text(head + code)
     usual = place.environment()["PYTHONPATH"]
     place.env = {"PYTHONPATH": os.pathsep.join([str(folder), usual])}
