@@ -16,7 +16,7 @@ import click
 from click.shell_completion import get_completion_class
 
 from keepiton import __version__
-from keepiton.cli import common, keepiton
+from keepiton.cli import folders, keepiton
 
 ROOT = Path(__file__).parent.parent
 PACKAGING = ROOT / "packaging"
@@ -114,8 +114,8 @@ def variables(contexts: Iterable[click.Context]) -> dict[str, str]:
 def files() -> dict[str, str]:
     """Return the files that the program knows by itself, and what they are."""
     home = re.compile(rf"^{re.escape(str(Path.home()))}(?=/)")
-    where = {common.data_folder(): "Results and state, where --data names no other folder."} | {
-        path: f"Configuration: the {layer}'s." for layer, path in common.config_files().items()
+    where = {folders.data_folder(): "Results and state, where --data names no other folder."} | {
+        path: f"Configuration: the {layer}'s." for layer, path in folders.config_files().items()
     }
     return {home.sub("~", str(path)): told for path, told in where.items()}
 

@@ -25,7 +25,7 @@ from hypothesis import strategies as st
 from keepiton.base import language
 from keepiton.base.connectivity import Connectivity
 from keepiton.base.errors import UserError
-from keepiton.cli import common
+from keepiton.cli import exits, times
 from keepiton.commands import alarm_options
 from keepiton.detect import Policy
 from keepiton.detect.types import Detection, Window
@@ -335,7 +335,7 @@ def test_between_corrections_a_window_opens_and_closes_at_most_once(
 def report_of(seen: Detection, number: float, code: str = "en") -> Report:
     return Report(
         *(seen, seen.windows, (), (), Policy()),
-        zone=common.zone(None, "by"),
+        zone=times.zone(None, "by"),
         now=at(number),
         lang=language.load(code),
     )
@@ -498,7 +498,7 @@ def test_a_run_on_a_bad_line_raises_nothing_not_even_what_is_due(
     log = tmp_path / "log"
     alarms = ready(tmp_path, f"echo $KEEPITON_CHANGE >> {log}")
     upload(tmp_path, SOON + "x" * 4)
-    run(alarms, tmp_path, 12, verdict, common.VANTAGE_OFFLINE)
+    run(alarms, tmp_path, 12, verdict, exits.VANTAGE_OFFLINE)
     run(alarms, tmp_path, 12, Connectivity.UP, 143)
     assert not log.exists()
     assert not (tmp_path / "data" / memory.FILE).exists()
@@ -922,7 +922,7 @@ def asked(server: Server) -> list[str]:
 
 @pytest.mark.parametrize(
     ("code", "path"),
-    [(0, ""), (2, "/2"), (5, "/5"), (common.VANTAGE_OFFLINE, "/log"), (143, "/143")],
+    [(0, ""), (2, "/2"), (5, "/5"), (exits.VANTAGE_OFFLINE, "/log"), (143, "/143")],
 )
 def test_a_ping_tells_the_beginning_and_the_end_of_a_run(
     tmp_path: Path, code: int, path: str, monkeypatch: pytest.MonkeyPatch

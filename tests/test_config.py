@@ -16,8 +16,10 @@ import pytest
 
 from conftest import Command
 from keepiton.base.errors import UserError
-from keepiton.cli import common, config_layers
+from keepiton.base.toml_lines import line_of
+from keepiton.cli import config_layers
 from keepiton.cli import keepiton as program
+from keepiton.cli.settings_file import read_toml
 from keepiton.commands.config import default
 
 PAGE = Path(__file__).parent.parent / "docs" / "reference" / "configuration.md"
@@ -604,14 +606,16 @@ def test_lines_are_found_in_any_way_of_writing(tmp_path: Path) -> None:
     path.write_text(
         'a.b = 1\n"c" = """\nd = 2\n"""\nd = 3\n[ e . f ]\n\'g\' = [\n1]\n[[h]]\ni = {j = 1}\n'
     )
-    lines, _ = common.toml(path)
+    lines, _ = read_toml(path)
     for key, number in {
         "a.b": 1,
         "c": 2,
         "d": 5,
         "e.f": 6,
         "e.f.g": 7,
-        "h.i.j": 10,
+        "h": 9,
+        "h.0.i.j": 10,
         "k": 1,
     }.items():
-        assert common.line_of(lines, *key.split(".")) == number, key
+        names = (int(name) if name.isdecimal() else name for name in key.split("."))
+        assert line_of(lines, *names) == number, key

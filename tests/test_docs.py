@@ -9,7 +9,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from keepiton.cli import COMMANDS, common, keepiton
+from keepiton.cli import COMMANDS, exits, keepiton
 from keepiton.detect import Policy
 from keepiton.probe import failures
 from keepiton.report import explain
@@ -116,11 +116,11 @@ def test_every_exit_status_is_in_the_readme() -> None:
         0,
         1,
         2,
-        common.DISRUPTION_FOUND,
-        common.VANTAGE_OFFLINE,
-        common.NOT_WRITTEN,
-        common.NO_DATA,
-        common.LOCKED,
+        exits.DISRUPTION_FOUND,
+        exits.VANTAGE_OFFLINE,
+        exits.NOT_WRITTEN,
+        exits.NO_DATA,
+        exits.LOCKED,
     ):
         assert f"\n| {code} | " in text
     assert "| 130 / 143 |" in text

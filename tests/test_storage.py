@@ -32,7 +32,7 @@ from keepiton.archive import export, info, pack, prune
 from keepiton.archive import verify as verifying
 from keepiton.base.connectivity import Connectivity
 from keepiton.base.errors import UserError
-from keepiton.cli import common
+from keepiton.cli import times, writing
 from keepiton.commands import retention
 from keepiton.detect import Policy, detect
 from keepiton.detect.types import EvidenceRow
@@ -710,7 +710,7 @@ def test_what_is_exported_is_what_was_written(tmp_path: Path, keepiton: Command)
     done = keepiton("results", "export", "-o", "x.csv", *words)
     assert done.returncode == 0, done.stderr
     content = (tmp_path / "x.csv").read_bytes()
-    assert content.startswith(common.UTF_8)
+    assert content.startswith(writing.UTF_8)
     table = list(csv.DictReader(content.decode("utf-8-sig").splitlines()))
     assert [(one["target"], one["vantage"], one["attempt"]) for one in table] == [
         ("site-1", name, "1") for name in ("v-b", "v-test", "v-b", "v-test")
@@ -775,10 +775,10 @@ def test_info_counts_what_is_there_in_every_form(tmp_path: Path, keepiton: Comma
 
 def test_sizes_are_read_as_people_write_them() -> None:
     for text, wanted in (("200M", 2 * 10**8), ("2G", 2 * 10**9), ("1k", 1000), ("123", 123)):
-        assert common.parse_size(text, "--max-size") == wanted
+        assert times.parse_size(text, "--max-size") == wanted
     for text in ("", "M", "-1M", "1.5G", "2GB", "٣M", "9" * 20):
         with pytest.raises(UserError, match="--max-size"):
-            common.parse_size(text, "--max-size")
+            times.parse_size(text, "--max-size")
 
 
 @pytest.mark.parametrize("how", ["another order", "a run twice", "a run in part", "no bytes"])

@@ -19,7 +19,7 @@ import click
 
 from keepiton import __version__
 from keepiton.base.errors import UserError
-from keepiton.cli import i18n
+from keepiton.cli import exits, folders, i18n
 
 COMMANDS = {
     "config": "Show what is configured, and where each value comes from.",
@@ -115,9 +115,7 @@ def keepiton(context: click.Context) -> None:
     own line is down; 5 results not written; 6 no data; 75 another run is under way;
     130/143 interrupted.
     """  # noqa: D301 - the backspace is click's mark for lines to keep
-    from keepiton.cli import common  # noqa: PLC0415
-
-    if common.configured():
+    if folders.configured():
         from keepiton.cli import config_layers  # noqa: PLC0415
 
         context.default_map = config_layers.defaults(keepiton, context.invoked_subcommand)
@@ -139,23 +137,19 @@ def main() -> None:
             i18n.translate(keepiton, language)
         keepiton.main(prog_name="keepiton", standalone_mode=False, obj=language)
     except UserError as exc:
-        from keepiton.cli import common  # noqa: PLC0415
-
-        sys.exit(common.print_error(str(exc), 2))
+        sys.exit(exits.print_error(str(exc), exits.USAGE))
     except click.exceptions.Exit as exc:
         sys.exit(exc.exit_code)
     except click.Abort:
         click.echo("keepiton: interrupted", err=True)
-        sys.exit(130)
+        sys.exit(exits.INTERRUPTED)
     except click.ClickException as exc:
         exc.show()
         sys.exit(exc.exit_code)
     except (MemoryError, ImportError, SystemError) as exc:  # also as loaders and Python say it
         if isinstance(exc, ImportError) and "failed to map" not in str(exc):
             raise
-        from keepiton.cli import common  # noqa: PLC0415
-
         said = ": ".join(filter(None, ["out of memory", str(exc)]))
-        sys.exit(common.print_error(f"{said}; what was written stays", common.NOT_WRITTEN))
+        sys.exit(exits.print_error(f"{said}; what was written stays", exits.NOT_WRITTEN))
     except BrokenPipeError:  # the reader of our output went away, as with head
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -14,8 +14,11 @@ from typing import Any
 
 import click
 
+from keepiton.base import suggest
 from keepiton.base.errors import UserError
-from keepiton.cli import common
+from keepiton.base.toml_lines import line_of
+from keepiton.cli import folders
+from keepiton.cli.settings_file import read_toml
 
 MOST_MISTAKES = 50
 """Mistakes of a file that are told; one that has more is none of ours."""
@@ -136,7 +139,7 @@ def present_files() -> dict[str, Path]:
     into the home of the user it runs as.
     """
     found: dict[str, Path] = {}
-    for layer, path in common.config_files().items():
+    for layer, path in folders.config_files().items():
         if os.path.realpath(path) in map(os.path.realpath, found.values()):
             continue  # where one stands in the user's folder
         try:
@@ -154,7 +157,7 @@ def _file(path: Path, known: Sequence[Key], *, own: bool) -> tuple[Settings, lis
     if path.exists() and not path.is_file():
         return {}, [f"{path}: not a file; remove it, or write settings into one of this name"]
     try:
-        lines, data = common.toml(path)
+        lines, data = read_toml(path)
     except UserError as exc:
         return {}, [str(exc)]
     tables = {key.command[:depth] for key in known for depth in range(1, len(key.command) + 1)}
@@ -163,7 +166,7 @@ def _file(path: Path, known: Sequence[Key], *, own: bool) -> tuple[Settings, lis
     seen: set[tuple[tuple[str, ...], str]] = set()
     for within, written, value in _entries(data, (), tables):
         where, name = _normal(within), written.replace("_", "-")
-        line = common.line_of(lines, *within, written)
+        line = line_of(lines, *within, written)
         fits = [one for one in known if one.name == name and one.command[: len(where)] == where]
         wrong = {one: _wrong(one.option, value) for one in fits}
         takes = [one for one in fits if not wrong[one]]
@@ -224,8 +227,8 @@ def _unknown(
     names = sorted({one.name for one in known if one.command[: len(where)] == where})
     below = sorted(one[-1] for one in tables if one[:-1] == where)
     if isinstance(value, dict):
-        return f"unknown table; {common.did_you_mean(name, below or names, names)}"
-    return f"unknown key; {common.did_you_mean(name, names, below)}"
+        return f"unknown table; {suggest.did_you_mean(name, below or names, names)}"
+    return f"unknown key; {suggest.did_you_mean(name, names, below)}"
 
 
 def _environment(known: Sequence[Key]) -> tuple[Settings, list[str]]:
@@ -259,7 +262,7 @@ def unknown_variables(known: Sequence[Key]) -> list[str]:
 
 
 def _nearest(name: str, known: Sequence[str]) -> str:
-    said = common.did_you_mean(name, known)
+    said = suggest.did_you_mean(name, known)
     return said if said.startswith("did") else "see: keepiton config show --all --format json"
 
 

@@ -7,7 +7,16 @@ from collections.abc import Iterator, Sequence
 
 import click
 
-from keepiton.base.language import DOMAIN, LOCALES, Language, folder, gettext_noop, load, of_system
+from keepiton.base.language import (
+    DOMAIN,
+    ENGLISH,
+    LOCALES,
+    Language,
+    folder,
+    gettext_noop,
+    load,
+    of_system,
+)
 
 CLICK = (
     *(
@@ -69,3 +78,8 @@ def translate(command: click.Command, language: Language) -> None:
     if isinstance(command, click.Group):
         for below in command.commands.values():
             translate(below, language)
+
+
+def language(code: str | None) -> Language:
+    """Find the language asked for here, or the one that help is shown in. Raises UserError."""
+    return load(code) if code else click.get_current_context().obj or ENGLISH

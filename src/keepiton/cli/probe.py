@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Unpack
 
 import click
 
-from keepiton.cli import common, probe_options, summary
+from keepiton.cli import exits, probe_options, summary
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -95,5 +95,5 @@ def _conclude(looked: probe_options.RunOutcome, ready: probe_options.RunRequest)
     if sys.stderr.isatty() or ready.options["verbose"]:
         for line in summary.lines(done, looked.perspective, ready.lang):
             click.echo(line, err=True)
-    elif looked.code == common.VANTAGE_OFFLINE:
+    elif looked.code == exits.VANTAGE_OFFLINE:
         click.echo("keepiton: " + summary.offline_text(done.progress, ready.lang), err=True)

@@ -11,7 +11,7 @@ import click
 
 from keepiton.base.errors import UserError
 from keepiton.base.language import gettext_noop
-from keepiton.cli import ask, common
+from keepiton.cli import ask, exits, folders, i18n, shared_options
 from keepiton.commands import alarm_options, retention, schedule_expiry
 
 if TYPE_CHECKING:
@@ -73,8 +73,8 @@ class ProbeOptions(TypedDict):
 
 OPTIONS = (
     click.argument("lists", nargs=-1, metavar="[LIST]..."),
-    common.data_option,
-    common.language_option,
+    shared_options.data_option,
+    shared_options.language_option,
     click.option(
         "--vantage",
         envvar="KEEPITON_VANTAGE",
@@ -229,14 +229,14 @@ def prepare(asked: ProbeOptions, stdin: Callable[[int], bytes]) -> RunRequest:
 
     if not (asked["contact"].isascii() and asked["contact"].isprintable()):
         raise UserError("--contact: write plain ASCII, such as https://example.org/probes")
-    words = common.language(asked["lang"])
+    words = i18n.language(asked["lang"])
     loaded = load(
         asked["lists"],
         stdin,
         allow_private=asked["allow_private"],
         do_not_probe=asked["do_not_probe"],
     )
-    data = asked["data"] or common.data_folder()
+    data = asked["data"] or folders.data_folder()
     kept = retention.read(
         asked["keep"], asked["max_size"], asked["compact_after"], asked["min_free"]
     )
@@ -284,7 +284,7 @@ def perform_run(
                 ask.require_accepted_risk(memory, loaded, asked["accept_risk"], planned_at)
                 names = [one.id for one in loaded.targets]
                 if until and not asked["again"] and memory.too_soon(names, planned_at):
-                    return RunOutcome(common.LOCKED)  # made up for after sleep just now
+                    return RunOutcome(exits.LOCKED)  # made up for after sleep just now
                 if not asked["again"]:
                     ask.refuse_too_soon(memory, loaded, planned_at)
             finally:  # what was said and settled holds, even when the run is refused
@@ -313,11 +313,11 @@ def perform_run(
             if code not in STOPPED:  # who ends a run does not want to wait
                 retention.maintain(data, now, keep, max_size, compact_after)
     except lock.Locked as exc:
-        return RunOutcome(common.print_error(str(exc), common.LOCKED) if told else common.LOCKED)
+        return RunOutcome(exits.print_error(str(exc), exits.LOCKED) if told else exits.LOCKED)
     except OSError as exc:
         where = exc.filename or data
         text = f"results not written: {where}: {exc.strerror}; what was written stays readable"
-        code = common.print_error(text, common.NOT_WRITTEN)
+        code = exits.print_error(text, exits.NOT_WRITTEN)
         alarm_options.after(
             ready.alarms, data, None, code, words, datetime.now(UTC), verbose=verbose
         )
@@ -327,7 +327,7 @@ def perform_run(
 
 def _code(done: "RunResult") -> int:
 
-    offline = common.VANTAGE_OFFLINE if done.progress.verdict.counts_as_offline else 0
+    offline = exits.VANTAGE_OFFLINE if done.progress.verdict.counts_as_offline else 0
     return {"interrupted": 130, "terminated": 143}.get(done.progress.reason, offline)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from keepiton.cli import common
+from keepiton.cli import exits, i18n, reading, shared_options, times, writing
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -44,7 +44,7 @@ SEALING = ("html", "disclosure", "disclosure-html", "json")
 
 
 @click.command()
-@common.reading_options
+@shared_options.reading_options
 @click.option("--since", help="Only what touches the time from here: 2022-02-27T08:00, or 24h.")
 @click.option("--until", help="Only what touches the time up to here.")
 @click.option(
@@ -110,14 +110,14 @@ def report(
     gc.disable()  # a short process; to look for circles of garbage cost a tenth of its time
     # What a person wrote is looked at before anything is read.
     now = datetime.now(UTC)
-    words = common.language(lang)
-    form = common.choose_format(form, output, ENDINGS)
-    common.zone(tz, None)
-    step = common.parse_age(rounded, "--round") if rounded else None
+    words = i18n.language(lang)
+    form = writing.choose_format(form, output, ENDINGS)
+    times.zone(tz, None)
+    step = times.parse_age(rounded, "--round") if rounded else None
     listed, event = _events(event_files, event_id)
     around = _around(event)
-    first = common.parse_span(since, until, UTC, now)[0] or around[0]
-    common.require_readers()
+    first = times.parse_span(since, until, UTC, now)[0] or around[0]
+    reading.require_readers()
     from keepiton import compare as others  # noqa: PLC0415
     from keepiton.report.build import build  # noqa: PLC0415
     from keepiton.report.coarsen import coarsen  # noqa: PLC0415
@@ -125,15 +125,15 @@ def report(
     from keepiton.report.formats import RENDERERS  # noqa: PLC0415
     from keepiton.storage.evidence import find_lines, find_seals  # noqa: PLC0415
 
-    thresholds = common.policy_from(policy)
+    thresholds = reading.policy_from(policy)
     series = tuple(one for path in compare for one in others.read(path))
-    files = common.find_results(places, data, engine)
+    files = reading.find_results(places, data, engine)
     recent = first and first - timedelta(days=LOOK_BACK_DAYS)
     while True:
-        found = common.read_results(files, data, recent, engine)
+        found = reading.read_results(files, data, recent, engine)
         country = found.rounds.country
-        zone = common.zone(tz, country)
-        asked = common.parse_span(since, until, zone, now)
+        zone = times.zone(tz, country)
+        asked = times.parse_span(since, until, zone, now)
         made = build(
             found,
             zone,
@@ -158,7 +158,7 @@ def report(
             break
         recent = None  # what began before, or last answered before, needs all of it
     if not made:
-        sys.exit(common.print_error("no data in the asked range", common.NO_DATA))
+        sys.exit(exits.print_error("no data in the asked range", exits.NO_DATA))
     made = replace(made, windows=find_lines(made.windows, files))
     if form in SEALING:
         made = replace(made, sealed=find_seals(made.windows, files))
@@ -166,9 +166,9 @@ def report(
         made = defanged(made)
     if step:
         made = coarsen(made, step)
-    common.write_output(RENDERERS[form](made), output, form)
+    writing.write_output(RENDERERS[form](made), output, form)
     if fail_on and made.windows:
-        sys.exit(common.DISRUPTION_FOUND)
+        sys.exit(exits.DISRUPTION_FOUND)
 
 
 def _events(files: tuple[Path, ...], name: str | None) -> "tuple[list[EventList], Event | None]":

@@ -2,7 +2,7 @@
 
 import click
 
-from keepiton.cli import common, deferred
+from keepiton.cli import deferred, shared_options
 
 FORMATS = ("table", "md", "csv", "json", "html", "prometheus")
 ENDINGS = {
@@ -17,7 +17,7 @@ ENDINGS = {
 
 
 @click.command()
-@common.reading_options
+@shared_options.reading_options
 @click.option(
     "--by",
     type=click.Choice(["operator", "target", "stage", "vantage"]),

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from keepiton.base.errors import UserError
 from keepiton.base.language import Language
-from keepiton.cli import common
+from keepiton.cli import exits, i18n, reading, times, writing
 from keepiton.cli.status import ENDINGS
 from keepiton.detect import Policy
 from keepiton.detect.types import Group
@@ -41,12 +41,12 @@ def status(
     defang: bool,
 ) -> None:
     """Run the command: its options are those of :mod:`keepiton.cli.status`."""
-    form = common.choose_format(form, output, ENDINGS)
+    form = writing.choose_format(form, output, ENDINGS)
     if watch and (form != "table" or output):
         raise UserError("--watch shows the table on the terminal; leave out --format and --output")
-    words = common.language(lang)
-    common.zone(tz, None)
-    thresholds = common.policy_from(policy)
+    words = i18n.language(lang)
+    times.zone(tz, None)
+    thresholds = reading.policy_from(policy)
 
     def text() -> str:
         return render_status(
@@ -64,7 +64,7 @@ def status(
 
     if watch:
         _refresh(text)
-    common.write_output(text(), output, form)
+    writing.write_output(text(), output, form)
 
 
 def render_status(
@@ -82,10 +82,10 @@ def render_status(
     defang: bool = False,
 ) -> str:
     """Read results and write what they say of now. Raises UserError; exits 6 without any."""
-    found = common.read_results(common.find_results(places, data, engine), data, since, engine)
+    found = reading.read_results(reading.find_results(places, data, engine), data, since, engine)
     report = build(
         found,
-        common.zone(tz, found.rounds.country),
+        times.zone(tz, found.rounds.country),
         datetime.now(UTC),
         targets=only[0],
         operators=only[1],
@@ -94,7 +94,7 @@ def render_status(
         words=words,
     )
     if not report or not report.detection.statuses:
-        sys.exit(common.print_error("no measurements of such targets", common.NO_DATA))
+        sys.exit(exits.print_error("no measurements of such targets", exits.NO_DATA))
     width = shutil.get_terminal_size((100, 24)).columns
     return STATUS[form](defanged(report) if defang else report, by, width)
 

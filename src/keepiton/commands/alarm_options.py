@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from keepiton.base.errors import UserError
-from keepiton.cli import common
+from keepiton.cli import exits, times
 
 if TYPE_CHECKING:
     import threading
@@ -127,18 +127,18 @@ def after(
     if alarms.ping:
         from keepiton.operate.alarms import ping  # noqa: PLC0415
 
-        why = ping.end(alarms.ping, ping.suffix(code, common.VANTAGE_OFFLINE), alarms.begun)
+        why = ping.end(alarms.ping, ping.suffix(code, exits.VANTAGE_OFFLINE), alarms.begun)
         alarms.begun = None
         if why and verbose:
-            common.print_error(f"--ping-url-file: not heard: {why}", 0)
+            exits.print_error(f"--ping-url-file: not heard: {why}", 0)
     if not alarms.channels or not (verdict and verdict.is_evidence) or code in ENDED_EARLY:
         return
     try:
         _tell(alarms, data, words, now, verbose=verbose)
     except UserError as exc:
-        common.print_error(f"no alarm could be raised: {exc}", 0)
+        exits.print_error(f"no alarm could be raised: {exc}", 0)
     except OSError as exc:
-        common.print_error(f"no alarm could be raised: {exc.filename}: {exc.strerror}", 0)
+        exits.print_error(f"no alarm could be raised: {exc.filename}: {exc.strerror}", 0)
 
 
 def _tell(
@@ -160,7 +160,7 @@ def _tell(
     if not len(rounds):
         return
     found = detect(rounds, Policy(), now)
-    zone = common.zone(None, rounds.country)
+    zone = times.zone(None, rounds.country)
     report = Report(found, found.windows, (), (), Policy(), zone, now, lang=words)
     remembered = memory.load(data)
     remembered.announced, changes = compare(remembered.announced, found, now, alarms.floor)
@@ -170,7 +170,7 @@ def _tell(
         memory.save(data, remembered)
 
     def say(text: str) -> None:
-        common.print_error(text, 0)
+        exits.print_error(text, 0)
 
     save()  # what is to be said is noted before any of it is
     deliver.deliver(

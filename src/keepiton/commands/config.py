@@ -4,8 +4,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
+from keepiton.base import suggest
 from keepiton.base.errors import UserError
-from keepiton.cli import common
+from keepiton.cli import folders
 
 if TYPE_CHECKING:
     from keepiton.cli.config_layers import Key, Settings
@@ -61,7 +62,7 @@ def show(
         names = sorted({" ".join(key.command) for key in known})
         asked = " ".join(command)
         raise UserError(
-            f"config show {asked}: no such command; {common.did_you_mean(asked, names)}"
+            f"config show {asked}: no such command; {suggest.did_you_mean(asked, names)}"
         )
     rows = _rows(below, config_layers.settings(root), every=every)
     if form == "json":
@@ -105,7 +106,7 @@ def _files() -> list[tuple[str, str, bool]]:
     there = config_layers.present_files()
     return [
         (layer, str(path), there.get(layer) == path)
-        for layer, path in common.config_files().items()
+        for layer, path in folders.config_files().items()
     ]
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from keepiton.base.errors import UserError
-from keepiton.cli import common
+from keepiton.cli import exits, folders, i18n, times
 from keepiton.cli.probe import probe
 
 if TYPE_CHECKING:
@@ -62,19 +62,19 @@ def doctor(
     from keepiton.operate.doctor.types import CheckContext  # noqa: PLC0415
 
     now = datetime.now(UTC)
-    words = common.language(given["lang"])
+    words = i18n.language(given["lang"])
     asked = _as_probe(context, given)
-    data = asked["data"] or common.data_folder()
+    data = asked["data"] or folders.data_folder()
     memory = _memory(data)
     heard, unheard = (None, None) if offline else _listen(asked, data, memory, now, words)
     place = CheckContext(
         data,
         chosen=asked["data"] is not None,
-        config=tuple(common.config_files().values()),
+        config=tuple(folders.config_files().values()),
         environment=os.environ,
         now=now,
         memory=memory,
-        floor=common.parse_size(asked["min_free"], "--min-free"),
+        floor=times.parse_size(asked["min_free"], "--min-free"),
         roots=asked["roots"],
         network=heard,
         **({"unheard": unheard} if unheard else {}),
@@ -93,7 +93,7 @@ def _as_probe(context: click.Context, given: dict[str, Any]) -> "ProbeOptions":
     from click.core import ParameterSource  # noqa: PLC0415
 
     usual: dict[str, Any] = {}
-    if common.configured() and context.parent:
+    if folders.configured() and context.parent:
         from keepiton.cli import config_layers  # noqa: PLC0415
 
         group = cast("click.Group", context.parent.command)
@@ -195,8 +195,8 @@ def _code(looks: "list[CheckResult]") -> int:
     """Return the exit code: results that cannot be written come before a line that is down."""
     bad = {one.name for one in looks if one.state == "trouble"}
     if bad & {"write access", "disk"}:
-        return common.NOT_WRITTEN
-    return common.VANTAGE_OFFLINE if "own line" in bad else 0
+        return exits.NOT_WRITTEN
+    return exits.VANTAGE_OFFLINE if "own line" in bad else 0
 
 
 def _show(looks: "list[CheckResult]", words: "Language") -> None:

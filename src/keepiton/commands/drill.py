@@ -8,7 +8,7 @@ import click
 
 from keepiton.base.errors import UserError
 from keepiton.base.language import gettext_noop
-from keepiton.cli import common
+from keepiton.cli import exits, i18n, reading, shared_options
 
 SCENARIOS = ("all", "calm", "slow", "dns", "border", "wifi")
 """As in the story, which is not loaded for ``--help``."""
@@ -42,7 +42,7 @@ NEXT = [
     type=click.Path(path_type=Path, file_okay=False),
     help="Keep list, results and report in this folder, a new or empty one.",
 )
-@common.language_option
+@shared_options.language_option
 @click.pass_context
 def drill(
     context: click.Context, scenario: str, output: Path | None, lang: str | None, *, fast: bool
@@ -58,8 +58,8 @@ def drill(
     from datetime import UTC, datetime  # noqa: PLC0415
     from functools import partial  # noqa: PLC0415
 
-    words = common.language(lang)
-    common.require_readers()
+    words = i18n.language(lang)
+    reading.require_readers()
     from keepiton.cli.report import report  # noqa: PLC0415
     from keepiton.drill import story  # noqa: PLC0415
 
@@ -75,7 +75,7 @@ def drill(
             raise
         except OSError as exc:
             text = f"{exc.filename or kept}: not written: {exc.strerror}"
-            sys.exit(common.print_error(text, common.NOT_WRITTEN))
+            sys.exit(exits.print_error(text, exits.NOT_WRITTEN))
         policy = kept / story.THRESHOLDS
         tell = partial(context.invoke, report, data=kept, policy=policy, tz="UTC", lang=lang)
         tell(form="table")

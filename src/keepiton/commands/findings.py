@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from keepiton.base.errors import UserError
-from keepiton.cli import common
+from keepiton.cli import exits, folders, reading, shared_options, writing
 
 if TYPE_CHECKING:
     from keepiton.findings.judge import NumberedRow, Reference
@@ -23,7 +23,7 @@ LATELY = 10
 
 @click.command()
 @click.argument("places", nargs=-1, type=click.Path(path_type=Path), metavar="[FILE|DIR]...")
-@common.data_option
+@shared_options.data_option
 @click.option(
     "--reference",
     "references",
@@ -65,7 +65,7 @@ def findings(
     with an artefact; without a reference, most failures stay insufficient. Answers of resolvers are
     compared with those of the ten runs before, too.
     """
-    common.require_readers()
+    reading.require_readers()
     from keepiton.findings import render  # noqa: PLC0415
     from keepiton.findings.judge import KnownAddresses, confirmed_addresses, hops  # noqa: PLC0415
     from keepiton.findings.judge import judge_run as judge  # noqa: PLC0415
@@ -78,10 +78,10 @@ def findings(
         _, rows, _ = _whole(Path(name))
         reference |= hops(rows)
         told += confirmed_addresses(rows, reference=True)
-    given = list(places) or [(data or common.data_folder()) / "results"]
+    given = list(places) or [(data or folders.data_folder()) / "results"]
     if not places and not given[0].is_dir():
         text = f"no results in {given[0]}; begin with: keepiton probe"
-        sys.exit(common.print_error(text, common.NO_DATA))
+        sys.exit(exits.print_error(text, exits.NO_DATA))
     files = sorted(map(Path, find(given, PLAIN_EXTENSIONS)), key=lambda one: one.name)
     if not places:
         files = files[-LATELY - 1 :]
@@ -105,12 +105,12 @@ def findings(
         text = "no measurements of such targets"
         if not files and find(given):
             text = "only packed results there; take them out with: keepiton results export --help"
-        sys.exit(common.print_error(text, common.NO_DATA))
+        sys.exit(exits.print_error(text, exits.NO_DATA))
     if form == "json":
         text = render.json(made, defang=defang)
     else:
         text = render.table(made, show_all=show_all, defang=defang)
-    common.write_output(text, output)
+    writing.write_output(text, output)
 
 
 def _whole(path: Path) -> "tuple[Run | None, list[NumberedRow], End | None]":

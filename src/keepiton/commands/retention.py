@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from keepiton.cli import common
+from keepiton.cli import exits, folders, times
 
 if TYPE_CHECKING:
     from datetime import date, datetime, timedelta
@@ -80,10 +80,10 @@ def read(
 ) -> "tuple[timedelta | None, int | None, timedelta | None, int]":
     """Read what the options say, in this order. Raises UserError."""
     return (
-        common.parse_age(keep, "--keep") if keep else None,
-        common.parse_size(max_size, "--max-size") if max_size else None,
-        None if compact_after == OFF else common.parse_age(compact_after, "--compact-after"),
-        common.parse_size(min_free, "--min-free"),
+        times.parse_age(keep, "--keep") if keep else None,
+        times.parse_size(max_size, "--max-size") if max_size else None,
+        None if compact_after == OFF else times.parse_age(compact_after, "--compact-after"),
+        times.parse_size(min_free, "--min-free"),
     )
 
 
@@ -117,19 +117,19 @@ def locked(data: Path) -> Iterator[None]:
         with lock.hold(data):
             yield
     except lock.Locked as exc:
-        sys.exit(common.print_error(str(exc), common.LOCKED))
+        sys.exit(exits.print_error(str(exc), exits.LOCKED))
     except OSError as exc:
         where = exc.filename or data
         text = f"{where}: {exc.strerror}; nothing is lost by it"
-        sys.exit(common.print_error(text, common.NOT_WRITTEN))
+        sys.exit(exits.print_error(text, exits.NOT_WRITTEN))
 
 
 def with_results(data: Path | None) -> Path:
     """Return the data folder; exits 6 where it holds no results."""
-    data = data or common.data_folder()
+    data = data or folders.data_folder()
     if not (data / "results").is_dir():
         text = f"no results in {data / 'results'}; begin with: keepiton probe"
-        sys.exit(common.print_error(text, common.NO_DATA))
+        sys.exit(exits.print_error(text, exits.NO_DATA))
     return data
 
 
@@ -158,7 +158,7 @@ def maintain(
             stamp.write_text(today.isoformat(), encoding="utf-8")
     except Exception as exc:  # noqa: BLE001 - a run that is sealed must not fail of this
         why = str(exc) or type(exc).__name__  # such as MemoryError
-        common.print_error(f"old days are not looked after: {why}", common.NOT_WRITTEN)
+        exits.print_error(f"old days are not looked after: {why}", exits.NOT_WRITTEN)
 
 
 def _compact(data: Path, until: "date") -> bool:
@@ -172,7 +172,7 @@ def _compact(data: Path, until: "date") -> bool:
     until_s = time.monotonic() + BUDGET_S
     for done in pack_due(data, until):
         for line in done.left:
-            common.print_error(f"not packed: {line}", common.NOT_WRITTEN)
+            exits.print_error(f"not packed: {line}", exits.NOT_WRITTEN)
         if time.monotonic() > until_s:
             return False
     return True

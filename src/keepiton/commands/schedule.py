@@ -8,7 +8,7 @@ import click
 
 from keepiton.base.errors import UserError
 from keepiton.base.language import gettext_noop
-from keepiton.cli import ask, common, probe_options
+from keepiton.cli import ask, exits, folders, i18n, probe_options, shared_options
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -58,8 +58,8 @@ TIED = gettext_noop(
     show_default=True,
     help="How long, until it is renewed by installing it again.",
 )
-@common.data_option
-@common.language_option
+@shared_options.data_option
+@shared_options.language_option
 @click.option("--install", is_flag=True, help="Install it, in place of the one before.")
 @click.option("--remove", is_flag=True, help="Remove what was installed, and nothing else.")
 def schedule(
@@ -81,7 +81,7 @@ def schedule(
     """
     from keepiton.operate.schedule import installed  # noqa: PLC0415
 
-    words = common.language(lang)
+    words = i18n.language(lang)
     if install and remove:
         raise UserError("--install, --remove: give one of them")
     there = [one for one in installed() if may_change(one)]
@@ -94,7 +94,7 @@ def schedule(
             _make(options, kind, every, days, data, there, words, install=install)
     except OSError as exc:
         where = exc.filename or "schedule"
-        sys.exit(common.print_error(f"{where}: not written: {exc.strerror}", common.NOT_WRITTEN))
+        sys.exit(exits.print_error(f"{where}: not written: {exc.strerror}", exits.NOT_WRITTEN))
 
 
 def may_change(one: "Installed") -> bool:
@@ -145,7 +145,7 @@ def _make(
         raise UserError(f"--data: with --kind systemd-system results lie in {systemd.STATE}")
     if before and not _given("data"):
         data = before.data
-    data = systemd.STATE if machine else (data or common.data_folder()).absolute()
+    data = systemd.STATE if machine else (data or folders.data_folder()).absolute()
     asked, passed = _of_run(options or (before.options if before else ()), data, words)
     memory = state.DataFolderState() if machine else state.load(data)
     if install:
@@ -259,7 +259,7 @@ def _settle_in(data: Path, ready: probe_options.RunRequest, now: "datetime") -> 
             finally:  # as with a run
                 state.save(data, memory)
     except lock.Locked as exc:
-        sys.exit(common.print_error(f"{exc}; install the schedule when it is over", common.LOCKED))
+        sys.exit(exits.print_error(f"{exc}; install the schedule when it is over", exits.LOCKED))
     return memory
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from keepiton.base.language import gettext_noop
-from keepiton.cli import common
+from keepiton.cli import i18n
 
 if TYPE_CHECKING:
     from keepiton.base.language import Language
@@ -40,7 +40,7 @@ def check_expiry(until: date, memory: "DataFolderState", now: datetime, *, quiet
     key = f"{until} {step}"
     said_at = memory.expiry_announced.get(key)
     if said_at is None or said_at > today or (left < 0 and not quiet):
-        click.echo(f"keepiton: {_text(left, until, common.language(None))}", err=True)
+        click.echo(f"keepiton: {_text(left, until, i18n.language(None))}", err=True)
         kept = {
             one: at for one, at in memory.expiry_announced.items() if one.startswith(f"{until} ")
         }

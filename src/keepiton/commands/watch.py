@@ -10,7 +10,7 @@ import click
 
 from keepiton.base.connectivity import Connectivity
 from keepiton.base.errors import UserError
-from keepiton.cli import common, probe_options, summary
+from keepiton.cli import exits, probe_options, reading, summary, times
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -61,7 +61,7 @@ def watch(
 
     from keepiton.operate.pacer import Pacer  # noqa: PLC0415
 
-    interval_s = common.parse_age(every, "--every").total_seconds()
+    interval_s = times.parse_age(every, "--every").total_seconds()
     if interval_s < POLITE_S and not asked["again"]:
         raise UserError(
             f"--every {every}: more often than every 5 minutes bothers those who are asked; write"
@@ -108,11 +108,11 @@ def _go(
         except UserError as exc:
             if not screen.looks:
                 raise
-            common.print_error(str(exc), 2)  # a list that is being edited, a probe just before
+            exits.print_error(str(exc), 2)  # a list that is being edited, a probe just before
             looked = probe_options.RunOutcome(2)
         if looked.code in (130, 143):
             sys.exit(looked.code)
-        if looked.result and looked.code != common.VANTAGE_OFFLINE:
+        if looked.result and looked.code != exits.VANTAGE_OFFLINE:
             states = {one.target.id: one.state for one in looked.result.progress.results}
             rhythm.note(states, _clock())
         screen.done(looked)
@@ -226,7 +226,7 @@ class Screen:
         if self._live:
             since = datetime.now(UTC) - timedelta(days=LOOK_BACK_DAYS)
             with suppress(SystemExit, UserError):  # nothing to show yet, or nothing to read with
-                common.require_readers()
+                reading.require_readers()
                 from keepiton.cli.status_run import render_status  # noqa: PLC0415
 
                 self._table = render_status(self._words, self._ready.data, since=since)

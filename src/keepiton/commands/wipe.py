@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from keepiton.base.errors import UserError
-from keepiton.cli import common
+from keepiton.cli import exits, folders, shared_options
 from keepiton.storage import lock
 
 OURS = (
@@ -25,7 +25,7 @@ OURS = (
 
 
 @click.command()
-@common.data_option
+@shared_options.data_option
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def wipe(data: Path | None, *, yes: bool) -> None:
     """Remove everything keepiton has written: results, state, logs, configuration, schedule.
@@ -37,7 +37,7 @@ def wipe(data: Path | None, *, yes: bool) -> None:
     from keepiton.commands.schedule import may_change  # noqa: PLC0415
     from keepiton.operate.schedule import KINDS, installed  # noqa: PLC0415
 
-    data = data or common.data_folder()
+    data = data or folders.data_folder()
     schedules = [one for one in installed() if one.data.resolve() == data.resolve()]
     bound = [one for one in schedules if not may_change(one)]
     if bound:
@@ -45,7 +45,7 @@ def wipe(data: Path | None, *, yes: bool) -> None:
             f"{bound[0].place}: only an administrator can remove it; run wipe with sudo"
         )
     found = [data / name for name in OURS if (data / name).exists()]
-    config = common.user_config()
+    config = folders.user_config()
     if config.is_file():
         found.append(config)
     if not (found or schedules):
@@ -73,10 +73,10 @@ def wipe(data: Path | None, *, yes: bool) -> None:
             if empty.is_dir() and not any(empty.iterdir()):
                 empty.rmdir()
     except lock.Locked:
-        sys.exit(common.print_error("a run is under way; stop it first", common.LOCKED))
+        sys.exit(exits.print_error("a run is under way; stop it first", exits.LOCKED))
     except OSError as exc:
         sys.exit(
-            common.print_error(f"{exc.filename}: not removed: {exc.strerror}", common.NOT_WRITTEN)
+            exits.print_error(f"{exc.filename}: not removed: {exc.strerror}", exits.NOT_WRITTEN)
         )
     left = [one.place for one in installed() if may_change(one)]
     if left:

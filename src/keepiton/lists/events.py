@@ -1,11 +1,12 @@
 """Events to look at: votes, and disruptions known from others, each with its source."""
 
-import difflib
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
 from keepiton.base.errors import UserError
+from keepiton.base.suggest import closest
+from keepiton.base.toml_lines import line_of
 from keepiton.base.types import clean
 from keepiton.lists import toml
 from keepiton.lists.load import EVENTS, SHIPPED_FOLDER, text_of
@@ -43,10 +44,10 @@ def read(path: Path) -> EventList:
         whole = event.model_copy(update={"zone": event.zone or (listed and listed.zone)})
         begin, end = whole.span()
         if end <= begin:
-            at = lines.get((number, "end"), 1)
+            at = line_of(lines, FORM.entry, number, "end")
             wrong = f"is not after its start; write {_WHEN}, or leave it out"
             mistakes.append(f'{path}:{at}: event "{event.id}", end: {wrong}')
-        at = lines.get((number, "id"), 1)
+        at = line_of(lines, FORM.entry, number, "id")
         if event.id in first:
             wrong = f"already used in line {first[event.id]}; choose another"
             mistakes.append(f'{path}:{at}: event "{event.id}", id: {wrong}')
@@ -76,7 +77,7 @@ def find(name: str, lists: Iterable[EventList]) -> Event:
             known.setdefault(event.id, event)
     if name in known:
         return known[name]
-    near = difflib.get_close_matches(name, known, 1, 0.5)
+    near = closest(name, known)
     meant = f"did you mean {near[0]}? " if near else ""
     ids = ", ".join(known) or "none"
     raise UserError(f"{clean(name)}: no such event; {meant}known events: {ids}")

@@ -1,6 +1,5 @@
 """Our own list format: TOML, one file an operator or group."""
 
-import difflib
 import re
 import tomllib
 from collections.abc import Mapping
@@ -10,6 +9,8 @@ from typing import Any, Generic, TypeVar
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from keepiton.base.suggest import closest
+from keepiton.base.toml_lines import KeyPath, line_numbers, line_of
 from keepiton.base.types import clean
 from keepiton.lists.canonical import canonical
 from keepiton.lists.types import Expect, Query, Target, TargetList
@@ -31,13 +32,7 @@ RIGHT = {
 }
 """What a right value looks like, by field."""
 
-_HEADER = re.compile(r"\s*\[\[\s*([a-z]+)\s*\]\]")
-_KEY = re.compile(r"\s*[\"']?([A-Za-z0-9_-]+)[\"']?\s*=")
-
-
 Whole = TypeVar("Whole", bound=BaseModel)
-Lines = dict[tuple[int, str], int]
-"""Where each key stands: (entry number or -1, key) to line, and "" for the header."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,26 +53,14 @@ TARGETS = TomlForm(
 )
 
 
-def _lines(text: str, entry: str) -> Lines:
-    found: Lines = {(-1, ""): 1}
-    number = -1
-    for at, line in enumerate(text.splitlines(), 1):
-        if (header := _HEADER.match(line)) and header[1] == entry:
-            number += 1
-            found[number, ""] = at
-        elif key := _KEY.match(line):
-            found.setdefault((number, key[1]), at)
-    return found
-
-
 def _explain(
-    error: ErrorDetails, data: dict[str, Any], lines: Lines, form: TomlForm[Any]
+    error: ErrorDetails, data: dict[str, Any], lines: dict[KeyPath, int], form: TomlForm[Any]
 ) -> tuple[int, str]:
     loc = error["loc"]
     number = loc[1] if len(loc) > 1 and loc[0] == form.entry and isinstance(loc[1], int) else -1
     names = [part for part in loc[2 if number >= 0 else 0 :] if isinstance(part, str)]
     key = names[0] if names else ""
-    at = lines.get((number, key)) or lines.get((number, ""), 1)
+    at = line_of(lines, form.entry, number, *names) if number >= 0 else line_of(lines, *names)
     who = ""
     if number >= 0:
         entry = data[form.entry][number]
@@ -89,7 +72,7 @@ def _explain(
     if error["type"] == "extra_forbidden":
         inside = [form.parts[one] for one in map(str, loc[:-1]) if one in form.parts]
         known = sorted([form.whole, *inside][-1].model_fields)
-        near = difflib.get_close_matches(names[-1], known, 1, 0.5)
+        near = closest(names[-1], known)
         right = f"did you mean {near[0]}?" if near else f"known keys: {', '.join(known)}"
         return at, f"{who}{clean(what)}: unknown key; {right}"
     if error["type"] == "missing":
@@ -99,9 +82,11 @@ def _explain(
     return at, f"{who}{what}: {message}{shown}{_right(key, form)}"
 
 
-def parse(form: TomlForm[Whole], name: str, text: str) -> tuple[Whole | None, Lines, list[str]]:
+def parse(
+    form: TomlForm[Whole], name: str, text: str
+) -> tuple[Whole | None, dict[KeyPath, int], list[str]]:
     """Read a file of some form; return it, or None and every mistake as ``file:line: …``."""
-    lines = _lines(text, form.entry)
+    lines = line_numbers(text)
     try:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as exc:
@@ -132,7 +117,7 @@ def read(name: str, text: str) -> tuple[TargetList | None, list[str]]:
             targets.append(canonical(target))
         except ValueError as exc:
             field = str(exc).split(":", 1)[0]
-            at = lines.get((number, field), 1)
+            at = line_of(lines, TARGETS.entry, number, field)
             mistakes.append(f'{name}:{at}: target "{target.id}", {exc}{_right(field, TARGETS)}')
     return listed.model_copy(update={"target": tuple(targets)}), mistakes
 

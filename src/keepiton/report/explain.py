@@ -11,6 +11,7 @@ from dataclasses import dataclass, fields
 from functools import cache
 from importlib import resources
 
+from keepiton.base.suggest import closest
 from keepiton.probe.failures import TABLE
 
 WIDTH = 80
@@ -105,10 +106,8 @@ def find(code: str) -> list[tuple[str, str]]:
 
 def near(code: str) -> list[str]:
     """Return the codes that are spelt most like one, at most three."""
-    import difflib  # noqa: PLC0415 - only after a slip of the pen
-
     known = {one: name for texts in kinds().values() for name in texts for one in _spellings(name)}
-    close = difflib.get_close_matches(key(code), known, n=3, cutoff=0.5)
+    close = closest(key(code), known, 3)
     return list(dict.fromkeys(known[one].removeprefix(_PREFIX) for one in close))
 
 

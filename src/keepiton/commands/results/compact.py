@@ -6,16 +6,16 @@ from pathlib import Path
 import click
 
 from keepiton.base.errors import UserError
-from keepiton.cli import common
+from keepiton.cli import exits, i18n, reading, shared_options, times
 from keepiton.commands import retention
 
 
 @click.command()
-@common.data_option
+@shared_options.data_option
 @retention.compact_option
 @click.option("--dry-run", is_flag=True, help="Say what would be packed, and write nothing.")
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
-@common.language_option
+@shared_options.language_option
 def compact(
     data: Path | None, compact_after: str, lang: str | None, *, dry_run: bool, quiet: bool
 ) -> None:
@@ -27,12 +27,12 @@ def compact(
     """
     from datetime import UTC, datetime  # noqa: PLC0415
 
-    words = common.language(lang)
+    words = i18n.language(lang)
     if compact_after == retention.OFF:
         raise UserError("--compact-after off: nothing would be packed; write an age such as 7d")
-    until = (datetime.now(UTC) - common.parse_age(compact_after, "--compact-after")).date()
+    until = (datetime.now(UTC) - times.parse_age(compact_after, "--compact-after")).date()
     data = retention.with_results(data)
-    common.require_readers()
+    reading.require_readers()
     from keepiton.archive.pack import days_due, pack_due  # noqa: PLC0415
 
     if dry_run:
@@ -58,6 +58,4 @@ def compact(
         )
     if left:
         text = "\n".join(f"not packed: {one}" for one in left)
-        sys.exit(
-            common.print_error(text + "\nlook at: keepiton results verify", common.NOT_WRITTEN)
-        )
+        sys.exit(exits.print_error(text + "\nlook at: keepiton results verify", exits.NOT_WRITTEN))

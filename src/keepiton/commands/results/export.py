@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from keepiton.base.errors import UserError
-from keepiton.cli import common
+from keepiton.cli import exits, reading, shared_options, times, writing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,7 +20,7 @@ ENDINGS = {".jsonl": "jsonl", ".csv": "csv", ".parquet": "parquet"}
 
 @click.command()
 @click.argument("places", nargs=-1, type=click.Path(path_type=Path), metavar="[FILE|DIR]...")
-@common.data_option
+@shared_options.data_option
 @click.option(
     "--format",
     "form",
@@ -61,26 +61,26 @@ def export(
     if form is None:
         form = "jsonl"
         if output and output.suffix and str(output) != "-":
-            form = common.choose_format(None, output, ENDINGS)
+            form = writing.choose_format(None, output, ENDINGS)
     if form == "files" and (only_targets or only_operators):
         raise UserError("--format files gives whole files; leave out --target and --operator")
     if form in ("files", "parquet") and (not output or str(output) == "-"):
         raise UserError(f"--format {form}: say where to, with --output")
-    first, last = common.parse_span(since, until, UTC, datetime.now(UTC))
-    files = common.find_results(places, data)
+    first, last = times.parse_span(since, until, UTC, datetime.now(UTC))
+    files = reading.find_results(places, data)
     if form == "parquet" or any(one.endswith(".parquet") for one in files):
-        common.require_readers()
+        reading.require_readers()
     wanted = ExportFilter(first, last, only_targets, only_operators)
     listed = choose_runs(files, wanted, sealed=form == "files")
     if not listed:
-        sys.exit(common.print_error("no runs in the asked range", common.NO_DATA))
+        sys.exit(exits.print_error("no runs in the asked range", exits.NO_DATA))
     try:
         _write(form, listed, wanted, output)
     except BrokenPipeError:
         raise
     except OSError as exc:
         where = exc.filename or output
-        sys.exit(common.print_error(f"{where}: not written: {exc.strerror}", common.NOT_WRITTEN))
+        sys.exit(exits.print_error(f"{where}: not written: {exc.strerror}", exits.NOT_WRITTEN))
 
 
 def _write(
@@ -95,11 +95,11 @@ def _write(
             if (not wanted.since or made.run_began(one.name) >= wanted.since.timestamp())
         ]
         written, there = made.files(listed, output)
-        common.print_error(f"{written} files written, {there} were there already", 0)
+        exits.print_error(f"{written} files written, {there} were there already", 0)
         return
     bad: list[str] = []
     if form == "parquet" and output:
-        with common.replace_file(output.resolve()) as file:
+        with writing.replace_file(output.resolve()) as file:
             count = made.parquet(listed, wanted, Path(file.name))
     else:
         how = made.jsonl if form == "jsonl" else made.table
@@ -107,13 +107,13 @@ def _write(
             count = how(listed, wanted, sys.stdout.buffer, bad)
             sys.stdout.buffer.flush()
         else:
-            with common.replace_file(output.resolve()) as file:
+            with writing.replace_file(output.resolve()) as file:
                 if form == "csv":
-                    file.write(common.UTF_8)
+                    file.write(writing.UTF_8)
                 count = how(listed, wanted, file, bad)
     if bad:
-        common.print_error(
+        exits.print_error(
             f"{len(bad)} lines in {len(set(bad))} files cannot be read and were left out", 0
         )
     if not count:
-        sys.exit(common.print_error("no measurements of such targets", common.NO_DATA))
+        sys.exit(exits.print_error("no measurements of such targets", exits.NO_DATA))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from keepiton.base.language import gettext_noop
-from keepiton.cli import common
+from keepiton.cli import i18n, reading, shared_options, writing
 from keepiton.commands import retention
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ FORMS = {
 
 
 @click.command()
-@common.data_option
+@shared_options.data_option
 @click.option(
     "--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True
 )
@@ -31,7 +31,7 @@ FORMS = {
     type=click.Path(path_type=Path, allow_dash=True),
     help="Write to this file.  [default: stdout]",
 )
-@common.language_option
+@shared_options.language_option
 def info(data: Path | None, form: str, output: Path | None, lang: str | None) -> None:
     """Say what lies in the data folder, and what it takes.
 
@@ -40,13 +40,13 @@ def info(data: Path | None, form: str, output: Path | None, lang: str | None) ->
     """
     from keepiton.archive.info import info as count  # noqa: PLC0415
 
-    words = common.language(lang)
+    words = i18n.language(lang)
     data = retention.with_results(data)
-    files = common.find_results((), data)
+    files = reading.find_results((), data)
     if any(one.endswith(".parquet") for one in files):
-        common.require_readers()
+        reading.require_readers()
     made = count(files, data)
-    common.write_output(_json(made) if form == "json" else _table(made, words), output, form)
+    writing.write_output(_json(made) if form == "json" else _table(made, words), output, form)
 
 
 def _table(made: "FolderInfo", words: "Language") -> str:

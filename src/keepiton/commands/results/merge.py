@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from keepiton.base.language import Language, gettext_noop
-from keepiton.cli import common
+from keepiton.cli import exits, folders, i18n, shared_options
 
 if TYPE_CHECKING:
     from keepiton.archive.merge import Kind, MergePlan
@@ -23,9 +23,9 @@ NAMES: "dict[Kind, str]" = {
 @click.argument(
     "places", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FROM..."
 )
-@common.data_option
+@shared_options.data_option
 @click.option("--dry-run", is_flag=True, help="Say what would be taken in, and write nothing.")
-@common.language_option
+@shared_options.language_option
 def merge(places: tuple[Path, ...], data: Path | None, lang: str | None, *, dry_run: bool) -> None:
     """Take in result files of other folders.
 
@@ -36,20 +36,20 @@ def merge(places: tuple[Path, ...], data: Path | None, lang: str | None, *, dry_
     from keepiton.archive import merge as merging  # noqa: PLC0415
     from keepiton.storage import state  # noqa: PLC0415
 
-    words = common.language(lang)
-    data = data or common.data_folder()
+    words = i18n.language(lang)
+    data = data or folders.data_folder()
     made = merging.MergePlan()
     copies = list(merging.scan(merging.files(places), made))
     here = merging.LocalRuns(data, state.load(data).open_file)
     made.notes += merging.shared_names(copies, here)
     merging.plan(copies, here, made)
     if not (copies or made.problems):
-        sys.exit(common.print_error(f"no runs in {', '.join(map(str, places))}", common.NO_DATA))
+        sys.exit(exits.print_error(f"no runs in {', '.join(map(str, places))}", exits.NO_DATA))
     try:
         if not dry_run:
             merging.carry_out(made, data)
     except OSError as exc:
-        sys.exit(common.print_error(f"{data}: not written: {exc.strerror}", common.NOT_WRITTEN))
+        sys.exit(exits.print_error(f"{data}: not written: {exc.strerror}", exits.NOT_WRITTEN))
     tell(made, words, dry_run=dry_run)
 
 
@@ -63,9 +63,9 @@ def tell(made: "MergePlan", words: Language, *, dry_run: bool) -> None:
         click.echo("; ".join(said))
     if dry_run:
         click.echo(words.gettext("Nothing was written."))
-    common.print_error("\n".join(made.notes), 0)
+    exits.print_error("\n".join(made.notes), 0)
     if made.problems:
-        sys.exit(common.print_error("\n".join(made.problems), common.NOT_WRITTEN))
+        sys.exit(exits.print_error("\n".join(made.problems), exits.NOT_WRITTEN))
 
 
 def counted(made: "MergePlan", words: Language) -> list[str]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from keepiton.base.errors import UserError
-from keepiton.cli import common
+from keepiton.cli import i18n, shared_options, times
 from keepiton.commands import retention
 
 if TYPE_CHECKING:
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@common.data_option
+@shared_options.data_option
 @retention.keep_options
 @click.option("--dry-run", is_flag=True, help="Say what would go, and remove nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@common.language_option
+@shared_options.language_option
 def prune(
     data: Path | None,
     keep: str | None,
@@ -37,11 +37,11 @@ def prune(
     """
     from datetime import UTC, datetime  # noqa: PLC0415
 
-    words = common.language(lang)
+    words = i18n.language(lang)
     if not (keep or max_size):
         raise UserError("say what is to stay: --keep 400d, --max-size 2G, or both")
-    age = common.parse_age(keep, "--keep") if keep else None
-    size = common.parse_size(max_size, "--max-size") if max_size else None
+    age = times.parse_age(keep, "--keep") if keep else None
+    size = times.parse_size(max_size, "--max-size") if max_size else None
     data = retention.with_results(data)
     from keepiton.archive.prune import days_to_prune, remove  # noqa: PLC0415
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from keepiton.cli import common
+from keepiton.cli import exits, folders, i18n
 from keepiton.commands.results import remote_options
 
 
@@ -31,8 +31,8 @@ def pull(
     'keepiton[fleet]'. Exit status 5 says that something was not fetched.
     """
     first = remote_options.oldest(since)
-    words = common.language(lang)
-    data = data or common.data_folder()
+    words = i18n.language(lang)
+    data = data or folders.data_folder()
     where, store = remote_options.opened(url, credentials, endpoint, region, timeout)
     import asyncio  # noqa: PLC0415
 
@@ -42,7 +42,7 @@ def pull(
         with remote_options.bar(words) as step:
             made = asyncio.run(storage.pull(store, data, first, step, dry=dry_run))
     except OSError as exc:
-        sys.exit(common.print_error(f"{data}: not written: {exc.strerror}", common.NOT_WRITTEN))
+        sys.exit(exits.print_error(f"{data}: not written: {exc.strerror}", exits.NOT_WRITTEN))
     if dry_run:
         for name in made.moved:
             click.echo(name)

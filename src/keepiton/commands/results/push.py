@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from keepiton.cli import common
+from keepiton.cli import exits, folders, i18n
 from keepiton.commands.results import remote_options
 
 
@@ -33,8 +33,8 @@ def push(
     (AWS_..., GOOGLE_..., AZURE_...) or a file. Exit status 5 says that something was not sent.
     """
     first = remote_options.oldest(since)
-    words = common.language(lang)
-    place = (data or common.data_folder()) / "results"
+    words = i18n.language(lang)
+    place = (data or folders.data_folder()) / "results"
     if not dry_run:
         os.umask(0o077)  # a folder's files are made by the library
     where, store = remote_options.opened(
@@ -42,7 +42,7 @@ def push(
     )
     if not place.is_dir():
         sys.exit(
-            common.print_error(f"no results in {place}; begin with: keepiton probe", common.NO_DATA)
+            exits.print_error(f"no results in {place}; begin with: keepiton probe", exits.NO_DATA)
         )
     import asyncio  # noqa: PLC0415
 

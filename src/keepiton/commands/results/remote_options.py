@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from keepiton.base.language import Language
-from keepiton.cli import common
+from keepiton.cli import exits, shared_options, times
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -23,7 +23,7 @@ def options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Add what names a store."""
     chosen = (
         click.argument("url", metavar="URL"),
-        common.data_option,
+        shared_options.data_option,
         click.option(
             "--endpoint",
             metavar="URL",
@@ -45,7 +45,7 @@ def options(function: Callable[..., Any]) -> Callable[..., Any]:
             help="Seconds for which a store that does not answer is asked again.",
         ),
         click.option("--dry-run", is_flag=True, help="Say what would be copied, and copy nothing."),
-        common.language_option,
+        shared_options.language_option,
     )
     for option in reversed(chosen):  # the last one applied is shown first
         function = option(function)
@@ -76,7 +76,7 @@ def oldest(since: str | None) -> "datetime | None":
     """Read ``--since``. Raises UserError."""
     from datetime import UTC, datetime  # noqa: PLC0415
 
-    return common.parse_instant(since, UTC, datetime.now(UTC), "--since")
+    return times.parse_instant(since, UTC, datetime.now(UTC), "--since")
 
 
 @contextmanager
@@ -100,9 +100,9 @@ def tell(where: "StoreUrl", made: "TransferResult", words: Language) -> None:
         click.echo(
             words.ngettext("{n} run was there already", "{n} runs were there already", made.there)
         )
-    common.print_error("\n".join(made.plan.notes), 0)
-    common.print_error("\n".join(made.plan.problems), 0)
+    exits.print_error("\n".join(made.plan.notes), 0)
+    exits.print_error("\n".join(made.plan.problems), 0)
     if made.stopped:
-        common.print_error(f"{where}: {made.stopped}", 0)
+        exits.print_error(f"{where}: {made.stopped}", 0)
     if made.plan.problems or made.stopped:
-        sys.exit(common.NOT_WRITTEN)
+        sys.exit(exits.NOT_WRITTEN)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from keepiton.cli import common
+from keepiton.cli import exits, folders, i18n, reading, shared_options, writing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,7 +22,7 @@ EVERY = 50
 
 @click.command()
 @click.argument("places", nargs=-1, type=click.Path(path_type=Path), metavar="[FILE|DIR]...")
-@common.data_option
+@shared_options.data_option
 @click.option(
     "--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True
 )
@@ -32,7 +32,7 @@ EVERY = 50
     type=click.Path(path_type=Path, allow_dash=True),
     help="Write to this file.  [default: stdout]",
 )
-@common.language_option
+@shared_options.language_option
 def verify(
     places: tuple[Path, ...], data: Path | None, form: str, output: Path | None, lang: str | None
 ) -> None:
@@ -47,19 +47,19 @@ def verify(
     from keepiton.archive.verify import verify as check  # noqa: PLC0415
     from keepiton.storage import state  # noqa: PLC0415
 
-    words = common.language(lang)
-    files = common.find_results(places, data)
+    words = i18n.language(lang)
+    files = reading.find_results(places, data)
     if any(one.endswith(".parquet") for one in files):
-        common.require_readers()
-    tips = {} if places else state.load(data or common.data_folder()).chain
+        reading.require_readers()
+    tips = {} if places else state.load(data or folders.data_folder()).chain
     with _progress(len(files), words) as step:
         verdict = check(files, tips, step)
     made = _json(verdict) if form == "json" else _table(verdict, words)
-    common.write_output(made, output, form)
+    writing.write_output(made, output, form)
     if verdict.faults:
-        sys.exit(common.NOT_WRITTEN)
+        sys.exit(exits.NOT_WRITTEN)
     if not verdict.runs:
-        sys.exit(common.print_error("no runs in these files", common.NO_DATA))
+        sys.exit(exits.print_error("no runs in these files", exits.NO_DATA))
 
 
 @contextmanager
