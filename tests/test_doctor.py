@@ -43,7 +43,7 @@ NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
 Row = dict[str, Any]
 AGES = frozenset({"versions", "trust anchors"})
 """What grows old by itself, and is tested at a fixed time."""
-ADVISED = frozenset({"trouble"})
+ADVISED = frozenset({"problem"})
 
 
 @dataclass
@@ -147,15 +147,15 @@ def found(done: subprocess.CompletedProcess[str]) -> dict[str, Row]:
     """Read the JSON: checks by name."""
     assert "Traceback" not in done.stderr
     shape = json.loads(done.stdout)
-    assert list(shape) == ["format", "keepiton", "at", "exit", "trouble", "checks"]
+    assert list(shape) == ["format", "keepiton", "at", "exit", "problems", "checks"]
     assert (shape["format"], shape["exit"]) == (1, done.returncode)
     rows = {one["name"]: one for one in shape["checks"]}
     assert list(rows) == list(doctor.CHECKS), "every check, in the order of the table"
-    assert shape["trouble"] == sum(one["state"] == "trouble" for one in rows.values())
+    assert shape["problems"] == sum(one["state"] == "problem" for one in rows.values())
     for one in rows.values():
-        assert list(one) == ["name", "state", "said", "advice"]
+        assert list(one) == ["name", "state", "message", "advice"]
         assert bool(one["advice"]) or one["state"] not in ADVISED, one
-        assert "itself" not in one["said"], one
+        assert "itself" not in one["message"], one
     return rows
 
 
@@ -231,7 +231,7 @@ def test_where_all_is_well_nothing_more_is_sent_than_to_the_controls_and_nothing
     rows = found(done)
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
-    assert states(rows, "well") >= set(doctor.CHECKS) - AGES, rows
+    assert states(rows, "ok") >= set(doctor.CHECKS) - AGES, rows
     assert kept(data) == before
     assert len(there.server.requests) == 4, "each control once, and not the target"
     told = b"".join(there.server.requests)
@@ -243,9 +243,9 @@ def test_where_all_is_well_nothing_more_is_sent_than_to_the_controls_and_nothing
     }
     (made,) = [one for one in there.names.asked if one.endswith(".example.net A")]
     assert re.fullmatch(r"[a-z]{12}\.example\.net A", made)
-    assert rows["IPv6"]["said"] == "1 of 1 controls answered over IPv6."
-    assert "Last 5 days: 20 of " in rows["last runs"]["said"]
-    assert "Own line up in 10 of the last 10 runs." in rows["last runs"]["said"]
+    assert rows["IPv6"]["message"] == "1 of 1 controls answered over IPv6."
+    assert "Last 5 days: 20 of " in rows["last runs"]["message"]
+    assert "Own line up in 10 of the last 10 runs." in rows["last runs"]["message"]
     assert not traces(done.stdout.replace(str(tmp_path), ""))
 
 
@@ -310,9 +310,9 @@ def test_what_is_wrong_is_told_with_advice_and_without_secrets(tmp_path: Path) -
             other.terminate()
     rows = found(done)
     assert done.returncode == 0, "a run could be made"
-    said = {name: f"{one['said']} {one['advice']}" for name, one in rows.items()}
+    said = {name: f"{one['message']} {one['advice']}" for name, one in rows.items()}
     bad = {"configuration", "open files", "who may read", "memory", "made-up answers", "clock"}
-    assert states(rows, "trouble") - AGES == bad
+    assert states(rows, "problem") - AGES == bad
     assert "10 min ahead" in said["clock"]
     assert "timedatectl set-ntp true" in said["clock"]
     assert "chmod -R go= ~/data" in said["who may read"]
@@ -320,7 +320,7 @@ def test_what_is_wrong_is_told_with_advice_and_without_secrets(tmp_path: Path) -
     assert "Delete state.json" in said["memory"]
     assert "resolver-1 gave an address" in said["made-up answers"]
     assert "100 files" in said["open files"]
-    assert rows["lock"]["state"] == rows["way out"]["state"] == rows["last runs"]["state"] == "note"
+    assert rows["lock"]["state"] == rows["way out"]["state"] == rows["last runs"]["state"] == "info"
     assert f"as process {other.pid}" in said["lock"]
     assert "HTTPS_PROXY, http_proxy" in said["way out"]
     assert "Own line up in 0 of the last 5 runs." in said["last runs"]
@@ -354,12 +354,12 @@ def test_a_portal_and_a_silent_resolver_are_told_apart(tmp_path: Path, keepiton:
     (other,) = outcomes
     rows = found(other)
     assert other.returncode == 4
-    assert rows["resolver"]["state"] == rows["own line"]["state"] == "trouble"
-    assert "resolver-1 answered none of 8 questions" in rows["resolver"]["said"]
+    assert rows["resolver"]["state"] == rows["own line"]["state"] == "problem"
+    assert "resolver-1 answered none of 8 questions" in rows["resolver"]["message"]
     assert "--resolver 9.9.9.9" in rows["resolver"]["advice"]
-    assert rows["made-up answers"]["state"] == "not looked"
+    assert rows["made-up answers"]["state"] == "skipped"
     assert not any(one.endswith("example.net A") for one in silent.names.asked)
-    assert rows["captive portal"]["state"] == "well"
+    assert rows["captive portal"]["state"] == "ok"
 
 
 def test_in_an_empty_network_the_own_line_is_down(keepiton: Command, tmp_path: Path) -> None:
@@ -378,7 +378,7 @@ def test_in_an_empty_network_the_own_line_is_down(keepiton: Command, tmp_path: P
     assert "Traceback" not in done.stderr
     plain = " ".join(done.stdout.split())
     assert "0 of 8 foreign controls answered as they must." in plain
-    assert "This machine's own line is down." in plain
+    assert "This machine's own line is down: results are inconclusive." in plain
     assert "> Look at the cable" in plain
     assert "~ note IPv6 This machine has no IPv6, and measures without." in plain
     assert "keepiton, before the first run" in done.stderr, "said before anything is sent"
@@ -416,12 +416,12 @@ def test_a_folder_that_takes_nothing_is_found_by_trying(
     )
     rows = found(done)
     assert done.returncode == 5
-    assert rows["write access"]["state"] == "trouble"
-    assert rows["write access"]["said"] == f"Nothing can be written in ~/data: {why}."
+    assert rows["write access"]["state"] == "problem"
+    assert rows["write access"]["message"] == f"Nothing can be written in ~/data: {why}."
     assert advice in rows["write access"]["advice"]
-    assert (rows["disk"]["state"] == "trouble") == (before == FULL)
-    assert states(rows, "not looked") >= {"own line", "clock"}
-    assert rows["own line"]["said"] == "The network was not asked."
+    assert (rows["disk"]["state"] == "problem") == (before == FULL)
+    assert states(rows, "skipped") >= {"own line", "clock"}
+    assert rows["own line"]["message"] == "The network was not asked."
 
 
 def test_without_streams_home_or_locale_all_is_looked_at_but_lists_of_a_risk_not_accepted(
@@ -452,10 +452,10 @@ def test_without_streams_home_or_locale_all_is_looked_at_but_lists_of_a_risk_not
         )
     rows = found(done)
     assert done.returncode == 0
-    assert rows["surroundings"]["state"] == "note"
-    assert rows["surroundings"]["said"].startswith("HOME is not set. Data folder: ")
+    assert rows["surroundings"]["state"] == "info"
+    assert rows["surroundings"]["message"].startswith("HOME is not set. Data folder: ")
     assert "Name the data folder with --data" in rows["surroundings"]["advice"]
-    assert "risk (medium) is not accepted yet" in rows["own line"]["said"]
+    assert "risk (medium) is not accepted yet" in rows["own line"]["message"]
     assert (there.server.connections, there.names.asked) == (0, [])
 
 
@@ -470,14 +470,14 @@ def test_only_controls_and_the_resolver_are_contacted_and_a_clock_years_off_is_t
     assert seen == {RESOLVER, NAME_SERVER, *controls}
     assert done.returncode == 0, done.stderr
     rows = found(done)
-    assert rows["own line"]["said"] == (
+    assert rows["own line"]["message"] == (
         "4 of 4 foreign controls answered as they must. 2 of 2 domestic ones did."
     )
-    assert rows["clock"]["state"] == "trouble"
+    assert rows["clock"]["state"] == "problem"
     assert re.match(
-        r"The clock is 1,\d\d\d days( \d+ hr)? behind\. The dates of cert", rows["clock"]["said"]
+        r"The clock is 1,\d\d\d days( \d+ hr)? behind\. The dates of cert", rows["clock"]["message"]
     )
-    assert rows["IPv6"]["state"] == "note"
+    assert rows["IPv6"]["state"] == "info"
 
 
 # One check at a time, in this process: real files, sockets and limits.
@@ -490,7 +490,7 @@ def place(tmp_path: Path) -> types.CheckContext:
     runs(data, NOW, every=timedelta(hours=6), count=20)
     return types.CheckContext(
         data=data,
-        chosen=True,
+        data_given=True,
         config=(tmp_path / "config" / "keepiton.toml",),
         environment={"HOME": str(tmp_path)},
         now=NOW,
@@ -499,17 +499,17 @@ def place(tmp_path: Path) -> types.CheckContext:
 
 
 def said(one: types.CheckResult) -> str:
-    told = [*one.said, *([one.advice] if one.advice else [])]
-    return " ".join(text.by(ENGLISH) for text in told)
+    told = [*one.messages, *([one.advice] if one.advice else [])]
+    return " ".join(text.translated(ENGLISH) for text in told)
 
 
 def test_parts_that_nobody_keeps_up_any_more_are_told(
     place: types.CheckContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert machine.versions(place).state == "well"
+    assert machine.versions(place).state == "ok"
     old = machine.versions(replace(place, now=datetime(2040, 1, 1, tzinfo=UTC)))
     known = sys.version_info[:2] in machine.PYTHON_ENDS
-    assert (old.state == "trouble", "newer Python" in said(old)) == (known, known)
+    assert (old.state == "problem", "newer Python" in said(old)) == (known, known)
     monkeypatch.setattr(ssl, "OPENSSL_VERSION", "OpenSSL 1.1.1w  11 Sep 2023")
     monkeypatch.setattr(ssl, "OPENSSL_VERSION_INFO", (1, 1, 1, 23, 15))
     assert "This OpenSSL gets no more" in said(machine.versions(place))
@@ -524,7 +524,7 @@ def test_trust_anchors_grow_old_and_can_be_unreadable(
 
     (made,) = re.findall(r"(\d{4})\.", version("certifi"))[:1]
     new_year = datetime(int(made) + 1, 1, 1, tzinfo=UTC)
-    for years, expected in ((0, "well"), (2, "note"), (4, "trouble")):
+    for years, expected in ((0, "ok"), (2, "info"), (4, "problem")):
         seen = machine.trust_anchors(replace(place, now=new_year + timedelta(days=365 * years)))
         assert seen.state == expected
         assert bool(seen.advice) == bool(years)
@@ -533,18 +533,18 @@ def test_trust_anchors_grow_old_and_can_be_unreadable(
     empty = tmp_path / "empty.pem"
     empty.touch()
     seen = machine.trust_anchors(replace(place, roots=empty))
-    assert (seen.state, "no certificate can be judged" in said(seen)) == ("trouble", True)
+    assert (seen.state, "no certificate can be judged" in said(seen)) == ("problem", True)
 
 
 def test_a_home_matters_where_no_folder_is_named(place: types.CheckContext, tmp_path: Path) -> None:
     assert machine.surroundings(replace(place, environment={})).advice is None
-    usual = replace(place, chosen=False)
-    assert machine.surroundings(usual).state == "well"
-    assert machine.surroundings(replace(usual, environment={})).state == "note"
+    usual = replace(place, data_given=False)
+    assert machine.surroundings(usual).state == "ok"
+    assert machine.surroundings(replace(usual, environment={})).state == "info"
     os.chown(tmp_path, 12345, -1)
-    assert machine.surroundings(place).state == "well"
+    assert machine.surroundings(place).state == "ok"
     seen = machine.surroundings(usual)
-    assert (seen.state, "sudo -H" in said(seen)) == ("trouble", True)
+    assert (seen.state, "sudo -H" in said(seen)) == ("problem", True)
 
 
 def test_configuration_is_the_owners(place: types.CheckContext) -> None:
@@ -554,7 +554,7 @@ def test_configuration_is_the_owners(place: types.CheckContext) -> None:
     path.touch(0o600)
     assert said(machine.configuration(place)) == "Read: ~/config/keepiton.toml."
     path.chmod(0o620)
-    assert machine.configuration(place).state == "trouble"
+    assert machine.configuration(place).state == "problem"
 
 
 def test_a_low_limit_of_open_files_is_told() -> None:
@@ -566,7 +566,7 @@ for limit in (4096, 1000, 100):
     print(machine.open_files(None).state)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["well", "note", "trouble"]
+    assert done.stdout.split() == ["ok", "info", "problem"]
 
 
 def test_a_tunnel_on_the_way_out_is_a_note() -> None:
@@ -599,34 +599,34 @@ def test_a_folder_that_even_root_may_not_change_is_found_by_trying(
         seen = folder.write_access(place)
     finally:
         subprocess.run(["chattr", "-i", str(place.data)], check=True)
-    assert seen.state == "trouble"
+    assert seen.state == "problem"
     assert said(seen).startswith("Nothing can be written in ~/data: Operation not permitted.")
-    assert folder.write_access(place).state == "well"
+    assert folder.write_access(place).state == "ok"
     assert said(folder.write_access(replace(place, data=place.data / "new"))) == (
         "~/data/new is not there yet, and can be made."
     )
 
 
 def test_rights_matter_less_behind_a_closed_door(place: types.CheckContext) -> None:
-    assert folder.who_may_read(place).state == "well"
+    assert folder.who_may_read(place).state == "ok"
     some = next(place.data.rglob("*.jsonl"))
     some.chmod(0o644)
     assert "itself keeps others out" in said(folder.who_may_read(place))
     place.data.chmod(0o711)
-    assert folder.who_may_read(place).state == "trouble"
+    assert folder.who_may_read(place).state == "problem"
     os.chown(some, 12345, -1)
     seen = folder.who_may_read(place)
-    assert (seen.state, "never with sudo" in said(seen)) == ("trouble", True)
+    assert (seen.state, "never with sudo" in said(seen)) == ("problem", True)
 
 
 def test_a_disk_is_full_in_time(place: types.CheckContext, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert folder.disk(place).state == "well"
+    assert folder.disk(place).state == "ok"
     assert "Results grow by" in said(folder.disk(place))
     free = shutil.disk_usage(place.data).free
-    assert "Little: runs keep" in said(folder.disk(replace(place, floor=free * 2 // 3)))
-    assert folder.disk(replace(place, floor=free * 2)).state == "trouble"
+    assert "Little: runs keep" in said(folder.disk(replace(place, min_free=free * 2 // 3)))
+    assert folder.disk(replace(place, min_free=free * 2)).state == "problem"
     monkeypatch.setattr(folder, "SOON_DAYS", 10**12)
-    assert (folder.disk(place).state, "Make room" in said(folder.disk(place))) == ("note", True)
+    assert (folder.disk(place).state, "Make room" in said(folder.disk(place))) == ("info", True)
 
 
 def test_a_lock_that_a_run_has_held_for_days_is_trouble(place: types.CheckContext) -> None:
@@ -640,13 +640,13 @@ def test_a_lock_that_a_run_has_held_for_days_is_trouble(place: types.CheckContex
         stuck = folder.lock(hung)
         part = place.data / (name + write.PART)
         part.touch(0o600)
-        assert folder.left_behind(place).state == "well", "it is that run's"
+        assert folder.left_behind(place).state == "ok", "it is that run's"
     left = folder.lock(place)
-    assert (free.state, busy.state, stuck.state, left.state) == ("well", "note", "trouble", "well")
+    assert (free.state, busy.state, stuck.state, left.state) == ("ok", "info", "problem", "ok")
     assert f"kill {os.getpid()}" in said(stuck)
-    assert folder.left_behind(place).state == "note"
+    assert folder.left_behind(place).state == "info"
     part.unlink()
-    assert folder.left_behind(place).state == "well"
+    assert folder.left_behind(place).state == "ok"
 
 
 def test_a_schedule_is_renewed_in_time_and_its_silence_is_trouble(
@@ -654,26 +654,26 @@ def test_a_schedule_is_renewed_in_time_and_its_silence_is_trouble(
 ) -> None:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     none = doctor_runs.schedule(place)
-    assert (none.state, "keepiton schedule --install" in said(none)) == ("note", True)
+    assert (none.state, "keepiton schedule --install" in said(none)) == ("info", True)
     silent = replace(place, now=NOW + timedelta(hours=19))
-    assert doctor_runs.last_runs(silent).state == "note", "whoever runs it by hand may stop"
-    for days, expected in ((60, "well"), (0, "note"), (-1, "trouble")):
+    assert doctor_runs.last_runs(silent).state == "info", "whoever runs it by hand may stop"
+    for days, expected in ((60, "ok"), (0, "info"), (-1, "problem")):
         scheduled(tmp_path / "config", place.data, NOW.date() + timedelta(days=days))
         seen = doctor_runs.schedule(place)
         assert seen.state == expected
-        assert bool(seen.advice) == (expected != "well")
+        assert bool(seen.advice) == (expected != "ok")
         assert said(seen).startswith("By systemd every 6h, until 20")
-    assert doctor_runs.last_runs(place).state == "well"
+    assert doctor_runs.last_runs(place).state == "ok"
     missing = doctor_runs.last_runs(silent)
-    assert (missing.state, "begin one by hand" in said(missing)) == ("trouble", True)
+    assert (missing.state, "begin one by hand" in said(missing)) == ("problem", True)
     other = replace(place, data=tmp_path / "other")
     assert "writes into another folder" in said(doctor_runs.schedule(other))
 
 
 def test_runs_in_the_future_are_trouble_and_none_is_a_note(place: types.CheckContext) -> None:
-    assert doctor_runs.last_runs(place).state == "well"
+    assert doctor_runs.last_runs(place).state == "ok"
     ahead = doctor_runs.last_runs(replace(place, now=NOW - timedelta(days=4)))
-    assert ahead.state == "trouble"
+    assert ahead.state == "problem"
     assert "in the future" in said(ahead)
     packed = place.data.parent / "packed" / "results" / "2026" / "11"
     packed.mkdir(parents=True)
@@ -682,7 +682,7 @@ def test_runs_in_the_future_are_trouble_and_none_is_a_note(place: types.CheckCon
     assert said(old) == "The last run was on 2026-11-01, and is packed."
     (place.data.parent / "other").mkdir()
     none = doctor_runs.last_runs(replace(place, data=place.data.parent / "other"))
-    assert (none.state, "Begin with: keepiton probe" in said(none)) == ("note", True)
+    assert (none.state, "Begin with: keepiton probe" in said(none)) == ("info", True)
 
 
 def test_a_check_that_fails_itself_says_so_and_takes_none_with_it(
@@ -695,10 +695,10 @@ def test_a_check_that_fails_itself_says_so_and_takes_none_with_it(
     looks = {one.name: one for one in doctor.run_checks(place)}
     assert list(looks) == list(doctor.CHECKS)
     assert (looks["disk"].state, said(looks["disk"])) == (
-        "not looked",
+        "skipped",
         "This check failed itself (RuntimeError).",
     )
-    assert looks["lock"].state == "well"
+    assert looks["lock"].state == "ok"
 
 
 @pytest.mark.parametrize("width", [40, 80, 100])

@@ -138,8 +138,8 @@ def environment(change: Change, message: Message) -> dict[str, str]:
     encoding = sys.getfilesystemencoding()
     told = {
         "KEEPITON_CHANGE": change.kind,
-        "KEEPITON_WHY": change.reason,
-        "KEEPITON_INSTEAD": " ".join(one.id for one in change.supersedes),
+        "KEEPITON_REASON": change.reason,
+        "KEEPITON_SUPERSEDES": " ".join(one.id for one in change.supersedes),
         "KEEPITON_WINDOW": as_json(change.window),
         "KEEPITON_TITLE": message.title,
         "KEEPITON_BODY": message.body,

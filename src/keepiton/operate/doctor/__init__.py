@@ -1,4 +1,4 @@
-"""Looks over this machine and a data folder, with plain advice; alters nothing.
+"""Checks this machine, a data folder and the network, with plain advice; alters nothing.
 
 A check is a function and a line of the table.
 """
@@ -8,7 +8,8 @@ from dataclasses import replace
 
 from keepiton.base.language import gettext_noop
 from keepiton.operate.doctor import folder, machine, network, runs
-from keepiton.operate.doctor.types import CheckContext, CheckResult, CheckSkipped, check_text
+from keepiton.operate.doctor.types import CheckContext, CheckResult, CheckSkipped
+from keepiton.operate.doctor.types import lazy_gettext as _
 
 CHECKS: dict[str, Callable[[CheckContext], CheckResult]] = {
     gettext_noop("versions"): machine.versions,
@@ -32,24 +33,22 @@ CHECKS: dict[str, Callable[[CheckContext], CheckResult]] = {
     gettext_noop("IPv6"): network.ipv6,
     gettext_noop("clock"): network.clock,
 }
-"""Every check, by its name, in the order they are shown in: the machine, the folder, the network.
-"""
+"""Every check by its name, in the order of the output: the machine, the folder, the network."""
 
 
-def run_checks(place: CheckContext) -> list[CheckResult]:
-    """Do every check. A check that fails itself says so, and takes none with it."""
-    return [_run_check(name, check, place) for name, check in CHECKS.items()]
+def run_checks(context: CheckContext) -> list[CheckResult]:
+    """Make every check. A check that raises an exception is skipped, and the others are made."""
+    return [_run_check(name, check, context) for name, check in CHECKS.items()]
 
 
 def _run_check(
-    name: str, check: Callable[[CheckContext], CheckResult], place: CheckContext
+    name: str, check: Callable[[CheckContext], CheckResult], context: CheckContext
 ) -> CheckResult:
     try:
-        return replace(check(place), name=name)
+        return replace(check(context), name=name)
     except CheckSkipped as exc:
-        return CheckResult(name, "not looked", (exc.why,))
-    except Exception as exc:  # noqa: BLE001 - the others are still worth having; no text: it may name someone
-        why = check_text(
-            gettext_noop("This check failed itself ({kind})."), kind=type(exc).__name__
-        )
-        return CheckResult(name, "not looked", (why,))
+        reason = exc.reason
+    except Exception as exc:  # noqa: BLE001 - the other checks are still useful
+        # Without its text, which may name somebody.
+        reason = _("This check failed itself ({kind}).", kind=type(exc).__name__)
+    return CheckResult(name, "skipped", (reason,))

@@ -1,10 +1,10 @@
-"""Checks of the network, from one look at the controls, as a run takes it, and one more question.
+"""Checks of the network: one connectivity check, as a run makes it, and one query more.
 
-Every resolver that is used is asked for one name that cannot be: some random letters below
+Every resolver in use is asked for one name that does not exist: random letters below
 example.net. That zone is kept for examples, is not filled and is resolved like any other
-(RFC 6761, section 6.5), while names under ``.invalid`` may be answered on the spot and would prove
-nothing; and below a control's own name there might be a wildcard. Runs use example.net already, to
-ask for another name than a target's, so that the question discloses nothing new.
+(RFC 6761, section 6.5). Names under ``.invalid`` may be answered by the resolver itself and prove
+nothing, and a control's own zone may have a wildcard. Runs use example.net as their neutral name
+already, so that the query discloses nothing new.
 """
 
 import asyncio
@@ -15,69 +15,80 @@ import string
 import sys
 from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING
 
 from keepiton.base.connectivity import PORTAL, Connectivity
-from keepiton.base.language import gettext_noop
 from keepiton.operate.doctor.types import (
     CheckContext,
     CheckResult,
     CheckSkipped,
     CheckText,
     NetworkCheck,
-    check_text,
     info,
     ok,
     problem,
 )
+from keepiton.operate.doctor.types import lazy_gettext as _
 from keepiton.probe import dns, net
 from keepiton.probe.context import GRACE_S, NEUTRAL, STAGE_S
 from keepiton.probe.failures import classify
 from keepiton.probe.run import RunPlan, with_user_agent
 from keepiton.probe.runner import BROKEN_CLOCK_MS, CLOCK_CONTROLS, DEFAULT_ROUTE_TARGETS, Runner
-
-if TYPE_CHECKING:
-    from keepiton.storage.rows import Measurement
+from keepiton.storage.rows import Measurement
 
 ANSWERED = frozenset({"NOERROR", "NXDOMAIN"})
 NO_SUCH_NAME = "dns_nxdomain_error"
 LETTERS = 12
-"""As many as Chromium takes at random for the same question, 7 to 15."""
+"""Within the range of Chromium, which takes 7 to 15 random letters for the same purpose."""
 SLOW_MS = 1000
-"""A look-up that takes longer is felt in every page."""
+"""A lookup that takes longer is noticed on every page."""
 RIGHT_S, REPORTED_S = 2, 60
-"""A clock is right to what a Date header can show; a minute off, people and logs disagree."""
+"""The resolution of a Date header, twice; and an error from which on people and logs disagree."""
 LONG_S = 120
+"""From this error on it is written as a duration, not in seconds."""
 SET_CLOCK = {
-    "linux": gettext_noop("Set the clock: sudo timedatectl set-ntp true"),
-    "darwin": gettext_noop("Let the system set the clock: System Settings, General, Date & Time."),
-    "win32": gettext_noop("Let the system set the clock: Settings, Time & language."),
+    "linux": _("Set the clock: sudo timedatectl set-ntp true"),
+    "darwin": _("Let the system set the clock: System Settings, General, Date & Time."),
+    "win32": _("Let the system set the clock: Settings, Time & language."),
 }
 
 
-async def measure(plan: RunPlan) -> NetworkCheck:
-    """Look once at the controls of a plan's lists; ask every resolver for a name that cannot be.
+CONNECTIVITY_ADVICE = {
+    Connectivity.MIXED: _("Wait until the connection is steady, and look again."),
+    Connectivity.DOWN: _(
+        "Look at the cable, the Wi-Fi and the router, and restart the router. If only the world"
+        " abroad is away, runs from inside record that: set --perspective."
+    ),
+    Connectivity.PORTAL: _("See captive portal, below."),
+    Connectivity.BORDER: _("Nothing is to be done on this machine; let the runs go on."),
+}
+"""Advice by connectivity verdict; a verdict that is not here is as it should be."""
 
-    Nothing is kept but what is returned. Raises OSError when no socket can be had.
+
+async def measure(plan: RunPlan) -> NetworkCheck:
+    """Measure the controls of a plan's lists, and query every resolver for a made-up name.
+
+    Nothing is stored. Raises OSError when no socket can be opened.
     """
     rows: list[Measurement] = []
     settings = replace(with_user_agent(plan), compare=())
-    controls = [one for one in plan.loaded.targets if one.control]
+    controls = [target for target in plan.loaded.targets if target.control]
     run = secrets.token_hex(6)
     runner = Runner(run, controls, plan.perspective, settings, rows.append)
     progress = await runner.check_connectivity()
-    able = {one.resolver for one in rows if one.rcode in ANSWERED}
-    asked = [one for one in settings.resolvers if one.label in able]
-    answers = [await _made_up(runner, one) for one in asked]
-    made_up = dict(zip((one.label for one in asked), answers, strict=True))
+    answering = {row.resolver for row in rows if row.rcode in ANSWERED}
+    made_up = {
+        resolver.label: await _made_up(runner, resolver)
+        for resolver in settings.resolvers
+        if resolver.label in answering
+    }
     return NetworkCheck(tuple(rows), progress, made_up)
 
 
 async def _made_up(runner: Runner, resolver: dns.Resolver) -> bool | None:
-    """Whether a resolver gives an address for a name that cannot be; None when it does not say."""
+    """Whether a resolver returns an address for a made-up name; None without an answer."""
     letters = "".join(random.choices(string.ascii_lowercase, k=LETTERS))  # noqa: S311 - no secret
     async with runner.lookup_slot():
-        await runner.acquire_connection()  # some resolvers are asked over a connection
+        await runner.acquire_connection()  # TCP, TLS and HTTPS resolvers need one
         try:
             async with asyncio.timeout(STAGE_S["dns"] + GRACE_S):
                 answer = await dns.ask(resolver, f"{letters}.{NEUTRAL}", "A", STAGE_S["dns"])
@@ -88,208 +99,151 @@ async def _made_up(runner: Runner, resolver: dns.Resolver) -> bool | None:
     return False if answer.rcode in ANSWERED else None
 
 
-def vantage_connectivity(place: CheckContext) -> CheckResult:
-    """Look whether this machine's own line is up: whether the controls answer."""
-    progress = place.heard.progress
+def vantage_connectivity(context: CheckContext) -> CheckResult:
+    """Check the vantage connectivity: whether the controls answer."""
+    progress = context.network.progress
     controls = progress.controls
     if not controls.foreign:
-        raise CheckSkipped(check_text(gettext_noop("The lists hold no foreign control to ask.")))
-    said = [
-        check_text(
-            gettext_noop("{ok} of {n} foreign controls answered as they must."),
+        raise CheckSkipped(_("The lists hold no foreign control to ask."))
+    messages = [
+        _(
+            "{ok} of {n} foreign controls answered as they must.",
             ok=controls.foreign_ok,
             n=controls.foreign,
         )
     ]
     if controls.domestic:
-        said.append(
-            check_text(
-                gettext_noop("{ok} of {n} domestic ones did."),
-                ok=controls.domestic_ok,
-                n=controls.domestic,
-            )
+        messages.append(
+            _("{ok} of {n} domestic ones did.", ok=controls.domestic_ok, n=controls.domestic)
         )
-    if progress.verdict is Connectivity.MIXED:
-        return problem(
-            *said,
-            check_text(gettext_noop("The way out changed meanwhile: a VPN, or another network.")),
-            advice=check_text(gettext_noop("Wait until the connection is steady, and look again.")),
-        )
-    if progress.verdict is Connectivity.DOWN:
-        return problem(
-            *said,
-            check_text(gettext_noop("This machine's own line is down.")),
-            advice=check_text(
-                gettext_noop(
-                    "Look at the cable, the Wi-Fi and the router, and restart the router. If only"
-                    " the world abroad is away, runs from inside record that: set --perspective."
-                )
-            ),
-        )
-    if progress.verdict is Connectivity.PORTAL:
-        return problem(
-            *said,
-            check_text(gettext_noop("Somebody in between answers for others.")),
-            advice=check_text(gettext_noop("See captive portal, below.")),
-        )
-    if progress.verdict is Connectivity.BORDER:
-        return info(
-            *said,
-            check_text(gettext_noop("Abroad is not reached from here: that is what runs record.")),
-            advice=check_text(
-                gettext_noop("Nothing is to be done on this machine; let the runs go on.")
-            ),
-        )
-    return ok(*said)
+    verdict = progress.verdict
+    advice = CONNECTIVITY_ADVICE.get(verdict)
+    if advice is None:
+        return ok(*messages)
+    messages.append(CheckText(verdict.text_here, sentence=True))
+    return (problem if verdict.counts_as_offline else info)(*messages, advice=advice)
 
 
-def portal(place: CheckContext) -> CheckResult:
-    """Look for somebody else's page in the way, such as a hotel's that asks to log in."""
-    controls = place.heard.progress.controls
+def portal(context: CheckContext) -> CheckResult:
+    """Check for a captive portal, such as a hotel's page that asks to log in."""
+    controls = context.network.progress.controls
     if not controls.foreign_ok and not controls.unexpected:
-        raise CheckSkipped(check_text(gettext_noop("No foreign control answered.")))
+        raise CheckSkipped(_("No foreign control answered."))
     if not controls.unexpected:
-        return ok(
-            check_text(gettext_noop("Every foreign control that answered gave its own page."))
-        )
-    said = check_text(
-        gettext_noop("{n} of {of} foreign controls answered with another page than theirs."),
+        return ok(_("Every foreign control that answered gave its own page."))
+    message = _(
+        "{n} of {of} foreign controls answered with another page than theirs.",
         n=controls.unexpected,
         of=controls.foreign,
     )
     if controls.unexpected < PORTAL:
-        return info(said, check_text(gettext_noop("One alone is no sign of a captive portal.")))
+        return info(message, _("One alone is no sign of a captive portal."))
     return problem(
-        said,
-        advice=check_text(
-            gettext_noop(
-                "Open a browser and log in to this network, as in a hotel; then look again."
-            )
-        ),
+        message,
+        advice=_("Open a browser and log in to this network, as in a hotel; then look again."),
     )
 
 
-def resolver(place: CheckContext) -> CheckResult:
-    """Look whether the resolver answers, and soon."""
-    asked: dict[str, list[Measurement]] = {}
-    for one in place.heard.rows:
-        if one.stage == "dns" and one.resolver:
-            asked.setdefault(one.resolver, []).append(one)
-    if not asked:
-        raise CheckSkipped(check_text(gettext_noop("No control has a name to be looked up.")))
-    said, dead, slow = [], False, False
-    for label, rows in asked.items():
-        took = [one.duration_ms or 0 for one in rows if one.rcode in ANSWERED]
-        if not took:
+def resolver(context: CheckContext) -> CheckResult:
+    """Check that every resolver answers, and how fast."""
+    lookups: dict[str, list[Measurement]] = {}
+    for row in context.network.rows:
+        if row.stage == "dns" and row.resolver:
+            lookups.setdefault(row.resolver, []).append(row)
+    if not lookups:
+        raise CheckSkipped(_("No control has a name to be looked up."))
+    messages, dead, slow = [], False, False
+    for label, rows in lookups.items():
+        took_ms = [row.duration_ms or 0 for row in rows if row.rcode in ANSWERED]
+        if not took_ms:
             dead = True
-            text = gettext_noop("{resolver} answered none of {n} questions.")
-            said.append(check_text(text, resolver=label, n=len(rows)))
+            messages.append(
+                _("{resolver} answered none of {n} questions.", resolver=label, n=len(rows))
+            )
             continue
-        middle = statistics.median(took)
-        slow = slow or middle > SLOW_MS or len(took) < len(rows)
-        said.append(
-            check_text(
-                gettext_noop(
-                    "{resolver} answered {ok} of {n} questions, half of them within {ms} ms."
-                ),
+        median_ms = statistics.median(took_ms)
+        slow = slow or median_ms > SLOW_MS or len(took_ms) < len(rows)
+        messages.append(
+            _(
+                "{resolver} answered {ok} of {n} questions, half of them within {ms} ms.",
                 resolver=label,
-                ok=len(took),
+                ok=len(took_ms),
                 n=len(rows),
-                ms=round(middle),
+                ms=round(median_ms),
             )
         )
     if dead:
         return problem(
-            *said,
-            advice=check_text(
-                gettext_noop(
-                    "If the own line is up, restart the router, or name a resolver that works, such"
-                    " as --resolver 9.9.9.9"
-                )
+            *messages,
+            advice=_(
+                "If the own line is up, restart the router, or name a resolver that works, such"
+                " as --resolver 9.9.9.9"
             ),
         )
     if slow:
-        return info(
-            *said,
-            check_text(gettext_noop("Slow or lost answers make runs longer, and do no harm.")),
-        )
-    return ok(*said)
+        return info(*messages, _("Slow or lost answers make runs longer, and do no harm."))
+    return ok(*messages)
 
 
-def made_up_answers(place: CheckContext) -> CheckResult:
-    """Look whether the resolver says of a name that cannot be that it does not exist."""
-    answers = place.heard.made_up
-    lying = [label for label, one in answers.items() if one]
+def made_up_answers(context: CheckContext) -> CheckResult:
+    """Check that the resolver returns no address for a name that does not exist."""
+    answers = context.network.made_up
+    lying = [label for label, has_address in answers.items() if has_address]
     if lying:
         return problem(
-            check_text(
-                gettext_noop("{resolvers} gave an address for a name that does not exist."),
+            _(
+                "{resolvers} gave an address for a name that does not exist.",
                 resolvers=", ".join(lying),
             ),
-            advice=check_text(
-                gettext_noop(
-                    "Your router or provider makes answers up, and results about names say less."
-                    " Turn that off there if you can, or name another resolver with --resolver."
-                )
+            advice=_(
+                "Your router or provider makes answers up, and results about names say less."
+                " Turn that off there if you can, or name another resolver with --resolver."
             ),
         )
     if not answers or None in answers.values():
-        raise CheckSkipped(check_text(gettext_noop("The resolver did not say.")))
-    return ok(check_text(gettext_noop("A name that does not exist is said not to exist.")))
+        raise CheckSkipped(_("The resolver did not say."))
+    return ok(_("A name that does not exist is said not to exist."))
 
 
-def ipv6(place: CheckContext) -> CheckResult:
-    """Look for IPv6; that there is none is no fault."""
-    rows = [one for one in place.heard.rows if one.family == 6]  # noqa: PLR2004 - the protocol's
-    reached = {one.target for one in rows if one.state == "ok"}
+def ipv6(context: CheckContext) -> CheckResult:
+    """Check for IPv6; its absence is no problem."""
+    rows = [row for row in context.network.rows if row.family == 6]  # noqa: PLR2004 - the protocol's
+    reached = {row.target for row in rows if row.state == "ok"}
     if reached:
-        asked = {one.target for one in rows}
-        return ok(
-            check_text(
-                gettext_noop("{ok} of {n} controls answered over IPv6."),
-                ok=len(reached),
-                n=len(asked),
-            )
-        )
+        targets = {row.target for row in rows}
+        return ok(_("{ok} of {n} controls answered over IPv6.", ok=len(reached), n=len(targets)))
     if net.route(DEFAULT_ROUTE_TARGETS[1]) is None:
-        return info(check_text(gettext_noop("This machine has no IPv6, and measures without.")))
+        return info(_("This machine has no IPv6, and measures without."))
     if not rows:
-        raise CheckSkipped(check_text(gettext_noop("No control has an IPv6 address.")))
-    return info(
-        check_text(gettext_noop("There is a way for IPv6, and no control answered over it."))
-    )
+        raise CheckSkipped(_("No control has an IPv6 address."))
+    return info(_("There is a way for IPv6, and no control answered over it."))
 
 
-def clock(place: CheckContext) -> CheckResult:
-    """Look whether the clock is that of the controls."""
-    offset_ms = place.heard.progress.clock_offset_ms
+def clock(context: CheckContext) -> CheckResult:
+    """Check the clock against the Date headers of the controls."""
+    offset_ms = context.network.progress.clock_offset_ms
     if offset_ms is None:
-        text = gettext_noop("Fewer than {n} controls told the time.")
-        raise CheckSkipped(check_text(text, n=CLOCK_CONTROLS))
+        raise CheckSkipped(_("Fewer than {n} controls told the time.", n=CLOCK_CONTROLS))
     off_s = abs(offset_ms) / 1000
     if off_s <= RIGHT_S:
-        return ok(check_text(gettext_noop("The clock is right to {n} s."), n=RIGHT_S))
-    said = [_off(off_s, ahead=offset_ms < 0)]
-    advice = check_text(SET_CLOCK.get(sys.platform, SET_CLOCK["linux"]))
+        return ok(_("The clock is right to {n} s.", n=RIGHT_S))
+    messages = [_clock_error(off_s, ahead=offset_ms < 0)]
+    advice = SET_CLOCK.get(sys.platform, SET_CLOCK["linux"])
     if off_s <= REPORTED_S:
-        said.append(check_text(gettext_noop("Reports allow for that.")))
-        return info(*said, advice=advice)
+        messages.append(_("Reports allow for that."))
+        return info(*messages, advice=advice)
     if abs(offset_ms) > BROKEN_CLOCK_MS:
-        said.append(check_text(gettext_noop("The dates of certificates cannot be judged so.")))
-    return problem(*said, advice=advice)
+        messages.append(_("The dates of certificates cannot be judged so."))
+    return problem(*messages, advice=advice)
 
 
-def _off(off_s: float, *, ahead: bool) -> CheckText:
+def _clock_error(off_s: float, *, ahead: bool) -> CheckText:
     if off_s < LONG_S:
-        text = (
-            gettext_noop("The clock is {n} s ahead.")
-            if ahead
-            else gettext_noop("The clock is {n} s behind.")
-        )
-        return check_text(text, n=round(off_s))
-    text = (
-        gettext_noop("The clock is {by} ahead.")
-        if ahead
-        else gettext_noop("The clock is {by} behind.")
-    )
-    return check_text(text, by=timedelta(seconds=off_s))
+        seconds = round(off_s)
+        if ahead:
+            return _("The clock is {n} s ahead.", n=seconds)
+        return _("The clock is {n} s behind.", n=seconds)
+    duration = timedelta(seconds=off_s)
+    if ahead:
+        return _("The clock is {by} ahead.", by=duration)
+    return _("The clock is {by} behind.", by=duration)

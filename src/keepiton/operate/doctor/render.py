@@ -1,4 +1,4 @@
-"""What the checks found, for a terminal and for machines."""
+"""Results of the checks, as a table for a terminal and as JSON."""
 
 import json
 import textwrap
@@ -17,38 +17,39 @@ from keepiton.operate.doctor.types import CheckOutcome, CheckResult
 FORMAT = 1
 """Of the JSON; raised when a meaning changes, not when a check is added."""
 SIGNS: dict[CheckOutcome, tuple[str, str, str]] = {
-    "well": ("+", gettext_noop("well"), "green"),
-    "note": ("~", gettext_noop("note"), "cyan"),
-    "trouble": ("!", gettext_noop("trouble"), "bold red"),
-    "not looked": ("?", gettext_noop("not looked"), "dim"),
+    "ok": ("+", gettext_noop("well"), "green"),
+    "info": ("~", gettext_noop("note"), "cyan"),
+    "problem": ("!", gettext_noop("trouble"), "bold red"),
+    "skipped": ("?", gettext_noop("not looked"), "dim"),
 }
-"""Of each state: its sign, its word and its colour, which never stands alone."""
+"""Sign, word and colour of each state; the colour never stands alone."""
 GAP = 2
+"""Spaces between two columns."""
 LEAST = 40
-"""Columns that a text beside the names needs; else it stands below."""
+"""Columns that the messages need beside the names; with fewer they are written below."""
 ADVICE = "> "
 
 
-def table(looks: Sequence[CheckResult], words: Language, width: int) -> Text:
-    """Write one line a check, advice below it, and what it comes to at the end."""
-    _ = words.gettext
+def table(results: Sequence[CheckResult], lang: Language, width: int) -> Text:
+    """Return one line per check with its advice below it, and a summary at the end."""
+    _ = lang.gettext
     states = {state: f"{sign} {_(word)}" for state, (sign, word, _colour) in SIGNS.items()}
     first = max(map(cell_len, states.values())) + GAP
-    second = max(cell_len(_(one.name)) for one in looks) + GAP
+    second = max(cell_len(_(result.name)) for result in results) + GAP
     wide = width - first - second >= LEAST
     beside, below = (first + second, first) if wide else (GAP, GAP)
     out = Text()
-    for one in looks:
-        state, name = states[one.state], _(one.name)
-        out.append(state, Style.parse(SIGNS[one.state][2]))
+    for result in results:
+        state, name = states[result.state], _(result.name)
+        out.append(state, Style.parse(SIGNS[result.state][2]))
         out.append(" " * (first - cell_len(state)) + name)
         out.append(" " * (second - cell_len(name)) if wide else "\n" + " " * beside)
-        said = " ".join(text.by(words) for text in one.said)
-        out.append(_wrapped(said, width, beside) + "\n")
-        if one.advice:
-            advice = _wrapped(ADVICE + one.advice.by(words), width, below, len(ADVICE))
-            out.append(" " * below + advice + "\n")
-    out.append("\n" + _wrapped(_sum(looks, words), width, 0))
+        messages = " ".join(message.translated(lang) for message in result.messages)
+        out.append(_wrapped(messages, width, beside) + "\n")
+        if result.advice:
+            advice = ADVICE + result.advice.translated(lang)
+            out.append(" " * below + _wrapped(advice, width, below, len(ADVICE)) + "\n")
+    out.append("\n" + _wrapped(_summary(results, lang), width, 0))
     return out
 
 
@@ -64,37 +65,38 @@ def _wrapped(text: str, width: int, indent: int, hanging: int = 0) -> str:
     return ("\n" + " " * indent).join(lines)
 
 
-def _sum(looks: Sequence[CheckResult], words: Language) -> str:
-    """Say what it comes to; what is in trouble by name, since the end is what is seen first."""
+def _summary(results: Sequence[CheckResult], lang: Language) -> str:
+    """Count the results by state, and name the problems: the end of the output is read first."""
     by_state = {
-        state: [words.gettext(one.name) for one in looks if one.state == state] for state in SIGNS
+        state: [lang.gettext(result.name) for result in results if result.state == state]
+        for state in SIGNS
     }
     counts = ", ".join(
-        f"{words.gettext(word)} {words.number(len(by_state[state]))}"
+        f"{lang.gettext(word)} {lang.number(len(by_state[state]))}"
         for state, (_sign, word, _colour) in SIGNS.items()
     )
-    if not by_state["trouble"]:
-        return words.gettext("Nothing is in trouble ({counts}).", counts=counts)
-    names = ", ".join(by_state["trouble"])
-    return words.gettext("In trouble: {names} ({counts}).", names=names, counts=counts)
+    if not by_state["problem"]:
+        return lang.gettext("Nothing is in trouble ({counts}).", counts=counts)
+    names = ", ".join(by_state["problem"])
+    return lang.gettext("In trouble: {names} ({counts}).", names=names, counts=counts)
 
 
-def to_json(looks: Sequence[CheckResult], at: datetime, code: int) -> str:
-    """Write the same for machines: in English, whoever reads."""
-    shown = {
+def to_json(results: Sequence[CheckResult], at: datetime, code: int) -> str:
+    """Return the results as JSON, in English whatever the language of the reader."""
+    document = {
         "format": FORMAT,
         "keepiton": __version__,
         "at": utc(at),
         "exit": code,
-        "trouble": sum(one.state == "trouble" for one in looks),
+        "problems": sum(result.state == "problem" for result in results),
         "checks": [
             {
-                "name": one.name,
-                "state": one.state,
-                "said": " ".join(told.by(ENGLISH) for told in one.said),
-                "advice": one.advice.by(ENGLISH) if one.advice else None,
+                "name": result.name,
+                "state": result.state,
+                "message": " ".join(message.translated(ENGLISH) for message in result.messages),
+                "advice": result.advice.translated(ENGLISH) if result.advice else None,
             }
-            for one in looks
+            for result in results
         ],
     }
-    return json.dumps(shown, indent=2, ensure_ascii=False) + "\n"
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"

@@ -10,17 +10,16 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from keepiton.base.connectivity import Connectivity
-from keepiton.base.language import gettext_noop
 from keepiton.operate.doctor.types import (
     CheckContext,
     CheckResult,
     CheckSkipped,
     CheckText,
-    check_text,
     info,
     ok,
     problem,
 )
+from keepiton.operate.doctor.types import lazy_gettext as _
 from keepiton.operate.schedule import Installed, installed
 from keepiton.operate.schedule.job import EVERY
 from keepiton.storage.rows import End
@@ -30,168 +29,161 @@ from keepiton.storage.writer import NAME
 WEEK = timedelta(days=7)
 DAY = timedelta(days=1)
 SOON = timedelta(days=14)
-"""Before its end, a schedule is to be renewed."""
+"""So long before its end, a schedule should be renewed."""
 LATE = 3
-"""So many intervals without a run are a silence."""
+"""Intervals without a run from which on runs are missing."""
 STEADY_RUNS = 4
-"""From so many runs in a week on, their usual distance is taken for the interval."""
+"""Runs in a week from which on their median distance is taken for the interval."""
 LATEST = 10
-"""Runs whose own line is told."""
+"""Runs whose connectivity verdicts are counted."""
 END_BYTES = 4096
 """More than an end line has."""
-MISSING = check_text(
-    gettext_noop("See whether this machine was off, and begin one by hand: keepiton probe -v")
-)
+MISSING = _("See whether this machine was off, and begin one by hand: keepiton probe -v")
 
 
-def _schedules(place: CheckContext) -> list[Installed]:
+def _schedules(context: CheckContext) -> list[Installed]:
     """List the schedules that write into the folder."""
-    own = place.data.resolve()
-    return [one for one in installed() if one.data.resolve() == own]
+    own = context.data.resolve()
+    return [schedule for schedule in installed() if schedule.data.resolve() == own]
 
 
-def schedule(place: CheckContext) -> CheckResult:
-    """Look whether runs begin by themselves, and will go on doing so."""
-    found = _schedules(place)
-    if not found:
+def schedule(context: CheckContext) -> CheckResult:
+    """Check that a schedule starts runs, and does not end soon."""
+    schedules = _schedules(context)
+    if not schedules:
         if installed():
-            return info(
-                check_text(gettext_noop("A schedule is installed, and writes into another folder."))
-            )
+            return info(_("A schedule is installed, and writes into another folder."))
         return info(
-            check_text(gettext_noop("No schedule is installed: runs begin when you begin them.")),
-            advice=check_text(
-                gettext_noop("To let them begin by themselves: keepiton schedule --install")
-            ),
+            _("No schedule is installed: runs begin when you begin them."),
+            advice=_("To let them begin by themselves: keepiton schedule --install"),
         )
-    text = gettext_noop("By {kind} every {every}, until {day}.")
-    said = [
-        check_text(text, kind=one.kind, every=one.every, day=one.until.isoformat()) for one in found
+    messages = [
+        _(
+            "By {kind} every {every}, until {day}.",
+            kind=schedule.kind,
+            every=schedule.every,
+            day=schedule.until.isoformat(),
+        )
+        for schedule in schedules
     ]
-    renew = check_text(gettext_noop("To let it go on: keepiton schedule --install"))
-    left = max(one.until for one in found) - place.now.date()
+    renew = _("To let it go on: keepiton schedule --install")
+    left = max(schedule.until for schedule in schedules) - context.now.date()
     if left < timedelta(0):
-        return problem(*said, check_text(gettext_noop("It has ended.")), advice=renew)
+        return problem(*messages, _("It has ended."), advice=renew)
     if left < SOON:
-        return info(*said, check_text(gettext_noop("It ends soon.")), advice=renew)
-    return ok(*said)
+        return info(*messages, _("It ends soon."), advice=renew)
+    return ok(*messages)
 
 
 def begun_at(name: str) -> datetime:
-    """Return when a run began, by its file's name."""
+    """Return when a run began, according to its file name."""
     stamp = name.rsplit("/", 1)[-1][:16]
     return datetime.strptime(stamp, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
 
 
-def since(place: CheckContext, first_at: datetime) -> list[tuple[datetime, Path]]:
-    """List the runs that began since an instant, by their files' names, oldest first.
+def since(context: CheckContext, first_at: datetime) -> list[tuple[datetime, Path]]:
+    """List the runs that began since an instant, according to their file names, oldest first.
 
-    Those of days that were packed are not among them.
+    Runs of packed days are left out.
     """
-    results = place.data / "results"
+    results = context.data / "results"
     first_day = first_at.strftime("%Y/%m/%d")
-    found = []
+    runs = []
     for day in results.glob("*/*/*"):
         if day.relative_to(results).as_posix() < first_day or not day.is_dir():
             continue
         for path in day.iterdir():
-            name = path.relative_to(place.data).as_posix()
+            name = path.relative_to(context.data).as_posix()
             if NAME.fullmatch(name):
                 with suppress(ValueError):
-                    found.append((begun_at(name), path))
-    return sorted(one for one in found if one[0] >= first_at)
+                    runs.append((begun_at(name), path))
+    return sorted((at, path) for at, path in runs if at >= first_at)
 
 
-def last_runs(place: CheckContext) -> CheckResult:
-    """Look whether runs came as often as they should, and how they found their own line."""
-    if not place.data.is_dir():
-        raise CheckSkipped(check_text(gettext_noop("There is no data folder yet.")))
-    runs = since(place, place.now - WEEK) or since(place, datetime.min.replace(tzinfo=UTC))[-1:]
+def last_runs(context: CheckContext) -> CheckResult:
+    """Check that runs came as often as they should, and count their connectivity verdicts."""
+    if not context.data.is_dir():
+        raise CheckSkipped(_("There is no data folder yet."))
+    runs = (
+        since(context, context.now - WEEK) or since(context, datetime.min.replace(tzinfo=UTC))[-1:]
+    )
     if not runs:
-        return _none(place)
+        return _no_open_days(context)
     newest = runs[-1][0]
-    said = [check_text(gettext_noop("The last run began {at} UTC."), at=newest)]
-    if newest > place.now + timedelta(minutes=1):
+    messages = [_("The last run began {at} UTC.", at=newest)]
+    if newest > context.now + timedelta(minutes=1):
         return problem(
-            *said,
-            check_text(gettext_noop("That is in the future: the clock was wrong then, or is now.")),
-            advice=check_text(gettext_noop("See clock, below.")),
+            *messages,
+            _("That is in the future: the clock was wrong then, or is now."),
+            advice=_("See clock, below."),
         )
-    every, scheduled = _interval(place, runs)
+    every, scheduled = _interval(context, runs)
     if every:
-        said += [
-            _came(runs, place.now - DAY, place.now, every),
-            _came(runs, place.now - WEEK, place.now, every),
+        messages += [
+            _expected_and_actual(runs, context.now - DAY, context.now, every),
+            _expected_and_actual(runs, context.now - WEEK, context.now, every),
         ]
-    said += _own_lines(runs)
-    silent = every and place.now - newest > LATE * every
+    messages += _connectivity_counts(runs)
+    silent = every and context.now - newest > LATE * every
     if silent and scheduled:
-        return problem(
-            *said, check_text(gettext_noop("Since then runs are missing.")), advice=MISSING
-        )
-    return (
-        info(*said, check_text(gettext_noop("Since then there was none."))) if silent else ok(*said)
-    )
+        return problem(*messages, _("Since then runs are missing."), advice=MISSING)
+    return info(*messages, _("Since then there was none.")) if silent else ok(*messages)
 
 
-def _none(place: CheckContext) -> CheckResult:
-    """Say what there is where all runs are packed, or none was made."""
-    names = (PACKED.fullmatch(one.name) for one in (place.data / "results").rglob("*.parquet"))
-    days = [one["day"] for one in names if one]
+def _no_open_days(context: CheckContext) -> CheckResult:
+    """Return the result where all days are packed, or no run was made."""
+    paths = (context.data / "results").rglob("*.parquet")
+    days = [name["day"] for path in paths if (name := PACKED.fullmatch(path.name))]
     if not days:
-        return info(
-            check_text(gettext_noop("There was no run yet.")),
-            advice=check_text(gettext_noop("Begin with: keepiton probe")),
-        )
-    said = check_text(
-        gettext_noop("The last run was on {day}, and is packed."),
-        day=str(date.fromisoformat(max(days))),
-    )
-    if _schedules(place):
-        return problem(
-            said, check_text(gettext_noop("Since then runs are missing.")), advice=MISSING
-        )
-    return info(said)
+        return info(_("There was no run yet."), advice=_("Begin with: keepiton probe"))
+    message = _("The last run was on {day}, and is packed.", day=str(date.fromisoformat(max(days))))
+    if _schedules(context):
+        return problem(message, _("Since then runs are missing."), advice=MISSING)
+    return info(message)
 
 
 def _interval(
-    place: CheckContext, runs: list[tuple[datetime, Path]]
+    context: CheckContext, runs: list[tuple[datetime, Path]]
 ) -> tuple[timedelta | None, bool]:
-    """Return the interval of the runs, and whether a schedule says so."""
-    named = [EVERY[one.every] for one in _schedules(place) if one.every in EVERY]
-    if named:
-        return timedelta(seconds=min(named)), True
+    """Return the interval of the runs, and whether it comes from a schedule."""
+    intervals_s = [
+        EVERY[schedule.every] for schedule in _schedules(context) if schedule.every in EVERY
+    ]
+    if intervals_s:
+        return timedelta(seconds=min(intervals_s)), True
     if len(runs) < STEADY_RUNS:
         return None, False
-    usual = statistics.median(
+    usual_s = statistics.median(
         (after - before).total_seconds() for (before, _), (after, _) in pairwise(runs)
     )
-    return timedelta(seconds=usual) if usual else None, False
+    return timedelta(seconds=usual_s) if usual_s else None, False
 
 
-def _came(
+def _expected_and_actual(
     runs: list[tuple[datetime, Path]], first_at: datetime, now: datetime, every: timedelta
 ) -> CheckText:
     first_at = max(first_at, runs[0][0])
     came = sum(at >= first_at for at, _path in runs)
-    text = gettext_noop("Last {span}: {n} of {expected} runs.")
-    return check_text(
-        text, span=now - first_at, n=came, expected=max(came, int((now - first_at) / every) + 1)
+    return _(
+        "Last {span}: {n} of {expected} runs.",
+        span=now - first_at,
+        n=came,
+        expected=max(came, int((now - first_at) / every) + 1),
     )
 
 
-def _own_lines(runs: list[tuple[datetime, Path]]) -> list[CheckText]:
-    """Tell how the latest runs found their own line."""
-    found: Counter[Connectivity] = Counter()
+def _connectivity_counts(runs: list[tuple[datetime, Path]]) -> list[CheckText]:
+    """Count the connectivity verdicts of the latest runs."""
+    verdicts: Counter[Connectivity] = Counter()
     for _at, path in runs[-LATEST:]:
         try:
             with path.open("rb") as file:
                 file.seek(max(0, path.stat().st_size - END_BYTES))
                 last = file.read(END_BYTES).rstrip().rsplit(b"\n", 1)[-1]
-            found[End.model_validate_json(last).line] += 1
+            verdicts[End.model_validate_json(last).line] += 1
         except (OSError, ValidationError):
             continue
-    if not found:
+    if not verdicts:
         return []
-    text = gettext_noop("Own line up in {up} of the last {n} runs.")
-    return [check_text(text, up=found[Connectivity.UP], n=found.total())]
+    up = verdicts[Connectivity.UP]
+    return [_("Own line up in {up} of the last {n} runs.", up=up, n=verdicts.total())]

@@ -1,4 +1,4 @@
-"""What a check is given to look at, and what it says."""
+"""Types of the doctor's checks: what a check is given, and the result that it returns."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,118 +10,121 @@ from keepiton.base.language import Language, gettext_noop
 from keepiton.base.types import clean
 from keepiton.probe.runner import Progress
 from keepiton.storage.rows import Measurement
-from keepiton.storage.state import DataFolderState as Memory
+from keepiton.storage.state import DataFolderState
 
-CheckOutcome = Literal["well", "note", "trouble", "not looked"]
+CheckOutcome = Literal["ok", "info", "problem", "skipped"]
 Value = str | int | float | datetime | timedelta
 
 
 @dataclass(frozen=True, slots=True)
 class CheckText:
-    """A text, and what is filled in where it is read."""
+    """A message with its values, translated when it is displayed."""
 
-    text: str
-    """English, marked with ``noted`` where it stands."""
+    template: str
+    """English, as marked for translation."""
     values: Mapping[str, Value] = field(default_factory=dict)
+    sentence: bool = False
+    """Whether it is displayed with a capital letter and a full stop, which it is stored without."""
 
-    def by(self, words: Language) -> str:
-        """Say it in a language; instants are UTC."""
+    def translated(self, lang: Language) -> str:
+        """Return the message in a language; instants are written in UTC."""
 
-        def written(value: Value) -> str:
+        def formatted(value: Value) -> str:
             if isinstance(value, datetime):
-                return words.instant(value, UTC)
+                return lang.instant(value, UTC)
             if isinstance(value, timedelta):
-                return words.duration(value)
-            return value if isinstance(value, str) else words.number(value)
+                return lang.duration(value)
+            return value if isinstance(value, str) else lang.number(value)
 
-        return words.gettext(self.text, **{name: written(one) for name, one in self.values.items()})
+        values = {name: formatted(value) for name, value in self.values.items()}
+        message = lang.gettext(self.template, **values)
+        return f"{message[0].upper()}{message[1:]}." if self.sentence else message
 
 
-def check_text(text: str, **values: Value) -> CheckText:
-    """Take a marked text with its values."""
-    return CheckText(text, values)
+def lazy_gettext(template: str, **values: Value) -> CheckText:
+    """Mark a message for translation, with its values; the checks import it as ``_``."""
+    return CheckText(template, values)
 
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """What one check found."""
+    """Result of one check."""
 
     name: str
-    """Of the check, as in the table of checks."""
+    """Name of the check, as in the table of checks."""
     state: CheckOutcome
-    said: tuple[CheckText, ...]
+    messages: tuple[CheckText, ...]
     advice: CheckText | None = None
     """What a person may do about it, in a sentence or two."""
 
 
-class CheckSkipped(Exception):  # noqa: N818 - no error: there was nothing to look at
-    """A check could not look; why."""
+class CheckSkipped(Exception):  # noqa: N818 - no error: nothing could be checked
+    """A check could not be made."""
 
-    def __init__(self, why: CheckText) -> None:
-        """Take why."""
-        super().__init__(why.text)
-        self.why = why
+    def __init__(self, reason: CheckText) -> None:
+        """Store the reason."""
+        super().__init__(reason.template)
+        self.reason = reason
 
 
 @dataclass(frozen=True, slots=True)
 class NetworkCheck:
-    """What the network said: the controls' rows, and the answers to a name that cannot be."""
+    """Measurements of the control targets, and of a name that does not exist."""
 
     rows: tuple[Measurement, ...]
     progress: Progress
     made_up: Mapping[str, bool | None]
-    """By resolver: whether it gave an address for the name; None where it did not say."""
+    """By resolver: whether it returned an address for the name; None without an answer."""
 
 
-OFFLINE = check_text(gettext_noop("The network was not asked."))
+OFFLINE = CheckText(gettext_noop("The network was not asked."))
 
 
 @dataclass(frozen=True, slots=True)
 class CheckContext:
-    """What every check is given: this machine, a data folder, and what the network said."""
+    """What every check is given: this machine, a data folder, and measurements of the network."""
 
     data: Path
-    chosen: bool
+    data_given: bool
     """The folder was named, and is not the user's usual one."""
     config: tuple[Path, ...]
-    """Where configuration is looked for, there or not."""
+    """Paths of the configuration files, whether or not they exist."""
     environment: Mapping[str, str]
     now: datetime
-    memory: Memory | None
-    """What the folder remembers; None when that is damaged."""
-    floor: int = 200_000_000
+    memory: DataFolderState | None
+    """What the folder remembers between runs; None when that is damaged."""
+    min_free: int = 200_000_000
     """Bytes of the disk that runs leave free."""
     roots: Path | None = None
     """Trust anchors instead of the pinned ones."""
-    network: NetworkCheck | None = None
-    unheard: CheckText = OFFLINE
-    """Why the network was not asked."""
+    measured: NetworkCheck | CheckText = OFFLINE
+    """Measurements of the network, or why there are none."""
 
     @property
-    def heard(self) -> NetworkCheck:
-        """What the network said. Raises NotLooked when it was not asked."""
-        if self.network is None:
-            raise CheckSkipped(self.unheard)
-        return self.network
+    def network(self) -> NetworkCheck:
+        """Measurements of the network. Raises CheckSkipped when there are none."""
+        if isinstance(self.measured, CheckText):
+            raise CheckSkipped(self.measured)
+        return self.measured
 
-    def shown(self, path: Path) -> str:
-        """Write a path without the home folder, which names a person."""
+    def display_path(self, path: Path) -> str:
+        """Return a path without the home folder, which names a person."""
         home = self.environment.get("HOME") or self.environment.get("USERPROFILE")
         if home and len(Path(home).parts) > 1 and path.is_relative_to(home):
             path = Path("~") / path.relative_to(home)
         return clean(str(path))
 
 
-def ok(*said: CheckText) -> CheckResult:
-    """All is as it should be."""
-    return CheckResult("", "well", said)
+def ok(*messages: CheckText) -> CheckResult:
+    """Return the result of a check that is as it should be."""
+    return CheckResult("", "ok", messages)
 
 
-def info(*said: CheckText, advice: CheckText | None = None) -> CheckResult:
-    """Nothing is wrong; something is good to know."""
-    return CheckResult("", "note", said, advice)
+def info(*messages: CheckText, advice: CheckText | None = None) -> CheckResult:
+    """Return the result of a check without a problem that is worth knowing about."""
+    return CheckResult("", "info", messages, advice)
 
 
-def problem(*said: CheckText, advice: CheckText) -> CheckResult:
-    """Something is wrong, and this can be done about it."""
-    return CheckResult("", "trouble", said, advice)
+def problem(*messages: CheckText, advice: CheckText) -> CheckResult:
+    """Return the result of a check with a problem, and what can be done about it."""
+    return CheckResult("", "problem", messages, advice)
