@@ -138,7 +138,7 @@ def detected(folder: Path, policy: Policy, *, clock: bool) -> tuple[Detection, d
     made = build(rows, UTC, now, policy=policy)
     if not made:
         sys.exit(f"{folder}: no measurements")
-    return made.detection, names
+    return made, names
 
 
 def prediction(window: Window, names: dict[str, str]) -> dict[str, Any]:

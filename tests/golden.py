@@ -20,7 +20,7 @@ from keepiton.cli import keepiton
 from keepiton.cli.report import MOST_SPANS
 from keepiton.lists import events
 from keepiton.report.build import build
-from keepiton.report.formats import RENDERERS, STATUS
+from keepiton.report.formats import REPORT_FORMATS, STATUS_FORMATS
 from keepiton.storage.evidence import find_lines, find_seals
 from keepiton.storage.reader import find, read
 
@@ -60,12 +60,12 @@ def outputs(results: Path, now: datetime) -> Iterator[tuple[str, bytes]]:
     report = replace(report, windows=find_lines(report.windows, files))
     report = replace(report, sealed=find_seals(report.windows, files))
     for name, form in REPORTS.items():
-        content = RENDERERS[form](report)
+        content = REPORT_FORMATS[form].render(report)
         yield name, content.encode() if isinstance(content, str) else content
-    status = build(rows, UTC, now)
+    status = build(rows, UTC, now, width=WIDTH)
     assert status
     for name, form in STATUSES.items():
-        yield name, STATUS[form](status, "operator", WIDTH).encode()
+        yield name, STATUS_FORMATS[form].render(status).encode()
 
 
 def findings(results: Path) -> bytes:

@@ -31,7 +31,7 @@ from keepiton.detect import Policy
 from keepiton.detect.types import Detection, Window
 from keepiton.operate.alarms import apprise_worker, changes, deliver, memory, message, ping
 from keepiton.operate.alarms.changes import FLOORS, KEEP, AnnouncedWindow, Change, compare
-from keepiton.report.phrases import Report
+from keepiton.report.types import Report, shared_fields
 from loopback import Server, Talk, closed_port, page, serving, silent
 from timelines import START, STEP, Watch, found, write
 
@@ -334,7 +334,8 @@ def test_between_corrections_a_window_opens_and_closes_at_most_once(
 
 def report_of(seen: Detection, number: float, code: str = "en") -> Report:
     return Report(
-        *(seen, seen.windows, (), (), Policy()),
+        **shared_fields(Detection, seen),
+        policy=Policy(),
         zone=times.zone(None, "by"),
         now=at(number),
         lang=language.load(code),

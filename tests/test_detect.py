@@ -662,14 +662,14 @@ def test_what_never_answered_has_no_known_state() -> None:
 
 def test_old_data_says_nothing_about_now() -> None:
     status = status_of(found(Watch("v1", {"a@alpha": "......"}), after=500))
-    assert status.state == "no data"  # type: ignore[attr-defined]
+    assert status.state == "no_data"  # type: ignore[attr-defined]
     assert steps(status.last_seen) == pytest.approx(5.1, abs=0.1)  # type: ignore[attr-defined]
 
 
 def test_half_an_operator_is_partly_and_since_when() -> None:
     marks = {"a@alpha": CALM + "x" * 12, "b@alpha": CALM + "." * 12}
     status = status_of(found(Watch("v1", marks), after=AT + 12))
-    assert (status.state, status.answering, status.targets) == ("partly", 1, 2)  # type: ignore[attr-defined]
+    assert (status.state, status.answering, status.targets) == ("partial", 1, 2)  # type: ignore[attr-defined]
     after, by = status.since  # type: ignore[attr-defined]
     assert steps(by) == pytest.approx(AT, abs=0.2)
     assert after < by
@@ -761,7 +761,7 @@ def test_a_threshold_changes_what_it_says(
 
 def test_fresh_decides_what_is_now() -> None:
     watch = Watch("v1", {"a@alpha": "......"})
-    for policy, state in ((Policy(), "no data"), (Policy(fresh_s=36_000.0), "up")):
+    for policy, state in ((Policy(), "no_data"), (Policy(fresh_s=36_000.0), "up")):
         assert status_of(found(watch, policy=policy, after=30)).state == state  # type: ignore[attr-defined]
 
 

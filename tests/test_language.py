@@ -14,7 +14,7 @@ from keepiton.base.errors import UserError
 from keepiton.base.language import LOCALES
 from keepiton.cli.consent import first_run
 from keepiton.detect import Policy
-from keepiton.report import phrases
+from keepiton.report import vocabulary
 from timelines import Watch, found
 
 ROOT = Path(__file__).parent.parent
@@ -129,12 +129,12 @@ def test_whatever_detection_says_can_be_translated() -> None:
         made = found(*watches, policy=Policy())
         for one in (*made.windows, *made.vantage_outages):
             seen.add(one.verdict)
-            assert one.confidence_label in phrases.CONFIDENCE_LABELS
-            assert one.verdict in phrases.VERDICTS
+            assert one.confidence_label in vocabulary.CONFIDENCE_LABELS
+            assert one.verdict in vocabulary.VERDICTS
     assert len(seen) > 3
     text = (ROOT / "src" / "keepiton" / "detect" / "windows.py").read_text()
     for stated in re.findall(r'return "([a-z; ]+)"', text):
-        assert stated in (*phrases.VERDICTS, *phrases.CONFIDENCE_LABELS)
+        assert stated in (*vocabulary.VERDICTS, *vocabulary.CONFIDENCE_LABELS)
 
 
 HEADING = re.compile(r"^#+ ", re.MULTILINE)

@@ -21,13 +21,12 @@ from keepiton.base import language
 from keepiton.base.language import LOCALES
 from keepiton.base.types import clean
 from keepiton.lists.types import Event
-from keepiton.report import phrases, status
+from keepiton.report import phrases, status, vocabulary
 from keepiton.report.build import build
 from keepiton.report.defang import defang
-from keepiton.report.formats import RENDERERS, STATUS
+from keepiton.report.formats import REPORT_FORMATS, STATUS_FORMATS
 from keepiton.report.json import ReportDocument, StatusDocument
-from keepiton.report.phrases import Report
-from keepiton.report.types import ExternalSeries, FileSeal
+from keepiton.report.types import ExternalSeries, FileSeal, Report
 from keepiton.storage.rounds import ReadResult
 from timelines import START, STEP, Watch, rounds
 
@@ -85,10 +84,10 @@ def a_report(code: str = "en", *, hostile: bool = False) -> Report:
         MINSK,
         START + N * STEP,
         most=240,
-        words=language.load(code),
+        language=language.load(code),
         event=EVENT,
         events=(EVENT,),
-        others=(
+        external=(
             ExternalSeries(
                 "IODA", "bgp, BY" + (clean(HOSTILE) if hostile else ""), tuple(hours), 3600.0
             ),
@@ -101,7 +100,7 @@ def a_report(code: str = "en", *, hostile: bool = False) -> Report:
 
 def page(form: str, made: Report) -> str:
     """Write one."""
-    text = RENDERERS[form](made)
+    text = REPORT_FORMATS[form].render(made)
     assert isinstance(text, str)
     return text
 
@@ -217,7 +216,7 @@ def test_events_change_nothing_of_what_is_found() -> None:
     )
     assert made
     assert made.windows == with_event.windows
-    assert made.detection.vantage_outages == with_event.detection.vantage_outages
+    assert made.vantage_outages == with_event.vantage_outages
 
 
 @pytest.mark.parametrize("form", ["table", "md", "html", "disclosure", "disclosure-html"])
@@ -228,9 +227,9 @@ def test_every_text_tells_the_comparison(form: str) -> None:
 
 
 def test_an_event_is_compared_with_the_time_around_it() -> None:
-    rows = [phrases.comparison_cells(one, a_report()) for one in a_report().detection.comparisons]
+    rows = [phrases.comparison_cells(one, a_report()) for one in a_report().comparisons]
     (alpha,) = (row for row in rows if row[:2] == ["alpha", "outside"])
-    assert len(alpha) == len(phrases.COMPARISON_HEADER)
+    assert len(alpha) == len(vocabulary.COMPARISON_HEADER)
     assert alpha[2].startswith("100%")
     assert re.match(r"8\d% \(\d+ rounds\)", alpha[3])
     assert re.match(r"-1\d points \(-\d+ to -?\d+\)", alpha[5])
@@ -273,7 +272,7 @@ OPENED = [*(("html", code) for code in LOCALES), ("disclosure-html", "ru"), ("st
 def test_a_real_browser_finds_nothing_wrong(form: str, code: str, tmp_path: Path) -> None:
     """No console error, no request, nothing that axe-core finds, no sideways scrolling."""
     made = a_report(code)
-    text = STATUS["html"](made, "operator", 80) if form == "status" else page(form, made)
+    text = STATUS_FORMATS["html"].render(made) if form == "status" else page(form, made)
     file = tmp_path / "page.html"
     file.write_text(text, encoding="utf-8")
     for name, seen in browser.look(file, tmp_path / "pictures", list(views(code, form))).items():
@@ -334,7 +333,7 @@ def test_the_published_schemas_are_those_of_the_json() -> None:
     made = a_report()
     for name, text in (
         ("report.schema.json", page("json", made)),
-        ("status.schema.json", STATUS["json"](made, "operator", 80)),
+        ("status.schema.json", STATUS_FORMATS["json"].render(made)),
     ):
         jsonschema.validate(json.loads(text), json.loads((DOCS / "reference" / name).read_text()))
 
@@ -380,7 +379,7 @@ def test_a_feed_keeps_its_ids_and_dates_every_entry() -> None:
 
 def test_prometheus_reads_what_is_written() -> None:
     made = a_report(hostile=True)
-    for text in (page("prometheus", made), STATUS["prometheus"](made, "operator", 80)):
+    for text in (page("prometheus", made), STATUS_FORMATS["prometheus"].render(made)):
         assert text.endswith("\n")
         helped = set()
         for line in text.splitlines():
@@ -396,7 +395,7 @@ def test_prometheus_reads_what_is_written() -> None:
 
 
 def test_a_picture_is_a_picture() -> None:
-    made = RENDERERS["png"](a_report("ru"))
+    made = REPORT_FORMATS["png"].render(a_report("ru"))
     assert isinstance(made, bytes)
     assert made.startswith(b"\x89PNG\r\n\x1a\n")
     assert len(made) > 20_000
@@ -434,7 +433,7 @@ def now_report(code: str = "en", by: str = "operator") -> Report:
         MINSK,
         START + (N + 3) * STEP,
         by=by,  # type: ignore[arg-type]
-        words=language.load(code),
+        language=language.load(code),
     )
     assert made
     return made
@@ -446,7 +445,7 @@ def test_a_status_fits_its_screen_in_every_language(width: int, code: str) -> No
     from rich.cells import cell_len  # noqa: PLC0415
 
     for by in ("operator", "target", "stage", "vantage"):
-        text = STATUS["table"](now_report(code, by), by, width)
+        text = STATUS_FORMATS["table"].render(replace(now_report(code, by), width=width))
         for line in text.splitlines():
             assert cell_len(line) <= width, line
         assert "\x1b" not in text
@@ -457,9 +456,9 @@ def test_a_status_says_first_that_its_data_is_old() -> None:
     assert phrases.warning(made) is None
     old = replace(made, now=made.now + timedelta(days=3))
     for form in ("table", "md", "html"):
-        text = STATUS[form](old, "operator", 80)
+        text = STATUS_FORMATS[form].render(old)
         assert "OLD DATA" in text
-    assert STATUS["table"](old, "operator", 80).startswith("!! OLD DATA: the newest is from")
+    assert STATUS_FORMATS["table"].render(old).startswith("!! OLD DATA: the newest is from")
 
 
 def test_a_trend_tells_answers_from_failures_from_silence_from_not_knowing() -> None:
@@ -471,13 +470,13 @@ def test_a_trend_tells_answers_from_failures_from_silence_from_not_knowing() -> 
         START + 143 * STEP,
     )
     assert made
-    (one,) = (one for one in made.detection.statuses if one.subject == "alpha")
+    (one,) = (one for one in made.statuses if one.subject == "alpha")
     drawn = phrases.strip(one.trend, 24)
     assert len(drawn) == 24
     assert drawn[:5] == "█" * 5
     assert drawn[6:8] == "▁▁"
-    assert phrases.NOTHING in drawn[8:12]
-    assert phrases.HIDDEN in drawn[15:18]
+    assert vocabulary.NOTHING in drawn[8:12]
+    assert vocabulary.HIDDEN in drawn[15:18]
     assert "▅" in drawn[18:]
 
 
@@ -491,18 +490,18 @@ def test_states_by_stage_and_by_vantage() -> None:
     def told(by: str) -> dict[str, str]:
         made = build(rows, UTC, now, by=by)  # type: ignore[arg-type]
         assert made
-        return {one.subject: one.state for one in made.detection.statuses}
+        return {one.subject: one.state for one in made.statuses}
 
-    assert told("stage")["dns"] in ("disrupted", "partly")
+    assert told("stage")["dns"] in ("disrupted", "partial")
     assert told("stage")["tcp"] == "up"
     assert told("vantage")["v2"] == "unknown"
-    assert told("vantage")["v1"] in ("disrupted", "partly")
+    assert told("vantage")["v1"] in ("disrupted", "partial")
 
 
 def test_a_spreadsheet_of_states_is_whole_and_safe() -> None:
     import csv  # noqa: PLC0415
     import io  # noqa: PLC0415
 
-    found = list(csv.DictReader(io.StringIO(STATUS["csv"](now_report(), "operator", 80))))
+    found = list(csv.DictReader(io.StringIO(STATUS_FORMATS["csv"].render(now_report()))))
     assert {row["subject"] for row in found} >= {"alpha", "beta", "gamma"}
     assert tuple(found[0]) == status.HEADER

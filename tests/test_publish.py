@@ -4,14 +4,14 @@ import json
 import os
 import re
 import stat
+import subprocess
+import sys
 import time
-from importlib import import_module
 from pathlib import Path
 
 import pytest
 
 from conftest import Command
-from keepiton.report.formats import RENDERERS, STATUS
 from timelines import Watch, write
 
 DATA = Path(__file__).parent / "data"
@@ -27,12 +27,26 @@ def results(tmp_path: Path) -> Path:
     return tmp_path / "results"
 
 
-def test_the_commands_offer_every_format_there_is() -> None:
-    """Named twice, so that help need not load what makes reports."""
-    for name, formats in (("report", list(RENDERERS)), ("status", list(STATUS))):
-        command = import_module(f"keepiton.cli.{name}")
-        assert list(command.FORMATS) == formats
-        assert set(command.ENDINGS.values()) <= set(formats)
+def test_a_format_is_a_module_and_a_line_of_the_table(results: Path, tmp_path: Path) -> None:
+    (tmp_path / "count_format.py").write_text(
+        "def render(report):\n    return f'{len(report.windows)} windows\\n'\n"
+    )
+    code = (
+        "from keepiton.report.formats import REPORT_FORMATS, Format\n"
+        "REPORT_FORMATS['count'] = Format('count_format', 'render', ('.count',))\n"
+        "from keepiton.cli import main\n"
+        "main()\n"
+    )
+    env = os.environ | {"PYTHONPATH": os.pathsep.join((str(tmp_path), *sys.path))}
+
+    def run(*words: str) -> str:
+        command = [sys.executable, "-c", code, "report", *words]
+        return subprocess.run(command, env=env, capture_output=True, text=True, check=True).stdout
+
+    assert "count" in run("--help")
+    assert re.fullmatch(r"[1-9]\d* windows\n", run(str(results), "--format", "count"))
+    run(str(results), "--output", str(tmp_path / "made.count"))
+    assert (tmp_path / "made.count").read_text(encoding="utf-8").endswith(" windows\n")
 
 
 @pytest.mark.parametrize(

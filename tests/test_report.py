@@ -20,13 +20,13 @@ from keepiton.report.build import build
 from keepiton.report.coarsen import coarsen
 from keepiton.report.csv import HEADER, cell
 from keepiton.report.defang import defang, name
-from keepiton.report.formats import RENDERERS
+from keepiton.report.formats import REPORT_FORMATS
 from keepiton.report.markdown import escape
-from keepiton.report.phrases import Report
+from keepiton.report.types import Report
 from keepiton.storage.rounds import ReadResult
 from timelines import START, STEP, Watch, only, rounds
 
-TEXTS = [form for form in RENDERERS if form != "png"]
+TEXTS = [form for form in REPORT_FORMATS if form != "png"]
 HOSTILE = "=cmd|' /C calc'!A0\x1b]0;pwned\x07\u202e<script>|`[x](http://evil.example)"
 CALM = "." * 36
 OUT = "xxxxxx"
@@ -54,7 +54,7 @@ def a_report(
 
 def written(form: str, made: Report) -> str:
     """Write a report."""
-    text = RENDERERS[form](made)
+    text = REPORT_FORMATS[form].render(made)
     assert isinstance(text, str)
     return text
 
@@ -84,7 +84,7 @@ def test_the_table_says_when_how_long_for_whom_and_what_would_refute_it() -> Non
 
 def test_a_witness_is_told_with_its_line_where_that_is_known() -> None:
     made = a_report()
-    window = replace(only(made.detection), evidence=(EvidenceRow("x.jsonl", "r", "t", 17),))
+    window = replace(only(made), evidence=(EvidenceRow("x.jsonl", "r", "t", 17),))
     text = written("table", replace(made, windows=(window,)))
     assert "  witness    x.jsonl:17 (t)\n" in text
 
@@ -128,7 +128,7 @@ def test_no_window_is_not_called_all_well(form: str) -> None:
 @pytest.mark.parametrize("form", TEXTS)
 def test_hostile_names_do_no_harm_anywhere(form: str) -> None:
     made = a_report(target=clean(HOSTILE))
-    window = only(made.detection)
+    window = only(made)
     witness = replace(window.evidence[0], file=clean("=x" + HOSTILE))
     made = replace(made, windows=(replace(window, evidence=(witness,)),))
     text = written(form, made)
@@ -272,8 +272,8 @@ def test_defanged_names_are_no_links() -> None:
 
 
 def test_durations_are_ranges_or_lower_bounds() -> None:
-    whole = only(a_report().detection)
-    open_end = only(a_report(CALM + OUT).detection)
+    whole = only(a_report())
+    open_end = only(a_report(CALM + OUT))
     assert re.fullmatch(r"50 min to \d+ min", phrases.duration(whole, ENGLISH))
     assert phrases.duration(open_end, ENGLISH) == "at least 50 min"
     assert phrases.ended(open_end, a_report()) == "not yet at 27 Feb 2022, 14:52 (last observation)"
@@ -285,12 +285,12 @@ def test_terminal_escapes_and_direction_marks_are_cleaned() -> None:
 
 
 def test_a_period_in_hours_reads_as_hours() -> None:
-    window = only(a_report(CALM + "x" * 31 + CALM).detection)
+    window = only(a_report(CALM + "x" * 31 + CALM))
     assert re.fullmatch(r"(4 hr \d+ min|5 hr) to 5 hr \d+ min", phrases.duration(window, ENGLISH))
 
 
 def test_came_and_went_and_slow_are_said() -> None:
-    slow = only(a_report(CALM + CALM + "~" * 8 + CALM).detection)
+    slow = only(a_report(CALM + CALM + "~" * 8 + CALM))
     assert phrases.kind(slow, ENGLISH).startswith("degraded, ")
     assert "8 of 8 rounds slow" in phrases.evidence(slow, ENGLISH)
     assert phrases.refuted_by(slow, ENGLISH).startswith("answers as fast as usual")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from keepiton.cli import exits, i18n, reading, shared_options, times, writing
+from keepiton.report.formats import REPORT_FORMATS, endings
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -19,28 +20,6 @@ LOOK_BACK_DAYS = 9
 zone, which is known when the results are."""
 MOST_SPANS = 240
 """Parts that a timeline is cut into, at most."""
-FORMATS = (
-    *("table", "md", "html", "csv", "json", "jsonl", "atom", "prometheus", "svg", "png"),
-    *("disclosure", "disclosure-html"),
-)
-ENDINGS = {
-    ".txt": "table",
-    ".md": "md",
-    ".html": "html",
-    ".htm": "html",
-    ".csv": "csv",
-    ".json": "json",
-    ".jsonl": "jsonl",
-    ".atom": "atom",
-    ".xml": "atom",
-    ".prom": "prometheus",
-    ".svg": "svg",
-    ".png": "png",
-}
-
-
-SEALING = ("html", "disclosure", "disclosure-html", "json")
-"""Formats that name files with their hashes."""
 
 
 @click.command()
@@ -70,7 +49,7 @@ SEALING = ("html", "disclosure", "disclosure-html", "json")
 @click.option(
     "--format",
     "form",
-    type=click.Choice(FORMATS),
+    type=click.Choice(list(REPORT_FORMATS)),
     help="Kind of report.  [default: by the ending of --output, or table]",
 )
 @click.option(
@@ -111,7 +90,7 @@ def report(
     # What a person wrote is looked at before anything is read.
     now = datetime.now(UTC)
     words = i18n.language(lang)
-    form = writing.choose_format(form, output, ENDINGS)
+    form = writing.choose_format(form, output, endings(REPORT_FORMATS))
     times.zone(tz, None)
     step = times.parse_age(rounded, "--round") if rounded else None
     listed, event = _events(event_files, event_id)
@@ -122,7 +101,6 @@ def report(
     from keepiton.report.build import build  # noqa: PLC0415
     from keepiton.report.coarsen import coarsen  # noqa: PLC0415
     from keepiton.report.defang import defang as defanged  # noqa: PLC0415
-    from keepiton.report.formats import RENDERERS  # noqa: PLC0415
     from keepiton.storage.evidence import find_lines, find_seals  # noqa: PLC0415
 
     thresholds = reading.policy_from(policy)
@@ -143,30 +121,28 @@ def report(
             span=(asked[0] or around[0], asked[1] or around[1]),
             policy=thresholds,
             most=MOST_SPANS,
-            words=words,
+            language=words,
             event=event,
             events=tuple(
                 one for each in listed if each.country in (None, country) for one in each.event
             ),
-            others=series,
+            external=series,
         )
         if found.complete or (
-            made
-            and not made.detection.never_answered
-            and all(one.start_earliest for one in made.windows)
+            made and not made.never_answered and all(one.start_earliest for one in made.windows)
         ):
             break
         recent = None  # what began before, or last answered before, needs all of it
     if not made:
         sys.exit(exits.print_error("no data in the asked range", exits.NO_DATA))
     made = replace(made, windows=find_lines(made.windows, files))
-    if form in SEALING:
+    if REPORT_FORMATS[form].names_files:
         made = replace(made, sealed=find_seals(made.windows, files))
     if defang:
         made = defanged(made)
     if step:
         made = coarsen(made, step)
-    writing.write_output(RENDERERS[form](made), output, form)
+    writing.write_output(REPORT_FORMATS[form].render(made), output, form)
     if fail_on and made.windows:
         sys.exit(exits.DISRUPTION_FOUND)
 

@@ -3,17 +3,7 @@
 import click
 
 from keepiton.cli import deferred, shared_options
-
-FORMATS = ("table", "md", "csv", "json", "html", "prometheus")
-ENDINGS = {
-    ".txt": "table",
-    ".md": "md",
-    ".csv": "csv",
-    ".json": "json",
-    ".html": "html",
-    ".htm": "html",
-    ".prom": "prometheus",
-}
+from keepiton.report.formats import STATUS_FORMATS
 
 
 @click.command()
@@ -28,7 +18,7 @@ ENDINGS = {
 @click.option(
     "--format",
     "form",
-    type=click.Choice(FORMATS),
+    type=click.Choice(list(STATUS_FORMATS)),
     help="Kind of table.  [default: by the ending of --output, or table]",
 )
 @click.option("--watch", is_flag=True, help="Show it anew every 30 seconds, until Ctrl-C.")

@@ -14,12 +14,11 @@ from rich.text import Text
 from keepiton.base.errors import UserError
 from keepiton.base.language import Language
 from keepiton.cli import exits, i18n, reading, times, writing
-from keepiton.cli.status import ENDINGS
 from keepiton.detect import Policy
 from keepiton.detect.types import Group
 from keepiton.report.build import build
 from keepiton.report.defang import defang as defanged
-from keepiton.report.formats import STATUS
+from keepiton.report.formats import STATUS_FORMATS, endings
 
 REFRESH_S = 30.0
 
@@ -41,7 +40,7 @@ def status(
     defang: bool,
 ) -> None:
     """Run the command: its options are those of :mod:`keepiton.cli.status`."""
-    form = writing.choose_format(form, output, ENDINGS)
+    form = writing.choose_format(form, output, endings(STATUS_FORMATS))
     if watch and (form != "table" or output):
         raise UserError("--watch shows the table on the terminal; leave out --format and --output")
     words = i18n.language(lang)
@@ -91,12 +90,12 @@ def render_status(
         operators=only[1],
         policy=policy or Policy(),
         by=by,
-        words=words,
+        language=words,
+        width=shutil.get_terminal_size((100, 24)).columns,
     )
-    if not report or not report.detection.statuses:
+    if not report or not report.statuses:
         sys.exit(exits.print_error("no measurements of such targets", exits.NO_DATA))
-    width = shutil.get_terminal_size((100, 24)).columns
-    return STATUS[form](defanged(report) if defang else report, by, width)
+    return STATUS_FORMATS[form].render(defanged(report) if defang else report)
 
 
 def _refresh(text: Callable[[], str]) -> None:

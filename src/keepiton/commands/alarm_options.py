@@ -148,9 +148,10 @@ def _tell(
     from datetime import timedelta  # noqa: PLC0415
 
     from keepiton.detect import Policy, detect  # noqa: PLC0415
+    from keepiton.detect.types import Detection  # noqa: PLC0415
     from keepiton.operate.alarms import deliver, memory  # noqa: PLC0415
     from keepiton.operate.alarms.changes import compare  # noqa: PLC0415
-    from keepiton.report.phrases import Report  # noqa: PLC0415
+    from keepiton.report.types import Report, shared_fields  # noqa: PLC0415
     from keepiton.storage.cache import Cache  # noqa: PLC0415
     from keepiton.storage.reader import find, read  # noqa: PLC0415
 
@@ -161,7 +162,9 @@ def _tell(
         return
     found = detect(rounds, Policy(), now)
     zone = times.zone(None, rounds.country)
-    report = Report(found, found.windows, (), (), Policy(), zone, now, lang=words)
+    report = Report(
+        **shared_fields(Detection, found), policy=Policy(), zone=zone, now=now, lang=words
+    )
     remembered = memory.load(data)
     remembered.announced, changes = compare(remembered.announced, found, now, alarms.floor)
     deliver.pending(remembered, changes, alarms.channels)

@@ -19,7 +19,7 @@ from keepiton.detect.types import Side as Sides
 from keepiton.detect.windows import EPOCH, STAGES, instant
 from keepiton.storage.rounds import Array, Rounds
 
-Availability = Literal["up", "partly", "disrupted", "unknown", "no data"]
+Availability = Literal["up", "partial", "disrupted", "unknown", "no_data"]
 
 
 def connectivity_periods(rounds: Rounds, looks: ConnectivityChecks) -> list[ConnectivityPeriod]:
@@ -197,7 +197,7 @@ def _status(
     state: Availability
     since: tuple[datetime | None, datetime] | None = None
     if not fresh.any():
-        state = "no data"
+        state = "no_data"
     elif not told.any():
         state = "unknown"
     elif could <= answering and answering:
@@ -210,10 +210,10 @@ def _status(
     elif current and not answering:
         state = "disrupted"
     elif answering:
-        state = "partly"
+        state = "partial"
     else:
         state = "unknown"
-    if state in ("disrupted", "partly") and current:
+    if state in ("disrupted", "partial") and current:
         begun = min(current, key=lambda one: one.start)
         since = (begun.start_earliest, begun.start_latest)
     return Status(

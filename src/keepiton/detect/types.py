@@ -102,7 +102,7 @@ class Status:
     perspective: Perspective
     confidence: float
     """Of the window that it is in; 0 without one."""
-    state: Literal["up", "partly", "disrupted", "unknown", "no data"]
+    state: Literal["up", "partial", "disrupted", "unknown", "no_data"]
     since: tuple[datetime | None, datetime] | None
     """The state began after the first instant and not after the second."""
     answering: int

@@ -6,8 +6,8 @@ from xml.sax.saxutils import escape
 
 from keepiton.base.language import ENGLISH
 from keepiton.base.types import clean, utc
-from keepiton.report import phrases
-from keepiton.report.phrases import Report
+from keepiton.report import phrases, vocabulary
+from keepiton.report.types import Report
 
 
 def _urn(name: str) -> str:
@@ -41,7 +41,7 @@ def render(report: Report) -> str:
         '<?xml version="1.0" encoding="utf-8"?>\n<feed xmlns="http://www.w3.org/2005/Atom">'
         f"<id>{_urn('feed')}</id><title>Disruptions</title><updated>{utc(report.now)}</updated>"
         "<author><name>keepiton</name></author>"
-        f"<subtitle>{_text(phrases.CAVEAT)}</subtitle>\n" + "\n".join(entries) + "\n</feed>\n"
+        f"<subtitle>{_text(vocabulary.CAVEAT)}</subtitle>\n" + "\n".join(entries) + "\n</feed>\n"
     )
 
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from keepiton.base.language import gettext_noop
 from keepiton.detect.types import Window
 from keepiton.publish import html
-from keepiton.report import phrases
+from keepiton.report import phrases, vocabulary
 from keepiton.report.markdown import escape
-from keepiton.report.phrases import Report
+from keepiton.report.types import Report
 
 UNKNOWN = (
     gettext_noop("Who or what caused it, and whether it was meant."),
@@ -57,12 +57,12 @@ def _sheet(operator: str, windows: Sequence[Window], report: Report) -> Sheet:
         "; ".join(
             f"{_(name)}: {told}"
             for name, told in zip(
-                phrases.COMPARISON_HEADER[1:],
+                vocabulary.COMPARISON_HEADER[1:],
                 phrases.comparison_cells(one, report)[1:],
                 strict=True,
             )
         )
-        for one in report.detection.comparisons
+        for one in report.comparisons
         if one.subject == operator
     ]
     sections = [
@@ -117,7 +117,7 @@ def in_markdown(report: Report) -> str:
         out += ["---", ""]
     if not out:
         out = [phrases.none_found(report), ""]
-    return "\n".join([*out, report.lang.gettext(phrases.CAVEAT)]) + "\n"
+    return "\n".join([*out, report.lang.gettext(vocabulary.CAVEAT)]) + "\n"
 
 
 def in_html(report: Report) -> str:

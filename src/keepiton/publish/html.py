@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 from markupsafe import Markup
 
 from keepiton import __version__
-from keepiton.detect.types import Group, Status, Window
+from keepiton.detect.types import Status, Window
 from keepiton.publish import svg
-from keepiton.report import phrases
-from keepiton.report.phrases import Report
+from keepiton.report import phrases, vocabulary
+from keepiton.report.types import Report
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -67,6 +67,7 @@ def fill(template: str, report: Report, **values: Any) -> str:  # noqa: ANN401 -
             ngettext=words.ngettext,
             words=words,
             c=phrases,
+            v=vocabulary,
             report=report,
             style=Markup(style),  # noqa: S704 - our own files
             script=Markup(script),  # noqa: S704
@@ -88,21 +89,20 @@ def render(report: Report) -> str:
         more=len(report.windows) - len(shown),
         drawing=Markup(svg.inline(report)),  # noqa: S704 - escaped where it is made
         legend=[(kind, Markup(swatch(kind)), text) for kind, text in svg.LEGEND],  # noqa: S704
-        contrasts=[phrases.comparison_cells(one, report) for one in report.detection.comparisons],
+        contrasts=[phrases.comparison_cells(one, report) for one in report.comparisons],
         method=METHOD,
     )
 
 
-def status(report: Report, by: Group, width: int) -> str:
+def status(report: Report) -> str:
     """Write the quick table as a page."""
-    del width
     return fill(
         "status.html.jinja",
         report,
-        first=report.lang.gettext(phrases.SCOPES[by]),
-        rows=[_row(one, report) for one in report.detection.statuses],
+        first=report.lang.gettext(vocabulary.SCOPES[report.by]),
+        rows=[_row(one, report) for one in report.statuses],
         notes=[
-            *(phrases.vantage_outages(report) if by == "vantage" else []),
+            *(phrases.vantage_outages(report) if report.by == "vantage" else []),
             *phrases.remarks(report),
         ],
     )
@@ -112,7 +112,7 @@ def _row(one: Status, report: Report) -> dict[str, str]:
     words = report.lang
     return {
         "subject": one.subject,
-        "side": words.gettext(phrases.SIDES[one.perspective]),
+        "side": words.gettext(vocabulary.SIDES[one.perspective]),
         "state": phrases.state(one, report),
         "since": phrases.since(one, report),
         "answering": words.gettext("{part} of {n}", part=one.answering, n=one.targets),
@@ -139,8 +139,8 @@ def window(one: Window, report: Report) -> dict[str, Any]:
     return {
         "id": one.id,
         "subject": one.subject,
-        "scope": _(phrases.SCOPES[one.scope]),
-        "side": _(phrases.SIDES[one.perspective]),
+        "scope": _(vocabulary.SCOPES[one.scope]),
+        "side": _(vocabulary.SIDES[one.perspective]),
         "sure": phrases.confidence_text(one, words),
         "confidence": f"{one.confidence:.3f}",
         "began": phrases.began(one, report),

@@ -2,7 +2,7 @@
 
 from keepiton.base.errors import UserError
 from keepiton.publish import svg
-from keepiton.report.phrases import Report
+from keepiton.report.types import Report
 
 SCALE = 2
 """Pixels of the picture for each of the drawing: sharp on a phone."""

@@ -3,8 +3,9 @@
 from collections.abc import Callable
 
 from keepiton.base.types import clean
-from keepiton.detect.types import Group, Status
-from keepiton.report.phrases import STATES, Report
+from keepiton.detect.types import Status
+from keepiton.report.types import Report
+from keepiton.report.vocabulary import STATES
 
 FIGURES: tuple[tuple[str, str, Callable[[Status], float]], ...] = (
     ("answering_targets", "Targets that answer now.", lambda one: one.answering),
@@ -20,9 +21,8 @@ def label(text: str) -> str:
     return clean(text).replace("\\", "\\\\").replace('"', '\\"')
 
 
-def status(report: Report, by: Group, width: int) -> str:
+def status(report: Report) -> str:
     """Write one gauge a figure, a state as 1 beside the others' 0, and how old the data is."""
-    del width
     out = []
 
     def gauge(name: str, told: str, rows: list[tuple[str, float]]) -> None:
@@ -31,9 +31,9 @@ def status(report: Report, by: Group, width: int) -> str:
         out.extend(f"keepiton_{name}{labels} {value:.12g}" for labels, value in rows)
 
     def named(one: Status, more: str = "") -> str:
-        return f'{{{by}="{label(one.subject)}",perspective="{one.perspective}"{more}}}'
+        return f'{{{report.by}="{label(one.subject)}",perspective="{one.perspective}"{more}}}'
 
-    statuses = report.detection.statuses
+    statuses = report.statuses
     gauge(
         "state",
         "1 for the state that holds, 0 for the others.",
@@ -45,8 +45,8 @@ def status(report: Report, by: Group, width: int) -> str:
     )
     for name, told, figure in FIGURES:
         gauge(name, told, [(named(one), figure(one)) for one in statuses])
-    if report.detection.last_at:
-        at = report.detection.last_at.timestamp()
+    if report.last_at:
+        at = report.last_at.timestamp()
         gauge(
             "newest_data_timestamp_seconds",
             "When the newest data was taken, since 1970.",
@@ -65,4 +65,4 @@ def render(report: Report) -> str:
             told |= {"severity": one.severity, "id": one.id}
             labels = ",".join(f'{name}="{label(value)}"' for name, value in told.items())
             out.append(f"keepiton_disruption{{{labels}}} {one.confidence:.12g}")
-    return status(report, "operator", 0) + "\n".join(out) + "\n"
+    return status(report) + "\n".join(out) + "\n"

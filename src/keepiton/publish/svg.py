@@ -15,9 +15,8 @@ from keepiton.base.language import gettext_noop
 from keepiton.base.types import clean
 from keepiton.detect.types import ConnectivityPeriod, Status, Window
 from keepiton.detect.windows import STAGES
-from keepiton.report import phrases
-from keepiton.report.phrases import Report
-from keepiton.report.types import ExternalSeries
+from keepiton.report import phrases, vocabulary
+from keepiton.report.types import ExternalSeries, Report
 
 LABEL = 150
 """Pixels left of the plot."""
@@ -41,7 +40,6 @@ GAP_STEPS = 1.5
 """Usual intervals of other people's figures beyond which a line is not drawn on."""
 EVENT_LINES, EVENT_NAME, LETTER = 3, 60, 5.6
 """Lines that names of events may take, their longest name, and how wide a letter is."""
-"""States of an own line in which its vantage says nothing of others."""
 LEGEND = (
     ("g0", gettext_noop("answered")),
     ("g1", gettext_noop("up to 10% failed")),
@@ -64,7 +62,7 @@ def render(report: Report) -> str:
     body, height = drawn(report, 34)
     foot = [
         f"{phrases.times(report)} {phrases.basis(report)}",
-        _(phrases.CAVEAT),
+        _(vocabulary.CAVEAT),
         _("Made with keepiton. Names are no links."),
     ]
     lines = [line for one in foot for line in textwrap.wrap(clean(one, 600), FOOT)]
@@ -118,7 +116,7 @@ class _Axis:
     """From instants to pixels."""
 
     def __init__(self, report: Report) -> None:
-        found = report.detection
+        found = report
         self.count = max((len(one.trend.good) for one in found.statuses), default=24)
         self.each = max(1, PLOT // self.count)
         self.start = found.trend_start
@@ -138,14 +136,14 @@ def drawn(report: Report, top: int) -> tuple[str, int]:
     marks = _events(report, axis, top + 10)
     head = top + (TOP if marks else TOP - EVENT_LINES * 12)
     rows, y = [], head
-    both = len({one.perspective for one in report.detection.statuses}) > 1
+    both = len({one.perspective for one in report.statuses}) > 1
     whole = [one for one in report.windows if one.scope == "country"]
     if whole:
         rows.append(_label(report.lang.gettext("whole country"), "", y))
         rows.append(_bars(whole, report, axis, y))
         y += ROW // 2 + 4
-    for one in report.detection.statuses:
-        side = report.lang.gettext(phrases.SIDES[one.perspective]) if both else ""
+    for one in report.statuses:
+        side = report.lang.gettext(vocabulary.SIDES[one.perspective]) if both else ""
         rows.append(
             f'<g role="img" aria-label="{escape(phrases.finding_title(one, report.lang))}">'
         )
@@ -178,7 +176,7 @@ _DEFS = (
         f'<linearGradient id="{way}-{kind}"><stop class="w-{kind}" offset="0"'
         f' stop-opacity="{first}"/><stop class="w-{kind}" offset="1" stop-opacity="{last}"/>'
         "</linearGradient>"
-        for kind in phrases.SEVERITIES
+        for kind in vocabulary.SEVERITIES
         for way, first, last in (("in", 0.08, 1), ("out", 1, 0.08))
     )
     + "</defs>"

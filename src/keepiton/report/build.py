@@ -6,11 +6,10 @@ import numpy as np
 
 from keepiton.base.language import ENGLISH, Language
 from keepiton.detect import Policy, detect, spans
-from keepiton.detect.types import Group, Window
+from keepiton.detect.types import Detection, Group, Window
 from keepiton.detect.windows import instant
 from keepiton.lists.types import Event
-from keepiton.report.phrases import Report
-from keepiton.report.types import ExternalSeries
+from keepiton.report.types import ExternalSeries, Report, shared_fields
 from keepiton.storage.rounds import ReadResult, Rounds
 
 Span = tuple[datetime | None, datetime | None]
@@ -29,10 +28,11 @@ def build(
     policy: Policy = USUAL,
     by: Group = "operator",
     most: int | None = None,
-    words: Language = ENGLISH,
+    language: Language = ENGLISH,
     event: Event | None = None,
     events: tuple[Event, ...] = (),
-    others: tuple[ExternalSeries, ...] = (),
+    external: tuple[ExternalSeries, ...] = (),
+    width: int = 100,
 ) -> Report | None:
     """Make a report of the named targets and operators (all, where none is named).
 
@@ -48,16 +48,21 @@ def build(
     found = detect(kept, policy, now, by=by, over=over, event=event.span() if event else None)
     if not _any(kept, span, whole=not (targets or operators)):
         return None
-    return Report(
-        detection=found,
-        windows=tuple(one for one in found.windows if _touches(one, since, until)),
-        vantage_outages=tuple(one for one in found.vantage_outages if _touches(one, since, until)),
-        connectivity_periods=tuple(
-            one
-            for one in found.connectivity_periods
-            if (not until or one.start <= until) and (not since or one.end >= since)
+    values = shared_fields(Detection, found) | {
+        "windows": tuple(window for window in found.windows if _overlaps(window, since, until)),
+        "vantage_outages": tuple(
+            window for window in found.vantage_outages if _overlaps(window, since, until)
         ),
+        "connectivity_periods": tuple(
+            period
+            for period in found.connectivity_periods
+            if (not until or period.start <= until) and (not since or period.end >= since)
+        ),
+    }
+    return Report(
+        **values,
         policy=policy,
+        by=by,
         zone=zone,
         now=now,
         since=since,
@@ -65,10 +70,11 @@ def build(
         files=rows.files,
         unsealed=rows.unsealed,
         warnings=tuple(rows.warnings()),
-        lang=words,
+        lang=language,
         event=event,
         events=events,
-        external=others,
+        external=external,
+        width=width,
     )
 
 
@@ -80,14 +86,14 @@ def _times(rounds: Rounds, span: Span) -> tuple[datetime, datetime]:
     return first, max(first, min(last, until) if until else last)
 
 
-def _touches(one: Window, since: datetime | None, until: datetime | None) -> bool:
-    return (not until or one.start_latest <= until) and bool(
-        not since or one.ongoing or (one.end_latest or one.end_earliest) >= since
+def _overlaps(window: Window, since: datetime | None, until: datetime | None) -> bool:
+    return (not until or window.start_latest <= until) and bool(
+        not since or window.ongoing or (window.end_latest or window.end_earliest) >= since
     )
 
 
 def _only(rounds: Rounds, targets: tuple[str, ...], operators: tuple[str, ...]) -> Rounds:
-    """Keep what was asked for, and the controls that tell of the own line."""
+    """Keep what was asked for, and the controls that vantage connectivity is judged by."""
     chosen = rounds.control != ""
     if targets and operators:
         chosen |= np.isin(rounds.target, targets) & np.isin(rounds.operator, operators)
@@ -99,7 +105,7 @@ def _only(rounds: Rounds, targets: tuple[str, ...], operators: tuple[str, ...]) 
 def _any(rounds: Rounds, span: Span, *, whole: bool) -> bool:
     """Whether there is data of what was asked for in a span of time."""
     counted = rounds if whole else rounds.of((rounds.control == "")[rounds.subject])
-    since, until = ((one.timestamp() * 1000 if one else None) for one in span)
+    since, until = ((at.timestamp() * 1000 if at else None) for at in span)
     inside = np.ones(len(counted), bool)
     if since is not None:
         inside &= counted.at >= since

@@ -3,8 +3,8 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from keepiton.detect.types import ConnectivityPeriod, Coverage, Status, Window
-from keepiton.report.phrases import Report
+from keepiton.detect.types import Status, Window
+from keepiton.report.types import Report
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -22,59 +22,56 @@ def ceil(at: datetime, step: timedelta) -> datetime:
 def coarsen(report: Report, step: timedelta) -> Report:
     """Widen every interval to whole steps, so that it stays true.
 
-    Witnesses, files and ids are withheld: a file's name holds an exact time, and an id is made
+    Evidence rows, files and ids are withheld: a file's name holds an exact time, and an id is made
     from one.
     """
 
-    def window(one: Window) -> Window:
+    def window(window: Window) -> Window:
         return replace(
-            one,
+            window,
             id="",
             evidence=(),
-            gaps=tuple((floor(a, step), ceil(b, step)) for a, b in one.gaps),
+            gaps=tuple((floor(start, step), ceil(end, step)) for start, end in window.gaps),
             starts_on_half_hour=False,
-            start=floor(one.start, step),
-            end=one.end and ceil(one.end, step),
-            start_earliest=one.start_earliest and floor(one.start_earliest, step),
-            start_latest=ceil(one.start_latest, step),
-            end_earliest=floor(one.end_earliest, step),
-            end_latest=one.end_latest and ceil(one.end_latest, step),
+            start=floor(window.start, step),
+            end=window.end and ceil(window.end, step),
+            start_earliest=window.start_earliest and floor(window.start_earliest, step),
+            start_latest=ceil(window.start_latest, step),
+            end_earliest=floor(window.end_earliest, step),
+            end_latest=window.end_latest and ceil(window.end_latest, step),
         )
 
-    def period(one: ConnectivityPeriod) -> ConnectivityPeriod:
-        return replace(one, start=floor(one.start, step), end=ceil(one.end, step))
+    def status(status: Status) -> Status:
+        since = status.since
+        since = since and (since[0] and floor(since[0], step), ceil(since[1], step))
+        last_seen = status.last_seen and floor(status.last_seen, step)
+        return replace(status, since=since, last_seen=last_seen)
 
-    def status(one: Status) -> Status:
-        since = one.since and (one.since[0] and floor(one.since[0], step), ceil(one.since[1], step))
-        seen = one.last_seen and floor(one.last_seen, step)
-        return replace(one, since=since, last_seen=seen)
-
-    def coverage(one: Coverage) -> Coverage:
-        return replace(one, first_at=floor(one.first_at, step), last_at=ceil(one.last_at, step))
-
-    found = report.detection
     # Counts by spans of time stay where the spans are no finer than what is asked for.
-    shown = found.trend_step_s % step.total_seconds() == 0
+    keep_trends = report.trend_step_s % step.total_seconds() == 0
+    unreadable = f"{len(report.warnings)} file(s) with unreadable lines"
     return replace(
         report,
         now=floor(report.now, step),
         since=report.since and floor(report.since, step),
         until=report.until and ceil(report.until, step),
-        detection=replace(
-            found,
-            first_at=found.first_at and floor(found.first_at, step),
-            last_at=found.last_at and floor(found.last_at, step),
-            coverage=tuple(map(coverage, found.coverage)),
-            windows=(),
-            vantage_outages=(),
-            connectivity_periods=(),
-            statuses=tuple(map(status, found.statuses)) if shown else (),
+        first_at=report.first_at and floor(report.first_at, step),
+        last_at=report.last_at and ceil(report.last_at, step),
+        coverage=tuple(
+            replace(
+                vantage,
+                first_at=floor(vantage.first_at, step),
+                last_at=ceil(vantage.last_at, step),
+            )
+            for vantage in report.coverage
         ),
+        statuses=tuple(map(status, report.statuses)) if keep_trends else (),
         windows=tuple(map(window, report.windows)),
         vantage_outages=tuple(map(window, report.vantage_outages)),
-        connectivity_periods=tuple(map(period, report.connectivity_periods)),
+        connectivity_periods=tuple(
+            replace(period, start=floor(period.start, step), end=ceil(period.end, step))
+            for period in report.connectivity_periods
+        ),
         sealed=(),
-        warnings=(f"{len(report.warnings)} file(s) with unreadable lines",)
-        if report.warnings
-        else (),
+        warnings=(unreadable,) if report.warnings else (),
     )

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from keepiton.base.types import utc
 from keepiton.report import phrases
-from keepiton.report.phrases import Report
+from keepiton.report.types import Report
 
 HEADER = (
     *(

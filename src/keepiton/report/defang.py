@@ -2,9 +2,9 @@
 
 from dataclasses import replace
 
-from keepiton.detect.types import Status, Window
+from keepiton.detect.types import Window
 from keepiton.lists.types import Event
-from keepiton.report.phrases import Report
+from keepiton.report.types import Report
 
 
 def name(text: str) -> str:
@@ -13,33 +13,26 @@ def name(text: str) -> str:
 
 
 def defang(report: Report) -> Report:
-    """Write every target's name so, and what others say of them."""
+    """Write every target's name so, in the texts of events and external series as well."""
 
-    def window(one: Window) -> Window:
+    def window(window: Window) -> Window:
         return replace(
-            one,
-            subject=name(one.subject),
-            targets=tuple(map(name, one.targets)),
-            evidence=tuple(replace(seen, target=name(seen.target)) for seen in one.evidence),
+            window,
+            subject=name(window.subject),
+            targets=tuple(map(name, window.targets)),
+            evidence=tuple(replace(row, target=name(row.target)) for row in window.evidence),
         )
 
-    def status(one: Status) -> Status:
-        return replace(one, subject=name(one.subject))
+    def event(event: Event) -> Event:
+        texts = [key for key in Event.model_fields if key.split("_")[0] in ("title", "source")]
+        return event.model_copy(update={key: name(getattr(event, key)) for key in texts})
 
-    def event(one: Event) -> Event:
-        titles = [each for each in Event.model_fields if each.split("_")[0] in ("title", "source")]
-        return one.model_copy(update={each: name(getattr(one, each)) for each in titles})
-
-    never = tuple(name(one) for one in report.detection.never_answered)
     return replace(
         report,
         windows=tuple(map(window, report.windows)),
         events=tuple(map(event, report.events)),
         event=report.event and event(report.event),
-        external=tuple(replace(one, name=name(one.name)) for one in report.external),
-        detection=replace(
-            report.detection,
-            never_answered=never,
-            statuses=tuple(map(status, report.detection.statuses)),
-        ),
+        external=tuple(replace(series, name=name(series.name)) for series in report.external),
+        never_answered=tuple(map(name, report.never_answered)),
+        statuses=tuple(replace(status, subject=name(status.subject)) for status in report.statuses),
     )

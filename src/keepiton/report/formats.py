@@ -1,51 +1,60 @@
-"""From findings to text: one module a format, each a pure ``render``."""
+"""The formats of ``report`` and ``status``: one table each, which loads no library.
 
-from collections.abc import Callable
+A new format is a module with a function from a report to text or bytes, and one line here: the
+command, its help, the completions and the manual page are made from these tables.
+"""
+
+from collections.abc import Mapping
 from importlib import import_module
+from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
-from keepiton.detect.types import Group
-from keepiton.report.phrases import Report
-
-
-def _render(module: str, function: str) -> Callable[[Report], str | bytes]:
-    """Load a format when it is written: libraries for pages are nothing to a table."""
-
-    def render(report: Report) -> str | bytes:
-        made: str | bytes = getattr(import_module(f"keepiton.{module}"), function)(report)
-        return made
-
-    return render
+if TYPE_CHECKING:  # the commands' help is made from this module, and must not load detection
+    from keepiton.report.types import Report
 
 
-def _status(module: str, function: str) -> Callable[[Report, Group, int], str]:
-    def render(report: Report, by: Group, width: int) -> str:
-        written = getattr(import_module(f"keepiton.{module}"), function)
-        made: str = written(report, by, width)
-        return made
-
-    return render
+Content = TypeVar("Content", str, str | bytes)
 
 
-RENDERERS: dict[str, Callable[[Report], str | bytes]] = {
-    "table": _render("report.table", "render"),
-    "md": _render("report.markdown", "render"),
-    "html": _render("publish.html", "render"),
-    "csv": _render("report.csv", "render"),
-    "json": _render("report.json", "render"),
-    "jsonl": _render("report.jsonl", "render"),
-    "atom": _render("publish.atom", "render"),
-    "prometheus": _render("publish.prometheus", "render"),
-    "svg": _render("publish.svg", "render"),
-    "png": _render("publish.png", "render"),
-    "disclosure": _render("publish.disclosure", "in_markdown"),
-    "disclosure-html": _render("publish.disclosure", "in_html"),
+class Format(NamedTuple, Generic[Content]):
+    """Where a format is written, and how it is recognised."""
+
+    module: str
+    function: str
+    endings: tuple[str, ...] = ()
+    """Endings of an output file that choose it."""
+    names_files: bool = False
+    """Whether it names result files with their hashes."""
+
+    def render(self, report: "Report") -> Content:
+        """Write a report; its module is loaded now, since a table needs no library of pages."""
+        content: Content = getattr(import_module(self.module), self.function)(report)
+        return content
+
+
+REPORT_FORMATS: dict[str, Format[str | bytes]] = {
+    "table": Format("keepiton.report.table", "render", (".txt",)),
+    "md": Format("keepiton.report.markdown", "render", (".md",)),
+    "html": Format("keepiton.publish.html", "render", (".html", ".htm"), names_files=True),
+    "csv": Format("keepiton.report.csv", "render", (".csv",)),
+    "json": Format("keepiton.report.json", "render", (".json",), names_files=True),
+    "jsonl": Format("keepiton.report.jsonl", "render", (".jsonl",)),
+    "atom": Format("keepiton.publish.atom", "render", (".atom", ".xml")),
+    "prometheus": Format("keepiton.publish.prometheus", "render", (".prom",)),
+    "svg": Format("keepiton.publish.svg", "render", (".svg",)),
+    "png": Format("keepiton.publish.png", "render", (".png",)),
+    "disclosure": Format("keepiton.publish.disclosure", "in_markdown", names_files=True),
+    "disclosure-html": Format("keepiton.publish.disclosure", "in_html", names_files=True),
 }
-STATUS: dict[str, Callable[[Report, Group, int], str]] = {
-    "table": _status("report.status", "table"),
-    "md": _status("report.status", "in_markdown"),
-    "csv": _status("report.status", "in_csv"),
-    "json": _status("report.json", "status"),
-    "html": _status("publish.html", "status"),
-    "prometheus": _status("publish.prometheus", "status"),
+STATUS_FORMATS: dict[str, Format[str]] = {
+    "table": Format("keepiton.report.status", "table", (".txt",)),
+    "md": Format("keepiton.report.status", "in_markdown", (".md",)),
+    "csv": Format("keepiton.report.status", "in_csv", (".csv",)),
+    "json": Format("keepiton.report.json", "status", (".json",)),
+    "html": Format("keepiton.publish.html", "status", (".html", ".htm")),
+    "prometheus": Format("keepiton.publish.prometheus", "status", (".prom",)),
 }
-"""Of the quick table; by which group, and how many columns the screen has."""
+
+
+def endings(formats: Mapping[str, Format[Content]]) -> dict[str, str]:
+    """Return the name of the format that each ending of a file chooses."""
+    return {ending: name for name, form in formats.items() for ending in form.endings}

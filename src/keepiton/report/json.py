@@ -15,8 +15,9 @@ from keepiton.detect.types import (
     Status,
     Window,
 )
-from keepiton.report.phrases import CAVEAT, Report, remarks
-from keepiton.report.types import FileSeal
+from keepiton.report.phrases import remarks
+from keepiton.report.types import FileSeal, Report, shared_fields
+from keepiton.report.vocabulary import CAVEAT
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,61 +83,33 @@ def plain(value: Any) -> Any:  # noqa: ANN401 - whatever a report holds
     raise TypeError(type(value).__name__)
 
 
-def _written(whole: ReportDocument | StatusDocument) -> str:
-    return json.dumps(asdict(whole), default=plain, ensure_ascii=False, indent=1) + "\n"
+def _to_json(document: ReportDocument | StatusDocument) -> str:
+    return json.dumps(asdict(document), default=plain, ensure_ascii=False, indent=1) + "\n"
 
 
 def render(report: Report) -> str:
     """Write everything the report holds."""
-    found = report.detection
-    return _written(
-        ReportDocument(
-            report=1,
-            since=report.since,
-            until=report.until,
-            now=report.now,
-            basis=ReportBasis(
-                runs=found.runs,
-                rounds=found.rounds,
-                first_at=found.first_at,
-                last_at=found.last_at,
-                step_s=found.step_s,
-                vantages=found.vantages,
-                never_answered=found.never_answered,
-            ),
-            windows=report.windows,
-            vantage_outages=report.vantage_outages,
-            connectivity_periods=report.connectivity_periods,
-            trend_start=found.trend_start,
-            trend_step_s=found.trend_step_s,
-            status=found.statuses,
-            coverage=found.coverage,
-            event=report.event.id if report.event else None,
-            comparisons=found.comparisons,
-            policy=asdict(report.policy),
-            files=report.files,
-            unsealed=report.unsealed,
-            sealed=report.sealed,
-            remarks=remarks(replace(report, lang=ENGLISH)),
-            caveat=CAVEAT,
-        )
-    )
+    values = shared_fields(ReportDocument, report) | {
+        "report": 1,
+        "basis": ReportBasis(**shared_fields(ReportBasis, report)),
+        "status": report.statuses,
+        "event": report.event.id if report.event else None,
+        "policy": asdict(report.policy),
+        **_notes(report),
+    }
+    return _to_json(ReportDocument(**values))
 
 
-def status(report: Report, by: Group, width: int) -> str:
+def status(report: Report) -> str:
     """Write the states as one JSON object."""
-    del width
-    found = report.detection
-    return _written(
-        StatusDocument(
-            status=1,
-            now=report.now,
-            newest_data_at=found.last_at,
-            by=by,
-            trend_start=found.trend_start,
-            trend_step_s=found.trend_step_s,
-            states=found.statuses,
-            remarks=remarks(replace(report, lang=ENGLISH)),
-            caveat=CAVEAT,
-        )
-    )
+    values = shared_fields(StatusDocument, report) | {
+        "status": 1,
+        "newest_data_at": report.last_at,
+        "states": report.statuses,
+        **_notes(report),
+    }
+    return _to_json(StatusDocument(**values))
+
+
+def _notes(report: Report) -> dict[str, object]:
+    return {"remarks": remarks(replace(report, lang=ENGLISH)), "caveat": CAVEAT}

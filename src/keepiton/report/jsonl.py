@@ -4,7 +4,7 @@ import json
 from dataclasses import asdict
 
 from keepiton.report.json import plain
-from keepiton.report.phrases import Report
+from keepiton.report.types import Report
 
 
 def render(report: Report) -> str:

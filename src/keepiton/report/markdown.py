@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterable
 
 from keepiton.base.language import gettext_noop
-from keepiton.report import phrases
-from keepiton.report.phrases import Report
+from keepiton.report import phrases, vocabulary
+from keepiton.report.types import Report
 
 HEADER = (
     *(
@@ -53,8 +53,8 @@ def render(report: Report) -> str:
         out += ["", f"**{escape(old)}**"]
     rows = [
         [
-            f"{window.subject} ({_(phrases.SCOPES[window.scope])})",
-            _(phrases.SIDES[window.perspective]),
+            f"{window.subject} ({_(vocabulary.SCOPES[window.scope])})",
+            _(vocabulary.SIDES[window.perspective]),
             phrases.confidence_text(window, words),
             phrases.began(window, report),
             phrases.ended(window, report),
@@ -72,13 +72,13 @@ def render(report: Report) -> str:
         event = phrases.event_name(report.event, words)
         out += ["", f"### {escape(_('Before, during and after: {event}', event=event))}", ""]
         out += [escape(phrases.event_span(report, report.event)), ""]
-        told = (phrases.comparison_cells(one, report) for one in report.detection.comparisons)
+        told = (phrases.comparison_cells(one, report) for one in report.comparisons)
         out += [
-            *table(map(_, phrases.COMPARISON_HEADER), told),
+            *table(map(_, vocabulary.COMPARISON_HEADER), told),
             "",
-            escape(_(phrases.COMPARISON_NOTE)),
+            escape(_(vocabulary.COMPARISON_NOTE)),
         ]
     notes = [*phrases.vantage_outages(report), *phrases.remarks(report)]
     out += ["", *(f"- {escape(note)}" for note in notes)]
-    out += ["", _(phrases.CAVEAT), "", escape(phrases.policy(report))]
+    out += ["", _(vocabulary.CAVEAT), "", escape(phrases.policy(report))]
     return "\n".join(out) + "\n"

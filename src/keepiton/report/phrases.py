@@ -1,172 +1,29 @@
-"""What every format says in the same words, in the reader's language."""
+"""The phrases of reports: each function writes one fact in the reader's language."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta, tzinfo
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
 
-from keepiton.base.language import ENGLISH, Language, gettext_noop
+from keepiton.base.language import Language
 from keepiton.detect import Policy
-from keepiton.detect.types import (
-    BeforeDuringAfter,
-    ConnectivityPeriod,
-    Detection,
-    Difference,
-    Period,
-    Status,
-    Trend,
-    Window,
-)
+from keepiton.detect.types import BeforeDuringAfter, Difference, Period, Status, Trend, Window
 from keepiton.lists.types import Event
-from keepiton.report.types import ExternalSeries, FileSeal
-
-STATES: dict[str, str] = {
-    "up": gettext_noop("up"),
-    "partly": gettext_noop("partly"),
-    "disrupted": gettext_noop("disrupted"),
-    "unknown": gettext_noop("unknown"),
-    "no data": gettext_noop("no data"),
-}
-SIGNS: dict[str, str] = {"up": "+", "partly": "~", "disrupted": "!", "unknown": "?", "no data": "."}
-"""A sign beside the word, so that neither colour nor a long read is needed."""
-
-SCOPES: dict[str, str] = {
-    "own_line": gettext_noop("own line"),
-    "country": gettext_noop("country"),
-    "operator": gettext_noop("operator"),
-    "target": gettext_noop("target"),
-    "stage": gettext_noop("stage"),
-    "vantage": gettext_noop("vantage"),
-}
-SIDES: dict[str, str] = {
-    "inside": gettext_noop("inside"),
-    "outside": gettext_noop("outside"),
-    "both": gettext_noop("inside and outside"),
-}
-SEEN_FROM: dict[str, str] = {
-    "inside": gettext_noop("seen from inside"),
-    "outside": gettext_noop("seen from outside"),
-    "both": gettext_noop("seen from inside and outside"),
-}
-WHOM: dict[str, str] = {
-    "inside": gettext_noop("anyone inside"),
-    "outside": gettext_noop("anyone outside"),
-    "both": gettext_noop("anyone"),
-}
-SEVERITIES: dict[str, str] = {
-    "full": gettext_noop("full"),
-    "partial": gettext_noop("partial"),
-    "degraded": gettext_noop("degraded"),
-}
-CONFIDENCE_LABELS = (
-    gettext_noop("confirmed by several vantages"),
-    gettext_noop("confirmed"),
-    gettext_noop("likely"),
-    gettext_noop("possible"),
+from keepiton.report.types import Report
+from keepiton.report.vocabulary import (
+    BARS,
+    HIDDEN,
+    INSUFFICIENT_LABELS,
+    MANY,
+    NOTHING,
+    PRECISIONS,
+    SCOPES,
+    SEEN_FROM,
+    SEVERITIES,
+    SIDES,
+    SIGNS,
+    STATES,
+    WHOM,
 )
-VERDICTS = (
-    gettext_noop("national isolation"),
-    gettext_noop("outbound trouble"),
-    gettext_noop("seen from inside and outside"),
-    gettext_noop("the vantage's own line was down; it says nothing of others"),
-    gettext_noop("trouble inside; answers outside"),
-    gettext_noop("trouble inside; no data from outside"),
-    gettext_noop("trouble inside; unclear outside"),
-    gettext_noop("unreachable from abroad; answers inside"),
-    gettext_noop("unreachable from abroad; unclear inside"),
-    gettext_noop("unreachable from outside; no data from inside"),
-)
-"""What detection says; a test holds both tuples against it."""
-
-MANY = 12
-"""Remarks on own lines from which on only those of two runs and more are listed."""
-CAVEAT = gettext_noop(
-    "A probe sees that something did not answer from where it looked, not why. A time without"
-    " data is neither up nor down."
-)
-LIMITS = (
-    gettext_noop(
-        "A probe shows that a target did not answer from where it was asked. It cannot show who"
-        " caused that, or whether anybody meant to."
-    ),
-    gettext_noop(
-        "It shows networks that somebody probes from, and targets that somebody listed. What"
-        " people on other networks, or on phones, could reach is not in it."
-    ),
-    gettext_noop(
-        "A failure of one site alone can be the site's own. A window of an operator needs several"
-        " of its targets, one of a country several operators."
-    ),
-    gettext_noop(
-        "Edges are intervals: between two looks nobody knows. A time in which nobody looked, or in"
-        " which the vantage's own line was down, counts neither as up nor as down."
-    ),
-    gettext_noop(
-        "How sure a window is says how likely it is that a real disruption of that scope overlaps"
-        " it. With one vantage it is never above 0.80, with one side never above 0.95."
-    ),
-    gettext_noop("Each window says what would refute it. Measurements that do so are welcome."),
-)
-COMPARISON_HEADER = (
-    *(
-        gettext_noop("operator"),
-        gettext_noop("seen from"),
-        gettext_noop("reached before"),
-        gettext_noop("during"),
-    ),
-    *(gettext_noop("after"), gettext_noop("during less before"), gettext_noop("after less before")),
-    *(gettext_noop("answer took before, during, after"), gettext_noop("slower during than before")),
-    gettext_noop("disruptions"),
-)
-COMPARISON_NOTE = gettext_noop(
-    "Shares are of rounds (a target asked in a run); in brackets the 95% interval of a difference,"
-    " by bootstrap over whole hours. Hours close together are alike, so of one long disruption the"
-    " interval is too narrow. Where it holds 0 the data shows no difference; where it has no"
-    " width, nothing varied, which does not say that nothing could."
-)
-PRECISIONS: dict[str, str] = {
-    "minute": gettext_noop("minute"),
-    "hour": gettext_noop("hour"),
-    "day": gettext_noop("day"),
-    "month": gettext_noop("month"),
-}
-INSUFFICIENT_LABELS: dict[str, str] = {
-    "too little seen before": gettext_noop("too little seen before"),
-    "too little seen during": gettext_noop("too little seen during"),
-    "too little seen after": gettext_noop("too little seen after"),
-    "too few answers before": gettext_noop("too few answers before"),
-    "too few answers during": gettext_noop("too few answers during"),
-    "too few answers after": gettext_noop("too few answers after"),
-}
-BARS = "▁▂▃▄▅▆▇█"
-NOTHING, HIDDEN = "·", "?"
-"""In a trend: nobody looked; who looked could not have known."""
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """Everything a format may say."""
-
-    detection: Detection
-    windows: tuple[Window, ...]
-    vantage_outages: tuple[Window, ...]
-    connectivity_periods: tuple[ConnectivityPeriod, ...]
-    policy: Policy
-    zone: tzinfo
-    now: datetime
-    since: datetime | None = None
-    until: datetime | None = None
-    files: int = 0
-    unsealed: int = 0
-    warnings: tuple[str, ...] = ()
-    lang: Language = ENGLISH
-    events: tuple[Event, ...] = ()
-    """Drawn beside what was found; they change nothing of it."""
-    event: Event | None = None
-    """The one that is compared with the time before and after it."""
-    external: tuple[ExternalSeries, ...] = ()
-    """Other people's figures."""
-    sealed: tuple[FileSeal, ...] = ()
-    """The newest file of each vantage, and every witness."""
 
 
 def zone_name(report: Report) -> str:
@@ -424,7 +281,7 @@ def since(status: Status, report: Report) -> str:
             return report.lang.gettext("never answered")
         age_of_it = report.lang.duration(report.now - status.last_seen)
         return report.lang.gettext("answered {age} ago", age=age_of_it)
-    year = (report.detection.last_at or report.now).astimezone(report.zone).year
+    year = (report.last_at or report.now).astimezone(report.zone).year
 
     def short(at: datetime) -> str:
         return f"{report.lang.day(at, year=at.year != year)} {at:%H:%M}"
@@ -458,15 +315,15 @@ def _gathered(counts: Sequence[int], cells: int) -> Iterable[int]:
 
 def age(report: Report) -> str:
     """Write how old the newest data is."""
-    if report.detection.last_at is None:
+    if report.last_at is None:
         return report.lang.gettext("no data")
-    old = report.lang.duration(report.now - report.detection.last_at)
+    old = report.lang.duration(report.now - report.last_at)
     return report.lang.gettext("{age} old", age=old)
 
 
 def warning(report: Report) -> str | None:
     """Say first and loudly that the newest data says nothing of now, where that is so."""
-    last = report.detection.last_at
+    last = report.last_at
     if (
         report.until
         or last is None
@@ -482,7 +339,7 @@ def warning(report: Report) -> str | None:
 
 def basis(report: Report) -> str:
     """Say in a line what all of it rests on."""
-    found, words = report.detection, report.lang
+    found, words = report, report.lang
     first, last = (
         words.instant(at, report.zone) if at else "-" for at in (found.first_at, found.last_at)
     )
@@ -521,7 +378,7 @@ def remarks(report: Report) -> list[str]:
                 unsealed=words.number(report.unsealed),
             )
         )
-    never = report.detection.never_answered
+    never = report.never_answered
     if never:
         names = list(never[:10])
         if len(never) > len(names):
@@ -539,8 +396,8 @@ def title(report: Report) -> str:
     _ = report.lang.gettext
     if report.event:
         return _("Disruptions: {event}", event=event_name(report.event, report.lang))
-    first = report.since or report.detection.first_at or report.now
-    last = report.until or report.detection.last_at or report.now
+    first = report.since or report.first_at or report.now
+    last = report.until or report.last_at or report.now
     days = [report.lang.day(one.astimezone(report.zone)) for one in (first, last)]
     if days[0] == days[1]:
         return _("Disruptions on {day}", day=days[0])

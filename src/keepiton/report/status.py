@@ -7,11 +7,11 @@ import textwrap
 from rich.cells import cell_len, set_cell_size
 
 from keepiton.base.language import gettext_noop
-from keepiton.detect.types import Group, Status
-from keepiton.report import markdown, phrases
+from keepiton.detect.types import Status
+from keepiton.report import markdown, phrases, vocabulary
 from keepiton.report.csv import cell
-from keepiton.report.phrases import SCOPES, Report
 from keepiton.report.table import columns
+from keepiton.report.types import Report
 
 CELLS = 24
 """Of a trend, where there is room: one an hour."""
@@ -49,35 +49,36 @@ def _above(report: Report) -> list[str]:
     return [f"!! {old} !!", said] if old else [said]
 
 
-def _below(report: Report, by: Group) -> list[str]:
+def _below(report: Report) -> list[str]:
     _ = report.lang.gettext
     legend = _(
         "Last 24 h: the higher, the more answered; {nothing} no data, {hidden} could not tell.",
-        nothing=phrases.NOTHING,
-        hidden=phrases.HIDDEN,
+        nothing=vocabulary.NOTHING,
+        hidden=vocabulary.HIDDEN,
     )
-    lines = phrases.vantage_outages(report) if by == "vantage" else []
+    lines = phrases.vantage_outages(report) if report.by == "vantage" else []
     return [legend, *lines, *phrases.remarks(report)]
 
 
 def _sides(report: Report) -> list[tuple[str, list[Status]]]:
     """Return the states seen from each side, with what to call it."""
-    sides = sorted({one.perspective for one in report.detection.statuses})
+    sides = sorted({one.perspective for one in report.statuses})
     return [
         (
-            report.lang.gettext(phrases.SEEN_FROM[side]),
-            [one for one in report.detection.statuses if one.perspective == side],
+            report.lang.gettext(vocabulary.SEEN_FROM[side]),
+            [one for one in report.statuses if one.perspective == side],
         )
         for side in sides
     ]
 
 
-def table(report: Report, by: Group, width: int) -> str:
+def table(report: Report) -> str:
     """Write one row a subject, or one card where the screen is narrow."""
+    width = report.width
     _ = report.lang.gettext
     out = [line for one in _above(report) for line in textwrap.wrap(one, width)]
-    header = [_(SCOPES[by]), *map(_, TITLES)]
-    rows = [_cells(one, report) for one in report.detection.statuses]
+    header = [_(vocabulary.SCOPES[report.by]), *map(_, TITLES)]
+    rows = [_cells(one, report) for one in report.statuses]
     wide = [max(map(cell_len, column)) + GAP for column in zip(header, *rows, strict=True)]
     last = cell_len(_(LAST))
     fit = next((fit for fit in FITS if sum(wide[: fit[0]]) + max(fit[1], last) <= width), None)
@@ -93,7 +94,7 @@ def table(report: Report, by: Group, width: int) -> str:
             for one in statuses:
                 out += _card(one, report, width)
     out.append("")
-    for note in _below(report, by):
+    for note in _below(report):
         out += textwrap.wrap(note, width)
     return "\n".join(out) + "\n"
 
@@ -112,31 +113,27 @@ def _card(one: Status, report: Report, width: int) -> list[str]:
     ]
 
 
-def in_markdown(report: Report, by: Group, width: int) -> str:
+def in_markdown(report: Report) -> str:
     """Write the same as a Markdown table."""
-    del width
     _ = report.lang.gettext
-    header = [_(SCOPES[by]), *map(_, TITLES), _(LAST)]
+    header = [_(vocabulary.SCOPES[report.by]), *map(_, TITLES), _(LAST)]
     out = [markdown.escape(one) for one in _above(report)]
     for side, statuses in _sides(report):
         rows = [[*_cells(one, report), phrases.strip(one.trend, CELLS)] for one in statuses]
         out += ["", markdown.escape(side), "", *markdown.table(header, rows)]
-    return (
-        "\n".join([*out, "", *(f"- {markdown.escape(one)}" for one in _below(report, by))]) + "\n"
-    )
+    return "\n".join([*out, "", *(f"- {markdown.escape(one)}" for one in _below(report))]) + "\n"
 
 
-def in_csv(report: Report, by: Group, width: int) -> str:
+def in_csv(report: Report) -> str:
     """Write one row a subject for a spreadsheet; times in UTC."""
-    del width
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\r\n")
     writer.writerow(HEADER)
-    for one in report.detection.statuses:
+    for one in report.statuses:
         since = one.since or (None, None)
         told = {
             **{name: getattr(one, name) for name in HEADER if hasattr(one, name)},
-            "group": by,
+            "group": report.by,
             "since_earliest": since[0],
             "since_latest": since[1],
         }

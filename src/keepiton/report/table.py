@@ -6,8 +6,8 @@ import textwrap
 from rich.console import Console
 from rich.table import Table
 
-from keepiton.report import phrases
-from keepiton.report.phrases import Report
+from keepiton.report import phrases, vocabulary
+from keepiton.report.types import Report
 
 
 def columns(header: list[str], rows: list[list[str]], width: int = 100) -> str:
@@ -46,15 +46,15 @@ def render(report: Report) -> str:
         event = phrases.event_name(report.event, words)
         out.append(_("Before, during and after: {event}", event=event))
         out += textwrap.wrap(phrases.event_span(report, report.event), 100)
-        for one in report.detection.comparisons:
+        for one in report.comparisons:
             subject, side, *cells = phrases.comparison_cells(one, report)
             out.append(f"{subject} ({side})")
-            names = map(_, phrases.COMPARISON_HEADER[2:])
+            names = map(_, vocabulary.COMPARISON_HEADER[2:])
             out += [f"  {name}: {told}" for name, told in zip(names, cells, strict=True)]
-        out += [*textwrap.wrap(_(phrases.COMPARISON_NOTE), 100), ""]
+        out += [*textwrap.wrap(_(vocabulary.COMPARISON_NOTE), 100), ""]
     if report.connectivity_periods:
         out.append(_("The vantages' own lines (no windows come from these times):"))
         out += [*(f"  {one}" for one in phrases.vantage_outages(report)), ""]
     out += [_("Note: {note}", note=one) for one in phrases.remarks(report)]
-    out += [_(phrases.CAVEAT), "", *textwrap.wrap(phrases.policy(report), 100)]
+    out += [_(vocabulary.CAVEAT), "", *textwrap.wrap(phrases.policy(report), 100)]
     return "\n".join(out) + "\n"

@@ -16,7 +16,7 @@ from keepiton.operate.alarms import apprise_worker
 from keepiton.operate.alarms.changes import Change, as_json
 from keepiton.operate.alarms.memory import AlarmMemory, Pending
 from keepiton.operate.alarms.message import Message, write_message
-from keepiton.report.phrases import Report
+from keepiton.report.types import Report
 
 COMMAND_S = 60.0
 SERVICE_S = 30.0

@@ -7,9 +7,9 @@ from keepiton.base.language import Language, gettext_noop
 from keepiton.base.types import clean
 from keepiton.detect.types import Window
 from keepiton.operate.alarms.changes import Change, SupersededWindow
-from keepiton.report import phrases
+from keepiton.report import phrases, vocabulary
 from keepiton.report.defang import name as defanged
-from keepiton.report.phrases import Report
+from keepiton.report.types import Report
 
 TITLE_LENGTH = 200
 BODY_LENGTH = 4000
@@ -69,7 +69,7 @@ def write_message(change: Change, report: Report, *, late: bool) -> Message:
     if change.reason == "withdrawn":
         rows = [rows[0], (_("id"), window.id)]
     body += [f"{name}: {told}" for name, told in rows]
-    body += [phrases.times(report), _(phrases.CAVEAT)]
+    body += [phrases.times(report), _(vocabulary.CAVEAT)]
     return Message(clean(title, TITLE_LENGTH), "\n".join(map(_line, body))[:BODY_LENGTH])
 
 
@@ -83,7 +83,7 @@ def _defanged(text: str) -> str:
 
 
 def _name(one: SupersededWindow, words: Language) -> str:
-    return f"{_defanged(one.subject)} ({words.gettext(phrases.SCOPES[one.scope])})"
+    return f"{_defanged(one.subject)} ({words.gettext(vocabulary.SCOPES[one.scope])})"
 
 
 def _defanged_window(window: Window, words: Language) -> Window:
