@@ -25,7 +25,7 @@ import boto3
 
 from keepiton.fleet.object_store import LEVEL
 from keepiton.storage.rows import End, Measurement, Run
-from keepiton.storage.writer import file_name
+from keepiton.storage.run_name import RunName
 
 ROWS = 350
 KEEPITON, RCLONE = (str(Path(sys.executable).with_name(name)) for name in ("keepiton", "rclone"))
@@ -79,7 +79,7 @@ def a_run(number: int, dice: random.Random) -> tuple[str, bytes]:
         line="up",
         sha256=hashlib.sha256(before).hexdigest(),
     )
-    return file_name(head), before + end.to_json_line()
+    return RunName.of(head).path, before + end.to_json_line()
 
 
 def took(what: str, work: Callable[[], object], runs: int) -> None:

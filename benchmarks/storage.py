@@ -29,7 +29,8 @@ import world
 from keepiton.archive import export, pack
 from keepiton.archive.info import info
 from keepiton.storage.reader import find
-from keepiton.storage.runs import home_folder, list_runs, read_content
+from keepiton.storage.run_name import RunName
+from keepiton.storage.runs import list_runs, read_content
 
 DAY = datetime(2022, 2, 27, tzinfo=UTC)
 TARGETS, RUNS_A_DAY, ROWS_A_RUN = 45, 288, 350
@@ -151,7 +152,7 @@ def one_run(
     end |= {"loop_late_ms": round(rng.uniform(0, 30), 3)}
     end |= {"sha256": hashlib.sha256(text).hexdigest(), "previous": previous}
     text += json.dumps(end, separators=(",", ":")).encode() + b"\n"
-    path = data / home_folder(f"{at:%Y%m%dT%H%M%SZ}-{vantage}-{run}.jsonl")
+    path = data / RunName(at, vantage, run).path
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(text)
     return hashlib.sha256(text).hexdigest()

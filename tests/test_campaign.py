@@ -21,6 +21,7 @@ from keepiton.base.errors import UserError
 from keepiton.probe import run
 from keepiton.storage import reader, state
 from keepiton.storage import writer as write
+from keepiton.storage.run_name import RunName
 from test_results import a_row, a_run
 
 AWAY = ("resolver-changes", "network-vanishes")
@@ -109,13 +110,13 @@ def keep(self, row):
     self.states[row.state] += 1
 def seal(self, *words, usual=write.Writer.seal):
     for row in kept:
-        self._write(row.encoded())
+        self._write(row.to_json_line())
     return usual(self, *words)
 write.Writer.add, write.Writer.seal = keep, seal
 """,
     "rewritten in place": """
 def recover(data, name, previous, usual=write.recover):
-    part = data / (name + ".part")
+    part = data / name.part
     if part.exists():
         part.write_bytes(b"".join(part.read_bytes().splitlines(keepends=True)[:-1]))
     return usual(data, name, previous)
@@ -180,7 +181,7 @@ def left_behind(data: Path) -> tuple[state.DataFolderState, Path]:
     writer.add(a_row(0))
     writer.close()
     memory = state.DataFolderState(
-        open_file=write.file_name(a_run()), chain={a_run().vantage: "e" * 64}
+        open_file=RunName.of(a_run()).path, chain={a_run().vantage: "e" * 64}
     )
     state.save(data, memory)
     return memory, writer.part

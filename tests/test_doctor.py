@@ -28,6 +28,7 @@ import pytest
 import loopback
 from conftest import Command, traces
 from keepiton.base.connectivity import Connectivity
+from keepiton.base.files import PART
 from keepiton.base.language import ENGLISH
 from keepiton.operate import doctor
 from keepiton.operate.doctor import folder, machine, render, types
@@ -270,7 +271,7 @@ def test_what_is_wrong_is_told_with_advice_and_without_secrets(tmp_path: Path) -
     now = datetime.now(UTC)
     runs(data, now - timedelta(days=3), every=timedelta(hours=1), count=6, line=Connectivity.DOWN)
     newest = max(data.rglob("*.jsonl"))
-    newest.rename(newest.with_name(newest.name + write.PART))
+    newest.rename(newest.with_name(newest.name + PART))
     data.chmod(0o755)
     (data / state.FILE).write_text("{")
     config = tmp_path / "keepiton.toml"
@@ -638,7 +639,7 @@ def test_a_lock_that_a_run_has_held_for_days_is_trouble(place: types.CheckContex
             place, now=NOW + timedelta(days=2), memory=state.DataFolderState(open_file=name)
         )
         stuck = folder.lock(hung)
-        part = place.data / (name + write.PART)
+        part = place.data / (name + PART)
         part.touch(0o600)
         assert folder.left_behind(place).state == "ok", "it is that run's"
     left = folder.lock(place)

@@ -30,8 +30,8 @@ from keepiton.fleet import object_store as storage
 from keepiton.storage import reader, runs, state
 from keepiton.storage.cache import Cache
 from keepiton.storage.rows import End, Measurement, Run
+from keepiton.storage.run_name import RunName
 from keepiton.storage.seal import inspect, intact
-from keepiton.storage.writer import file_name
 from lab import KEEPITON
 from timelines import Watch, plain
 from timelines import write as write_timelines
@@ -90,7 +90,7 @@ def a_run(
         sha256=hashlib.sha256(before).hexdigest(),
         previous=previous,
     )
-    return file_name(head), before + end.to_json_line()
+    return RunName.of(head).path, before + end.to_json_line()
 
 
 def chain(count: int, vantage: str = "v-one", **more: Any) -> Made:  # noqa: ANN401
@@ -119,12 +119,13 @@ def lies(data: Path) -> Made:
 
 
 def take(data: Path, *places: Path) -> merge.MergePlan:
-    made = merge.MergePlan()
-    copies = list(merge.scan(merge.files(places), made))
+    scan = merge.scan(merge.files(places))
     here = merge.LocalRuns(data, state.load(data).open_file)
-    made.notes += merge.shared_names(copies, here)
-    merge.carry_out(merge.plan(copies, here, made), data)
-    return made
+    plan = merge.plan(scan.copies, here)
+    plan.problems += scan.problems
+    plan.notes += [*scan.notes, *merge.shared_names(scan.copies, here)]
+    merge.carry_out(plan, data)
+    return plan
 
 
 def as_day(path: Path, made: Made) -> Path:
@@ -550,7 +551,7 @@ def test_more_runs_than_a_page_of_a_listing_holds(
     again = push(store, tmp_path / "one")
     assert (again.moved, again.there) == ([], 1100)
     done = pull(store, tmp_path / "two")
-    assert (len(done.moved), done.plan.problems) == (1100, [])
+    assert (len(done.moved), done.problems) == (1100, [])
     assert lies(tmp_path / "two") == many
     again = pull(store, tmp_path / "two")
     assert (again.moved, again.there) == ([], 1100)
@@ -598,12 +599,12 @@ def test_broken_objects_are_named_and_left(tmp_path: Path, server: Server, bucke
     put(server, bucket, objects)
     done = pull(reach(server, bucket), tmp_path / "data")
     assert lies(tmp_path / "data") == dict([ONE, TWO])
-    assert len(done.plan.problems) == 4
+    assert len(done.problems) == 4
     for key in (THREE[0], FOUR[0], FIVE[0], SIX[0]):
-        assert any(key in one for one in done.plan.problems)
+        assert any(key in one for one in done.problems)
     lay(tmp_path / "one", {TWO[0]: TWO[1], SIX[0]: other})
     done = push(reach(server, bucket, "new"), tmp_path / "one")
-    assert (done.moved, len(done.plan.problems)) == ([TWO[0].rpartition("/")[2]], 1)
+    assert (done.moved, len(done.problems)) == ([TWO[0].rpartition("/")[2]], 1)
 
 
 def test_what_comes_from_a_store_never_goes_over_what_is_here(
@@ -620,7 +621,7 @@ def test_what_comes_from_a_store_never_goes_over_what_is_here(
     lay(tmp_path / "data", {ONE[0]: ONE[1], THREE[0] + ".part": THREE[1][:400]})
     done = pull(reach(server, bucket), tmp_path / "data")
     assert lies(tmp_path / "data") == dict([ONE, THREE])
-    assert ["both sealed" in one for one in done.plan.problems] == [True]
+    assert ["both sealed" in one for one in done.problems] == [True]
 
 
 def test_runs_in_packed_days_are_pushed_as_runs(
@@ -942,5 +943,7 @@ def test_a_run_is_what_its_bytes_say() -> None:
         assert not intact(content[:-cut])
         head = inspect(content[:-cut])
         assert head
-        assert (head.path, head.integrity) == (place, "cut")
-    assert runs.home_folder(name) == place
+        assert (head.name.path, head.integrity) == (place, "cut")
+    run_name = RunName.parse(name)
+    assert run_name
+    assert (run_name.path, RunName.parse_path(place)) == (place, run_name)

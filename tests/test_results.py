@@ -31,6 +31,7 @@ from keepiton.storage import reader, state
 from keepiton.storage import writer as write
 from keepiton.storage.rounds import FAILED, NO_CLOCK, TRIED
 from keepiton.storage.rows import End, ListUsed, Measurement, Run
+from keepiton.storage.run_name import RunName
 from lab import KEEPITON
 from timelines import START, STEP, Watch, plain, rounds, said
 
@@ -98,7 +99,7 @@ def test_a_torn_file_is_sealed_without_changing_what_it_holds(tmp_path: Path, cu
     content = writer.part.read_bytes()
     content = content[: len(content) - cut]
     writer.part.write_bytes(content)
-    found = write.recover(tmp_path, write.file_name(a_run()), "e" * 64)
+    found = write.recover(tmp_path, RunName.of(a_run()), "e" * 64)
     assert found
     part, whole = found
     path = write.publish(part)
@@ -115,7 +116,9 @@ def test_a_torn_file_is_sealed_without_changing_what_it_holds(tmp_path: Path, cu
 def test_recovery_goes_nowhere_a_name_should_not_lead(tmp_path: Path) -> None:
     (tmp_path / "precious.jsonl.part").write_text("x")
     for name in ("precious.jsonl", "../precious.jsonl", "results/../precious.jsonl", ""):
-        assert write.recover(tmp_path, name, None) is None
+        assert RunName.parse_path(name) is None
+        memory = state.DataFolderState(open_file=name)
+        assert probing.seal_left_behind(tmp_path, memory) is None
     assert (tmp_path / "precious.jsonl.part").read_text() == "x"
 
 

@@ -183,7 +183,7 @@ def test_a_packed_day_gives_every_line_back_and_the_same_rounds(tmp_path: Path) 
             ).fetchall()
             assert [number for number, _ in told] == list(range(1, len(told) + 1))
             assert b"".join(raw for _, raw in told) == before[one.name]
-            if one.vantage == "v-test":
+            if one.run_name.vantage == "v-test":
                 assert [raw for _, raw in told] == lines
     same(rows, reader.read(files))
     assert made[0].path.stat().st_mode & 0o777 == 0o600
@@ -250,9 +250,10 @@ def test_killed_at_any_moment_every_run_is_still_there(tmp_path: Path, keepiton:
     subprocess.run([*command, "--dry-run"], env=env, check=True, stdout=subprocess.DEVNULL)
     start_s = time.monotonic() - began
     killed = 0
-    for _ in range(4):
+    # The earliest first: once all is packed, no later one is killed while it packs.
+    for share in sorted(rng.uniform(0.5, 1.5) for _ in range(4)):
         process = subprocess.Popen(command, env=env)
-        time.sleep(start_s * rng.uniform(0.5, 1.5))
+        time.sleep(start_s * share)
         process.send_signal(signal.SIGKILL)
         killed += process.wait() == -signal.SIGKILL
         assert bytes_of(data) == before
@@ -702,7 +703,7 @@ def test_what_is_exported_is_what_was_written(tmp_path: Path, keepiton: Command)
     )
     assert {one.name: one.read_bytes() for one in (tmp_path / "out").rglob("*.jsonl")} == before
     assert all(
-        (tmp_path / "out" / runs.home_folder(name)).stat().st_mode & 0o77 == 0 for name in before
+        (tmp_path / "out" / path.relative_to(data)).stat().st_mode & 0o77 == 0 for path in paths
     )
     done = keepiton("findings", str(next(data.rglob("*.parquet"))))
     assert (done.returncode, "results export --format files" in done.stderr) == (2, True)

@@ -6,16 +6,17 @@ import shutil
 import zlib
 from collections import defaultdict
 from collections.abc import Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from keepiton.archive.pack import day_of
-from keepiton.storage.reader import connect as database_of
-from keepiton.storage.runs import FILE, list_runs, open_file
-from keepiton.storage.writer import PART
+from keepiton.base.files import PART
+from keepiton.storage.reader import connect
+from keepiton.storage.run_name import RunName
+from keepiton.storage.runs import list_runs, name_in_parquet, open_file
+from keepiton.storage.seal import end_of
 
 if TYPE_CHECKING:
     import duckdb
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
 LATELY = 7
 """Days with runs from which the pace is taken, the newest left out where there are others: it may
 not be over."""
-TAIL = 65_536
-"""Bytes in which an end line lies: two hundred would do."""
 FORMS = {".jsonl": "plain", PART: "plain", ".gz": "packed", ".zst": "packed", ".parquet": "Parquet"}
 
 
@@ -70,81 +69,73 @@ class FolderInfo:
 
 
 def info(files: Sequence[str], data: Path) -> FolderInfo:
-    """Look through files as ``read.find`` lists them; of sealed ones no more than the end."""
-    made = FolderInfo(free=shutil.disk_usage(data).free)
+    """Describe files as ``reader.find`` lists them; of sealed plain ones only the end is read."""
+    result = FolderInfo(free=shutil.disk_usage(data).free)
     forms: dict[str, FormSize] = defaultdict(FormSize)
-    counted: dict[str, int] = {}
-    sealed = set[str]()
+    measurements: dict[RunName, int] = {}
+    sealed = set[RunName]()
     unknown = []
     with ExitStack() as stack:
-        base = None
-        if any(one.endswith(".parquet") for one in files):
-            base = stack.enter_context(closing(database_of()))
+        database = None
+        if any(path.endswith(".parquet") for path in files):
+            database = stack.enter_context(closing(connect()))
         for path in files:
             size = os.stat(path).st_size  # noqa: PTH116 - thousands of files, and no Path for each
             form = forms[FORMS.get(Path(path).suffix, "plain")]
             form.files += 1
             form.bytes += size
-            made.bytes += size
-            try:
-                if base and path.endswith(".parquet"):
-                    counts = _in_parquet(base, path)
+            result.bytes += size
+            counts: dict[RunName, int] = {}
+            with suppress(OSError, EOFError, ValueError, zlib.error):
+                if database and path.endswith(".parquet"):
+                    counts = _count_in_parquet(database, path)
                     sealed |= counts.keys()
-                else:
-                    one = next(list_runs([path]), None)
-                    counts = {one.name: _in_lines(path)} if one else {}
-                    sealed |= counts.keys() if one and one.sealed else set()
-            except (OSError, EOFError, ValueError, zlib.error):
-                counts = {}
+                elif run := next(list_runs([path]), None):
+                    counts = {run.run_name: _count_in_lines(path)}
+                    sealed |= counts.keys() if run.sealed else set()
             for name, count in counts.items():
                 form.measurements += count
-                counted[name] = max(count, counted.get(name, 0))
+                measurements[name] = max(count, measurements.get(name, 0))
             if not counts:
                 unknown.append(path)
-    names = sorted(counted)
     by_day: dict[date, int] = defaultdict(int)
-    for name in names:
-        if day := day_of(name):
-            by_day[day] += counted[name]
-    made.runs, made.measurements = len(names), sum(counted.values())
-    made.unsealed, made.unknown = len(counted.keys() - sealed), tuple(unknown)
-    made.vantages = tuple(sorted({name[17:-19] for name in names}))
-    made.first, made.last = (names[0], names[-1]) if names else ("", "")
-    made.days, made.forms = len(by_day), dict(forms)
+    for name, count in measurements.items():
+        by_day[name.started_at.date()] += count
+    names = sorted(name.file_name for name in measurements)
+    result.runs, result.measurements = len(names), sum(measurements.values())
+    result.unsealed, result.unknown = len(measurements.keys() - sealed), tuple(unknown)
+    result.vantages = tuple(sorted({name.vantage for name in measurements}))
+    result.first, result.last = (names[0], names[-1]) if names else ("", "")
+    result.days, result.forms = len(by_day), dict(forms)
     lately = sorted(by_day)[-LATELY - 1 : -1] or sorted(by_day)
     if lately:
-        made.a_day = sum(by_day[day] for day in lately) / ((lately[-1] - lately[0]).days + 1)
-    return made
+        result.a_day = sum(by_day[day] for day in lately) / ((lately[-1] - lately[0]).days + 1)
+    return result
 
 
-def _in_parquet(database: "duckdb.DuckDBPyConnection", path: str) -> dict[str, int]:
+def _count_in_parquet(database: "duckdb.DuckDBPyConnection", path: str) -> dict[RunName, int]:
     """Count the measurements of each run in a Parquet file; nothing where it names no runs."""
     import duckdb  # noqa: PLC0415 - heavy
 
     try:
-        told = database.execute(
+        rows = database.execute(
             "select file, count(*) filter (where type = 'measurement')"
             " from read_parquet($path) where file is not null group by file",
             {"path": [path]},
         ).fetchall()
     except duckdb.Error:
         return {}
-    return {name: count for name, count in told if FILE.fullmatch(str(name))}
+    return {name: count for value, count in rows if (name := name_in_parquet(value))}
 
 
-def _in_lines(path: str) -> int:
+def _count_in_lines(path: str) -> int:
     """Return what a file's end line counts, or count its lines where it has none."""
     with open_file(path) as file:
-        if path.endswith(".jsonl"):
-            file.seek(max(0, os.fstat(file.fileno()).st_size - TAIL))
-            last = file.read(TAIL).rstrip(b"\n").rpartition(b"\n")[2]
-            try:
-                told = json.loads(last)
-                if told["type"] == "end" and isinstance(told["measurements"], int):
-                    return max(0, told["measurements"])
-            except (ValueError, TypeError, KeyError, RecursionError):
-                pass
-            file.seek(0)
+        if path.endswith(".jsonl") and (end_line := end_of(file)):
+            count = json.loads(end_line).get("measurements")
+            if isinstance(count, int):
+                return max(0, count)
+        file.seek(0)
         count = 0
         while piece := file.read(1 << 20):
             count += piece.count(b'"type":"measurement"')

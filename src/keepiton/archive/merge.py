@@ -4,36 +4,35 @@ Two copies of a run are one, a cut one gives way to a whole one, and nothing who
 What a file is called does not matter: a run says itself where it belongs.
 """
 
-import hashlib
 import os
-import secrets
 import time
 import zlib
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
 from functools import partial
+from hashlib import sha256
 from itertools import pairwise
 from pathlib import Path
 from typing import Literal
 
 from keepiton.base.errors import UserError
+from keepiton.base.files import PART, make_private_folder, replacement, sync_folder
 from keepiton.base.types import clean
 from keepiton.storage import runs
 from keepiton.storage.lines import MAX_LINE
-from keepiton.storage.seal import Head, inspect
-from keepiton.storage.writer import PART, make_private_folder
+from keepiton.storage.run_name import DayName, RunName, day_folder
+from keepiton.storage.runs import StoredRun
+from keepiton.storage.seal import Head, end_of, inspect
 
 BEGINS = b'{"type":"run"'
 """What every run begins with; a file that does not hold it, packed or plain, holds no run."""
 GZIP, ZSTD, PARQUET = b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"PAR1"
 OURS = (".jsonl", ".parquet")
 """A file with this in its name is spoken of when it holds no run."""
-TAIL = 16_384
-"""Bytes at the end of a file in which its end line is looked for."""
 AT_ONCE = 8
 """Files that are written at the same time."""
 STALE_S = 3600
@@ -47,12 +46,14 @@ class RunCopy:
     """One copy of a run, somewhere."""
 
     head: Head
-    size: int
-    sha256: str
     path: str
     """Where it lies, for people to read."""
     load: Callable[[], bytes]
     """Gives its bytes again. Raises UserError where they are not as they were."""
+    size: int = 0
+    """In bytes; 0 where only its first and last line were read."""
+    sha256: str = ""
+    """Empty where only its first and last line were read."""
     here: bool = False
     """It lies in the data folder, under its own name."""
 
@@ -93,58 +94,69 @@ class MergePlan:
         return sum(step.kind == kind for step in self.steps)
 
 
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """The copies of runs in files, and what cannot be used; as of :class:`MergePlan`."""
+
+    copies: tuple[RunCopy, ...]
+    problems: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
 def files(places: Sequence[Path]) -> list[Path]:
     """List every file in folders and among files, whatever its name. Raises UserError."""
-    found: dict[Path, None] = {}
+    paths: dict[Path, None] = {}
     for place in places:
         if place.is_dir():
-            for folder, below, names in os.walk(place, onerror=_refused):  # links are not entered
+            for folder, below, names in os.walk(place, onerror=_refuse):  # links are not entered
                 below.sort()
                 inside = (Path(folder) / name for name in sorted(names))
-                found |= dict.fromkeys(one for one in inside if one.is_file())
+                paths |= dict.fromkeys(path for path in inside if path.is_file())
         elif place.is_file():
-            found[place] = None
+            paths[place] = None
         else:
             raise UserError(f"{clean(str(place))}: no such file or folder")
-    return list(found)
+    return list(paths)
 
 
-def _refused(exc: OSError) -> None:
+def _refuse(exc: OSError) -> None:
     raise UserError(f"{clean(str(exc.filename))}: cannot be read: {exc.strerror}")
 
 
-def scan(paths: Iterable[Path], plan: MergePlan) -> Iterator[RunCopy]:
-    """Find the copies of runs in files; what cannot be used is noted in the plan."""
+def scan(paths: Iterable[Path]) -> Scan:
+    """Find the copies of runs in files."""
+    copies, problems, notes = list[RunCopy](), list[str](), list[str]()
     for path in paths:
-        any_run = False
+        before = len(copies)
         try:
             for content in _inside(path):
-                head = inspect(content)
-                if head is not None:
-                    any_run = True
-                    yield read_copy(head, content, str(path), _loader(path, head, content))
+                if head := inspect(content):
+                    copies.append(read_copy(head, content, str(path), _loader(path, head, content)))
         except UserError as exc:
-            plan.problems.append(str(exc))
+            problems.append(str(exc))
             continue
         except OSError as exc:
-            plan.problems.append(f"{clean(str(path))}: cannot be read: {exc.strerror}")
+            problems.append(f"{clean(str(path))}: cannot be read: {exc.strerror}")
             continue
-        if not any_run and any(one in path.name for one in OURS):
-            plan.notes.append(f"{clean(str(path))}: holds no run, or not its first line; left")
+        if len(copies) == before and any(part in path.name for part in OURS):
+            notes.append(f"{clean(str(path))}: holds no run, or not its first line; left")
+    return Scan(tuple(copies), tuple(problems), tuple(notes))
 
 
-def read_copy(head: Head, content: bytes, path: str, load: Callable[[], bytes]) -> RunCopy:
+def read_copy(
+    head: Head, content: bytes, path: str, load: Callable[[], bytes], *, here: bool = False
+) -> RunCopy:
     """Describe a copy without keeping its bytes."""
-    return RunCopy(head, len(content), hashlib.sha256(content).hexdigest(), path, load)
+    return RunCopy(head, path, load, len(content), sha256(content).hexdigest(), here)
 
 
 def _loader(path: Path, head: Head, content: bytes) -> Callable[[], bytes]:
-    wanted = hashlib.sha256(content).digest()
+    wanted = sha256(content).digest()
 
     def load() -> bytes:
-        for one in _inside(path, head.name):
-            if hashlib.sha256(one).digest() == wanted:
-                return one
+        for copy in _inside(path, head.name.file_name):
+            if sha256(copy).digest() == wanted:
+                return copy
         raise UserError(f"{clean(str(path))}: changed meanwhile; merge again")
 
     return load
@@ -162,7 +174,7 @@ def _inside(path: Path, name: str = "") -> Iterator[bytes]:
         if first.startswith(ZSTD):
             if path.suffix != ".zst" or not runs.zstandard():
                 raise UserError(f"{clean(str(path))}: left; unpack it first: zstd -d FILE")
-            yield from _split(runs.read_content(runs.StoredRun(path.name, str(path), sealed=True)))
+            yield from _split(runs.read_file(str(path)))
             return
         if not first.startswith((GZIP, BEGINS)):
             return
@@ -186,188 +198,193 @@ def _split(content: bytes) -> list[bytes]:
 def unpacked(content: bytes) -> bytes:
     """Unpack gzip, of a file that was cut or damaged as far as it goes.
 
-    What is too long for a run is given to one byte over.
-
-    Several packed one after another give all that they hold.
+    Several packed one after another give all that they hold. Of what is too long for a run, one
+    byte more than a run may have is returned.
     """
     most = runs.MAX_RUN
-    found = bytearray()
+    plain = bytearray()
     with suppress(zlib.error):
-        while content and len(found) <= most:
+        while content and len(plain) <= most:
             member = zlib.decompressobj(wbits=31)
-            found += member.decompress(content, most + 1 - len(found))
+            plain += member.decompress(content, most + 1 - len(plain))
             content = member.unused_data
-    return bytes(found)
+    return bytes(plain)
 
 
 class LocalRuns:
-    """The runs of one data folder, by the places they belong to."""
+    """The runs of one data folder, by their names."""
 
     def __init__(self, data: Path, under_way: str | None) -> None:
         """Look into a data folder, there or not; the run under way in it is its writer's alone."""
         self.data = data
-        self.open = under_way
-        self._packed: dict[str, dict[Path, set[str]]] = {}
-        self._listed: dict[Path, dict[str, list[str]]] = {}
-        self._told: dict[str, dict[str, RunCopy]] = {}
+        self.under_way = under_way
+        self._packed: dict[date, dict[Path, set[RunName]]] = {}
+        self._plain: dict[date, dict[str, list[str]]] = {}
+        self._parquet: dict[str, dict[RunName, RunCopy]] = {}
 
-    def _files(self, place: str) -> Iterator[runs.StoredRun]:
-        name = place.rpartition("/")[2]
+    def _stored(self, name: RunName) -> Iterator[StoredRun]:
         for ending in ("", ".gz", ".zst", PART):
-            path = self.data / (place + ending)
+            path = self.data / (name.path + ending)
             if path.is_file() and (ending != ".zst" or runs.zstandard()):
-                yield runs.StoredRun(name, str(path), sealed=ending != PART)
-        for path, names in self._days(place).items():
+                yield StoredRun(name, str(path), sealed=ending != PART)
+        for path, names in self._packed_on(name.started_at.date()).items():
             if name in names:
-                yield runs.StoredRun(name, str(path), sealed=True)
+                yield StoredRun(name, str(path))
 
-    def _days(self, place: str) -> dict[Path, set[str]]:
-        """Find the Parquet files of a run's day, with the runs in them."""
-        day = place.rpartition("/")[2][:8]
+    def _packed_on(self, day: date) -> dict[Path, set[RunName]]:
+        """Find the Parquet files of a day, with the names of the runs in them."""
         if day not in self._packed:
-            levels = list((self.data / place).parents)[:4]
+            folder = self.data / day_folder(day)
             self._packed[day] = {
-                path: {one.name for one in runs.list_runs([str(path)])}
-                for level in levels
-                for path in sorted(level.glob(f"{day}*.parquet"))
+                path: {run.run_name for run in runs.list_runs([str(path)])}
+                for level in (folder, *folder.parents[:3])
+                for path in sorted(level.glob(f"{day:%Y%m%d}*.parquet"))
             }
         return self._packed[day]
 
-    def copies(self, place: str) -> list[RunCopy]:
+    def _plain_on(self, day: date, vantage: str) -> list[str]:
+        """List the files of a vantage's runs in a day's folder."""
+        if day not in self._plain:
+            by_vantage: dict[str, list[str]] = defaultdict(list)
+            for path in sorted((self.data / day_folder(day)).glob("*.jsonl*")):
+                if name := RunName.parse(path.name):
+                    by_vantage[name.vantage].append(str(path))
+            self._plain[day] = by_vantage
+        return self._plain[day].get(vantage, [])
+
+    def copies(self, name: RunName) -> list[RunCopy]:
         """Read the copies of one run that are here. Raises UserError."""
         return [
-            self._of_day(one) if one.path.endswith(".parquet") else _copy(one, _bytes(one))
-            for one in self._files(place)
+            self._in_parquet(run) if run.in_parquet else _local_copy(run, _read(run))
+            for run in self._stored(name)
         ]
 
-    def _of_day(self, one: runs.StoredRun) -> RunCopy:
+    def _in_parquet(self, run: StoredRun) -> RunCopy:
         """Describe a run in a Parquet file, which is read once for all its runs."""
-        if one.path not in self._told:
-            self._told[one.path] = {
-                name: _copy(runs.StoredRun(name, one.path, sealed=True), content)
-                for name, content in runs.iter_contents(one.path)
+        if run.path not in self._parquet:
+            self._parquet[run.path] = {
+                name: _local_copy(StoredRun(name, run.path), content)
+                for file_name, content in runs.iter_contents(run.path)
+                if (name := RunName.parse(file_name))
             }
-        return self._told[one.path][one.name]
+        return self._parquet[run.path][run.run_name]
 
-    def head(self, one: runs.StoredRun) -> Head | None:
-        """Read what a run that is here says of itself; whether its seal fits may not be looked at.
-
-        Raises UserError.
-        """
-        return self._of_day(one).head if one.path.endswith(".parquet") else _ends(one)
-
-    def done(self, place: str) -> bool:
+    def done(self, name: RunName) -> bool:
         """Whether a sealed file with an end line is here; its seal is not looked at."""
         return any(
-            one.path.endswith(".parquet")  # only whole ones are packed
-            or (one.sealed and (head := _ends(one)) is not None and head.ended_at is not None)
-            for one in self._files(place)
+            run.in_parquet  # only whole ones are packed
+            or (run.sealed and (head := _read_ends(run)) is not None and head.ended_at is not None)
+            for run in self._stored(name)
         )
 
-    def near(self, head: Head) -> Iterator[runs.StoredRun]:
-        """List the vantage's runs of that day and the days beside it. Raises UserError."""
+    def near(self, head: Head, known: Container[RunName]) -> Iterator[RunCopy]:
+        """Describe the vantage's other runs of that day and the days beside it.
+
+        Of those in files of their own only the first and the last line are read. Raises UserError.
+        """
         for days in (-1, 0, 1):
-            day = head.started_at + timedelta(days=days)
-            folder = self.data / f"results/{day:%Y/%m/%d}"
-            if folder not in self._listed:
-                theirs: dict[str, list[str]] = defaultdict(list)
-                for path in sorted(folder.glob("*.jsonl*")):
-                    if named := runs.FILE.match(path.name):
-                        theirs[named["vantage"]].append(str(path))
-                self._listed[folder] = theirs
-            yield from runs.list_runs(self._listed[folder].get(head.vantage, []))
-            for path, names in self._days(f"results/{day:%Y/%m/%d/%Y%m%d}").items():
-                for name in sorted(names):
-                    if (
-                        one := runs.StoredRun(name, str(path), sealed=True)
-                    ).vantage == head.vantage:
-                        yield one
+            try:
+                day = head.name.started_at.date() + timedelta(days=days)
+            except OverflowError:  # the calendar ends
+                continue
+            for run in runs.list_runs(self._plain_on(day, head.name.vantage)):
+                if run.run_name not in known and (own := _read_ends(run)):
+                    yield RunCopy(own, run.path, partial(_read, run), here=True)
+            for path, names in self._packed_on(day).items():
+                for name in sorted(names, key=lambda name: name.file_name):
+                    if name.vantage == head.name.vantage and name not in known:
+                        yield self._in_parquet(StoredRun(name, str(path)))
 
 
-def _copy(one: runs.StoredRun, content: bytes) -> RunCopy:
+def _local_copy(run: StoredRun, content: bytes) -> RunCopy:
     head = inspect(content)
-    if head is None or head.name != one.name:  # empty, or another's under this name
-        began = datetime.min.replace(tzinfo=UTC)
-        head = Head(runs.home_folder(one.name), one.vantage, began, "broken")
-    return replace(read_copy(head, content, one.path, partial(_bytes, one)), here=True)
+    if head is None or head.name != run.run_name:  # empty, or another's under this name
+        head = Head(run.run_name, datetime.min.replace(tzinfo=UTC), "broken")
+    return read_copy(head, content, run.path, partial(_read, run), here=True)
 
 
-def _bytes(one: runs.StoredRun) -> bytes:
+def _read(run: StoredRun) -> bytes:
     """Read a run that is here, of a packed file as far as it goes. Raises UserError."""
-    if not one.path.endswith(".gz"):
-        return runs.read_content(one)
+    if not run.path.endswith(".gz"):
+        return runs.read_content(run)
     try:
-        return unpacked(Path(one.path).read_bytes())
+        return unpacked(Path(run.path).read_bytes())
     except OSError as exc:
-        raise UserError(f"{clean(one.path)}: cannot be read: {exc.strerror}") from None
+        raise UserError(f"{clean(run.path)}: cannot be read: {exc.strerror}") from None
 
 
-def plan(copies: Iterable[RunCopy], here: LocalRuns, into: MergePlan) -> MergePlan:
+def plan(copies: Iterable[RunCopy], here: LocalRuns) -> MergePlan:
     """Decide for each run which copy is the best, and what is to be done with it."""
-    groups: dict[str, list[RunCopy]] = defaultdict(list)
-    for one in copies:
-        groups[one.head.path].append(one)
-    for place in sorted(groups):
-        if place == here.open:
-            into.notes.append(f"{place}: under way here; left")
+    result = MergePlan()
+    by_path: dict[str, list[RunCopy]] = defaultdict(list)
+    for copy in copies:
+        by_path[copy.head.name.path].append(copy)
+    for path in sorted(by_path):
+        if path == here.under_way:
+            result.notes.append(f"{path}: under way here; left")
             continue
         try:
-            _settle(place, groups[place], here, into)
+            _plan_run(by_path[path], here, result)
         except UserError as exc:
-            into.problems.append(str(exc))
-    return into
+            result.problems.append(str(exc))
+    return result
 
 
-def _settle(place: str, copies: list[RunCopy], here: LocalRuns, into: MergePlan) -> None:
-    there = here.copies(place)
-    every = {(one.sha256, one.head.integrity): one for one in reversed([*there, *copies])}.values()
-    whole = [one for one in every if one.head.integrity == "whole"]
-    cut = sorted((one for one in every if one.head.integrity == "cut"), key=lambda one: one.size)
-    broken = [one for one in every if one.head.integrity == "broken"]
+def _plan_run(copies: list[RunCopy], here: LocalRuns, result: MergePlan) -> None:
+    name = copies[0].head.name
+    local = here.copies(name)
+    distinct = {
+        (copy.sha256, copy.head.integrity): copy for copy in reversed([*local, *copies])
+    }.values()
+    whole = [copy for copy in distinct if copy.head.integrity == "whole"]
+    cut = sorted(
+        (copy for copy in distinct if copy.head.integrity == "cut"), key=lambda copy: copy.size
+    )
+    broken = [copy for copy in distinct if copy.head.integrity == "broken"]
     if len(whole) > 1:
-        into.problems.append(
+        result.problems.append(
             f"{_named(whole)}: one run, two contents, both sealed; one is forged."
             " Neither was changed; ask its vantage for the SHA-256 of the file"
         )
         return
     best = whole[0] if whole else cut[-1] if cut else None
     if best is None:
-        into.problems.append(
+        result.problems.append(
             f"{_named(broken)}: changed since it was sealed; left. Copy it again from its vantage"
         )
         return
-    shorter = [one for one in cut if one is not best]
+    shorter = [copy for copy in cut if copy is not best]
     if shorter:
         content = best.load()
-        odd = [one for one in shorter if not content.startswith(one.load().rstrip(b"\0"))]
+        odd = [copy for copy in shorter if not content.startswith(copy.load().rstrip(b"\0"))]
         if odd:
-            into.problems.append(
+            result.problems.append(
                 f"{_named([best, *odd])}: one run, and the shorter is not the beginning of the"
                 " longer; neither was changed. Copy it again from its vantage"
             )
             return
-    if any(one.here for one in broken):
-        into.problems.append(
+    if any(copy.here for copy in broken):
+        result.problems.append(
             f"{_named(broken)}: changed since it was sealed; {best} is not. Remove the changed"
             " one, and merge again"
         )
         return
     if broken:
-        into.notes.append(f"{_named(broken)}: changed since it was sealed; {best} is not")
-    old = [one for one in there if one.head.integrity == "cut"]
-    target = place if whole else place + PART
-    drop = tuple(Path(one.path) for one in old if one.path != str(here.data / target))
-    kind: Kind = "completed" if whole and old else "new" if whole else "cut"
+        result.notes.append(f"{_named(broken)}: changed since it was sealed; {best} is not")
+    incomplete = [copy for copy in local if copy.head.integrity == "cut"]
+    target = name.path if whole else name.part
+    drop = tuple(Path(copy.path) for copy in incomplete if copy.path != str(here.data / target))
+    kind: Kind = "completed" if whole and incomplete else "new" if whole else "cut"
     if best.here:
         kind, drop = "there", drop if whole else ()
-    into.steps.append(MergeStep(kind, best, target, drop))
+    result.steps.append(MergeStep(kind, best, target, drop))
 
 
 def _named(copies: Iterable[RunCopy]) -> str:
-    return " and ".join(sorted({str(one) for one in copies}))
+    return " and ".join(sorted({str(copy) for copy in copies}))
 
 
-def carry_out(made: MergePlan, data: Path) -> None:
+def carry_out(merge_plan: MergePlan, data: Path) -> None:
     """Do what was planned. Raises OSError; what was done before stays."""
     remove_stale(data)
 
@@ -377,48 +394,27 @@ def carry_out(made: MergePlan, data: Path) -> None:
             try:
                 content = step.best.load()
             except UserError as exc:
-                made.problems.append(str(exc))
+                merge_plan.problems.append(str(exc))
                 return None
-            folder = place_file(data, step.target, content, over=step.kind != "new")
+            folder = _place_file(data, step.target, content, overwrite=step.kind != "new")
         for path in step.drop:
             path.unlink(missing_ok=True)
         return folder
 
     with ThreadPoolExecutor(AT_ONCE) as pool:  # a disk forces several to it in the time of one
-        folders = {folder for folder in pool.map(do, made.steps) if folder}
+        folders = {folder for folder in pool.map(do, merge_plan.steps) if folder}
     for folder in folders:
-        sync(folder)
+        sync_folder(folder)
 
 
-def place_file(data: Path, target: str, content: bytes, *, over: bool = False) -> Path:
-    """Write a file whole or not at all, for its owner only; return its folder. Raises OSError.
-
-    Unless told to go over it, a file that is there is left as it is.
-    """
+def _place_file(data: Path, target: str, content: bytes, *, overwrite: bool) -> Path:
+    """Write a file whole or not at all; return its folder, for :func:`sync_folder`."""
     path = data / target
     make_private_folder(path.parent, data)
-    new = data / "results" / f".{secrets.token_hex(8)}.tmp"
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        if over or not path.exists():
-            new.replace(path)
-    finally:
-        new.unlink(missing_ok=True)
+    temporary = data / "results" / f".{os.urandom(8).hex()}.tmp"
+    with replacement(path, temporary=temporary, overwrite=overwrite, sync="file") as file:
+        file.write(content)
     return path.parent
-
-
-def sync(folder: Path) -> None:
-    """Force the names in a folder to disk, where the system can."""
-    if hasattr(os, "O_DIRECTORY"):
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 def remove_stale(data: Path) -> None:
@@ -429,79 +425,65 @@ def remove_stale(data: Path) -> None:
                 path.unlink()
 
 
-@dataclass(frozen=True, slots=True)
-class _Run:
-    """A run of a vantage, as far as it matters who made it."""
-
-    head: Head
-    path: str
-    load: Callable[[], bytes]
-
-
 def shared_names(copies: Iterable[RunCopy], here: LocalRuns) -> list[str]:
     """Find vantage names that two machines use; say so, with files and what to do.
 
     Their chains fork (two runs name the same one before them), or their runs overlap and the later
     one does not follow the earlier. Only days of the copies and those beside them are looked at.
     """
-    found: dict[str, dict[str, _Run]] = defaultdict(dict)
-    days: dict[tuple[str, str], Head] = {}
-    for one in copies:
-        if one.head.integrity != "broken":
-            found[one.head.vantage].setdefault(one.head.path, _Run(one.head, one.path, one.load))
-            days[one.head.vantage, one.head.name[:8]] = one.head
+    by_vantage: dict[str, dict[RunName, RunCopy]] = defaultdict(dict)
+    days: dict[DayName, Head] = {}
+    for copy in copies:
+        name = copy.head.name
+        if copy.head.integrity != "broken":
+            by_vantage[name.vantage].setdefault(name, copy)
+            days[name.day_file] = copy.head
     for head in days.values():
-        with suppress(UserError):  # a file that cannot be read is told of elsewhere
-            for held in here.near(head):
-                if runs.home_folder(held.name) not in found[head.vantage] and (
-                    told := here.head(held)
-                ):
-                    run = _Run(told, held.path, partial(_bytes, held))
-                    found[head.vantage][told.path] = run
+        of_vantage = by_vantage[head.name.vantage]
+        with suppress(UserError):  # a file that cannot be read is reported elsewhere
+            for local in here.near(head, of_vantage):
+                of_vantage[local.head.name] = local
     return [
         f"vantage {vantage}: {'; '.join(pairs[:SHOWN])}"
         f"{f'; and {len(pairs) - SHOWN} more such pairs' if len(pairs) > SHOWN else ''}."
         " Two machines seem to use this name. All is kept; give one of them another name"
         " with --vantage"
-        for vantage, theirs in sorted(found.items())
-        if (pairs := _pairs(list(theirs.values())))
+        for vantage, of_vantage in sorted(by_vantage.items())
+        if (pairs := _pairs(list(of_vantage.values())))
     ]
 
 
-def _pairs(theirs: list[_Run]) -> list[str]:
+def _pairs(copies: list[RunCopy]) -> list[str]:
     """Say which runs of one vantage cannot be of one machine."""
-    theirs.sort(key=lambda one: (one.head.started_at, one.head.path))
-    told: dict[tuple[str, str], str] = {}
-    before: dict[str, _Run] = {}
-    for one in theirs:
-        first = before.setdefault(one.head.previous, one) if one.head.previous else one
-        if first is not one:
-            told[first.path, one.path] = "follow the same run"
-    for first, one in pairwise(theirs):
+    copies.sort(key=lambda copy: (copy.head.started_at, copy.head.name.path))
+    reasons: dict[tuple[str, str], str] = {}
+    by_previous: dict[str, RunCopy] = {}
+    for copy in copies:
+        previous = copy.head.previous
+        first = by_previous.setdefault(previous, copy) if previous else copy
+        if first is not copy:
+            reasons[first.path, copy.path] = "follow the same run"
+    for first, copy in pairwise(copies):
         ended = first.head.ended_at
-        overlap = ended is not None and one.head.started_at < ended
-        if overlap and (first.path, one.path) not in told and not _follows(one, first):
-            told[first.path, one.path] = "overlap in time"
-    return [f"{clean(a)} and {clean(b)} {why}" for (a, b), why in told.items()]
+        overlap = ended is not None and copy.head.started_at < ended
+        if overlap and (first.path, copy.path) not in reasons and not _follows(copy, first):
+            reasons[first.path, copy.path] = "overlap in time"
+    return [f"{clean(a)} and {clean(b)} {why}" for (a, b), why in reasons.items()]
 
 
-def _follows(one: _Run, first: _Run) -> bool:
+def _follows(later: RunCopy, earlier: RunCopy) -> bool:
     """Whether a run names another as the one before it: then a clock was set back."""
     with suppress(UserError, OSError):
-        return one.head.previous == hashlib.sha256(first.load()).hexdigest()
+        return later.head.previous == (earlier.sha256 or sha256(earlier.load()).hexdigest())
     return False
 
 
-def _ends(one: runs.StoredRun) -> Head | None:
+def _read_ends(run: StoredRun) -> Head | None:
     """Read the first and the last line of a run; whether its seal fits is not looked at."""
     try:
-        if not one.path.endswith((".jsonl", PART)):
-            return inspect(_bytes(one))
-        with Path(one.path).open("rb") as file:
-            first = file.readline(MAX_LINE)
-            size = file.seek(0, os.SEEK_END)
-            file.seek(max(len(first), size - TAIL))
-            last = file.read(TAIL)
+        if not run.path.endswith((".jsonl", PART)):
+            return inspect(_read(run))
+        with Path(run.path).open("rb") as file:
+            return inspect(file.readline(MAX_LINE) + end_of(file))
     except (UserError, OSError):
         return None
-    return inspect(first + last[last.rfind(b"\n", 0, -1) + 1 :])

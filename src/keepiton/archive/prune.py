@@ -1,46 +1,52 @@
-"""Says which days are to go, by age or by size, and removes them."""
+"""Chooses the days to remove, by age or by size, and removes them."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 
-from keepiton.archive.pack import days
-from keepiton.storage.runs import DAY, FILE
-
-_OURS = re.compile(rf"(?:{FILE.pattern}(?:\.gz|\.zst)?|{DAY.pattern.replace('?P<vantage>', '?:')})")
-"""What may go; a ``.part`` and what is named otherwise may not."""
+from keepiton.base.files import PART
+from keepiton.storage.run_name import DayName, RunName
+from keepiton.storage.runs import day_folders
 
 
 @dataclass(frozen=True, slots=True)
 class StoredDay:
-    """One day's files that may go."""
+    """One day's files that may be removed."""
 
     day: date
     files: tuple[Path, ...]
     size: int
+    """In bytes."""
 
 
 def all_days(data: Path) -> list[StoredDay]:
-    """List the days of a data folder, oldest first, each with its files of our making."""
-    found = []
-    for day, folder in days(data):
+    """List the days of a data folder, oldest first, each with its files of our making.
+
+    A ``.part``, a link and what is named otherwise or after another day are not among them.
+    """
+    days = []
+    for day, folder in day_folders(data):
         files = tuple(
-            one
-            for one in sorted(folder.iterdir())
-            if _OURS.fullmatch(one.name)
-            and one.name.startswith(f"{day:%Y%m%d}")
-            and one.is_file()
-            and not one.is_symlink()
+            path
+            for path in sorted(folder.iterdir())
+            if _day_of(path.name) == day and path.is_file() and not path.is_symlink()
         )
-        found.append(StoredDay(day, files, sum(one.stat().st_size for one in files)))
-    return found
+        days.append(StoredDay(day, files, sum(path.stat().st_size for path in files)))
+    return days
+
+
+def _day_of(file_name: str) -> date | None:
+    """Return the day of a file that may be removed."""
+    if packed := DayName.parse(file_name):
+        return packed.day
+    run = None if file_name.endswith(PART) else RunName.parse(file_name)
+    return run.started_at.date() if run else None
 
 
 def bytes_used(data: Path) -> int:
     """Return the bytes of all files below ``results``, whoever made them."""
-    return sum(one.stat().st_size for one in (data / "results").rglob("*") if one.is_file())
+    return sum(path.stat().st_size for path in (data / "results").rglob("*") if path.is_file())
 
 
 def days_to_prune(
@@ -50,16 +56,17 @@ def days_to_prune(
 
     Today and what lies ahead of it stay, whatever it takes. A day without files of ours is none.
     """
-    found = [one for one in all_days(data) if one.files and one.day < today]
     size = bytes_used(data) if max_size is not None else 0
     chosen = []
-    for one in found:
+    for stored in all_days(data):
+        if not stored.files or stored.day >= today:
+            continue
         # A day is as old as its last instant.
-        old = keep is not None and today - (one.day + timedelta(days=1)) >= keep
+        old = keep is not None and today - (stored.day + timedelta(days=1)) >= keep
         if not old and (max_size is None or size <= max_size):
             break
-        chosen.append(one)
-        size -= one.size
+        chosen.append(stored)
+        size -= stored.size
     return chosen
 
 
@@ -68,12 +75,12 @@ def remove(chosen: Sequence[StoredDay]) -> int:
 
     The caller holds the folder's lock.
     """
-    for one in chosen:
-        for path in one.files:
+    for stored in chosen:
+        for path in stored.files:
             path.unlink()
-        folder = one.files[0].parent
+        folder = stored.files[0].parent
         for empty in (folder, folder.parent, folder.parent.parent):
             if any(empty.iterdir()):
                 break
             empty.rmdir()
-    return sum(one.size for one in chosen)
+    return sum(stored.size for stored in chosen)

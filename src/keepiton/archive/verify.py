@@ -8,7 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -18,6 +18,7 @@ from keepiton.base.language import gettext_noop
 from keepiton.base.types import clean
 from keepiton.storage.reader import COLUMNS, connect
 from keepiton.storage.rows import Measurement
+from keepiton.storage.run_name import STAMP, RunName
 from keepiton.storage.runs import (
     RAW,
     ROWS,
@@ -27,6 +28,7 @@ from keepiton.storage.runs import (
     read_content,
     zstandard,
 )
+from keepiton.storage.seal import end_of, hash_before
 
 if TYPE_CHECKING:
     import duckdb
@@ -139,25 +141,33 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class CheckedRun:
-    """What is kept of a run that was looked at."""
+    """What is kept of a run that was checked."""
 
-    name: str
-    path: str
-    sealed: bool
-    digest: str
+    stored: StoredRun
+    sha256: str
     size: int
     previous: str | None
     ended: bool
 
     @property
+    def name(self) -> str:
+        """The name of its sealed file."""
+        return self.stored.name
+
+    @property
+    def sealed(self) -> bool:
+        """Whether it is named as a sealed one, and has an end line."""
+        return self.stored.sealed and self.ended
+
+    @property
     def place(self) -> str:
         """Name its place for people."""
-        return problem_path(self.name, self.path)
+        return problem_path(self.name, self.stored.path)
 
 
 @dataclass(slots=True)
 class VerifyResult:
-    """What came of it."""
+    """What was checked, and the problems in it."""
 
     runs: int = 0
     """Different ones."""
@@ -174,7 +184,7 @@ class VerifyResult:
     @property
     def faults(self) -> int:
         """How many faults there are."""
-        return sum(one.fault for one in self.problems)
+        return sum(problem.fault for problem in self.problems)
 
 
 def problem_path(name: str, path: str) -> str:
@@ -192,45 +202,45 @@ def verify(
     ``tips`` are the newest seals that a data folder remembers, by vantage. ``step`` is told how
     many runs were looked at.
     """
-    verdict = VerifyResult()
-    seen: dict[str, list[CheckedRun]] = defaultdict(list)
-    for number, one in enumerate(_each(files, verdict), 1):
-        seen[one.name].append(one)
+    result = VerifyResult()
+    by_name: dict[str, list[CheckedRun]] = defaultdict(list)
+    for number, checked in enumerate(_check_runs(files, result), 1):
+        by_name[checked.name].append(checked)
         step(number)
-    first = {name: _copies(copies, verdict) for name, copies in seen.items()}
-    verdict.runs = len(first)
-    verdict.copies = sum(map(len, seen.values())) - len(first)
-    verdict.sealed = sum(one.sealed and one.ended for one in first.values())
     chains: dict[str, list[CheckedRun]] = defaultdict(list)
-    for name in sorted(first):
-        chains[first[name].name[17:-19]].append(first[name])
-    verdict.vantages = len(chains)
+    for _, copies in sorted(by_name.items()):
+        best = _compare_copies(copies, result)
+        chains[best.stored.run_name.vantage].append(best)
+        result.sealed += best.sealed
+    result.runs = len(by_name)
+    result.copies = sum(map(len, by_name.values())) - result.runs
+    result.vantages = len(chains)
     for vantage, chain in chains.items():
-        digests = {one.digest for copy in chain for one in seen[copy.name]}
-        _chain(vantage, chain, digests, verdict)
-        if tips and vantage in tips and tips[vantage] not in digests:
-            verdict.problems.append(Problem(chain[-1].place, "newest_missing"))
-    verdict.problems.sort(key=lambda one: (not one.fault, one.file, one.kind))
-    return verdict
+        hashes = {copy.sha256 for best in chain for copy in by_name[best.name]}
+        _check_chain(vantage, chain, hashes, result)
+        if tips and vantage in tips and tips[vantage] not in hashes:
+            result.problems.append(Problem(chain[-1].place, "newest_missing"))
+    result.problems.sort(key=lambda problem: (not problem.fault, problem.file, problem.kind))
+    return result
 
 
-def _each(files: Sequence[str], verdict: VerifyResult) -> Iterator[CheckedRun]:
-    """Look at one run after another, and say of each what is wrong with it alone."""
+def _check_runs(files: Sequence[str], result: VerifyResult) -> Iterator[CheckedRun]:
+    """Check one run after another by itself."""
     for path in files:
         try:
             inside = list(list_runs([path]))
             if not inside:
-                verdict.problems.append(Problem(clean(path, 4096), "not_looked_at", _why_not(path)))
-            elif path.endswith(".parquet"):
-                names = {one.name: one for one in inside}
-                for name, told in iter_contents(path):
-                    yield _check_run(names.pop(name), told, verdict)
-                _columns(path, verdict)
+                result.problems.append(Problem(clean(path, 4096), "not_looked_at", _why_not(path)))
+            elif inside[0].in_parquet:
+                names = {run.name: run for run in inside}
+                for name, content in iter_contents(path):
+                    yield _check_run(names.pop(name), content, result)
+                _check_columns(path, result)
             else:
-                yield _check_run(inside[0], read_content(inside[0]), verdict)
+                yield _check_run(inside[0], read_content(inside[0]), result)
         except UserError as exc:
             detail = str(exc).removeprefix(clean(path) + ": ").removeprefix("cannot be read: ")
-            verdict.problems.append(Problem(clean(path, 4096), "unreadable", detail))
+            result.problems.append(Problem(clean(path, 4096), "unreadable", detail))
 
 
 def _why_not(path: str) -> str:
@@ -242,17 +252,19 @@ def _why_not(path: str) -> str:
     return "not the name of a result file"
 
 
-def _check_run(one: StoredRun, told: bytes, verdict: VerifyResult) -> CheckedRun:
+def _check_run(stored: StoredRun, content: bytes, result: VerifyResult) -> CheckedRun:
     """Check one run by itself."""
 
-    def fault(kind: Kind, detail: str = "") -> None:
-        verdict.problems.append(Problem(problem_path(one.name, one.path), kind, clean(detail)))
+    def add(kind: Kind, detail: str = "") -> None:
+        place = problem_path(stored.name, stored.path)
+        result.problems.append(Problem(place, kind, clean(detail)))
 
-    lines = told.split(b"\n")
+    lines = content.split(b"\n")
     torn = bool(lines.pop())
     rows = [_row(line) for line in lines]
-    run, end = (rows[0], rows[-1]) if rows else ({}, {})
-    ended = not torn and end.get("type") == "end"
+    run = rows[0] if rows else {}
+    end_line = end_of(content)
+    end = _row(end_line)
     states = Counter(str(row.get("state")) for row in rows if row.get("type") == "measurement")
     unreadable = torn + sum(
         row.get("type") not in ("run", "measurement", "end") and bool(line.strip())
@@ -260,35 +272,32 @@ def _check_run(one: StoredRun, told: bytes, verdict: VerifyResult) -> CheckedRun
     )
     newer = isinstance(run.get("format"), int) and run["format"] > 1
     if newer:
-        fault("newer_format")
+        add("newer_format")
     elif unreadable:
-        fault("lines", str(unreadable))
-    if not one.sealed:
-        fault("left_open")
-    elif not ended:
-        fault("unsealed_name")
-    if ended:
-        before = len(told) - len(lines[-1]) - 1
-        if end.get("sha256") != sha256(memoryview(told)[:before]).hexdigest():
-            fault("seal")
+        add("lines", str(unreadable))
+    if not stored.sealed:
+        add("left_open")
+    elif not end_line:
+        add("unsealed_name")
+    if end_line:
+        if end.get("sha256") != hash_before(content, end_line):
+            add("seal")
         if not newer and (wrong := _miscounted(end, states, lines)):
-            fault("counts", wrong)
+            add("counts", wrong)
     if rows and not newer:  # a run that ended within its first line left none
         if run.get("type") != "run":
-            fault("name", "no run line")
-        elif wrong := _misnamed(one.name, run, rows):
-            fault("name", wrong)
-    verdict.measurements += states.total()
-    verdict.bytes += len(told)
-    previous = end.get("previous") if ended else None
+            add("name", "no run line")
+        elif wrong := _misnamed(stored.run_name, run, rows):
+            add("name", wrong)
+    result.measurements += states.total()
+    result.bytes += len(content)
+    previous = end.get("previous")
     return CheckedRun(
-        one.name,
-        one.path,
-        one.sealed,
-        sha256(told).hexdigest(),
-        len(told),
+        stored,
+        sha256(content).hexdigest(),
+        len(content),
         previous if isinstance(previous, str) else None,
-        ended,
+        bool(end_line),
     )
 
 
@@ -315,81 +324,85 @@ def _miscounted(end: dict[str, Any], states: Counter[str], lines: Sequence[bytes
     return f"{end.get('measurements')}, {states.total()} are here"
 
 
-def _misnamed(name: str, run: dict[str, Any], rows: Sequence[dict[str, Any]]) -> str:
-    """Say how the name and what is inside differ."""
-    at, vantage, number = name[:16], name[17:-19], name[-18:-6]
+def _misnamed(name: RunName, run: dict[str, Any], rows: Sequence[dict[str, Any]]) -> str:
+    """Say how the name and the content differ; an empty text where they do not."""
     try:
-        told = datetime.fromisoformat(run["started_at"])
-        started = f"{told:%Y%m%dT%H%M%SZ}" if told.utcoffset() is not None else ""
-    except (KeyError, TypeError, ValueError):
+        started_at = datetime.fromisoformat(run["started_at"])
+        started = (
+            f"{started_at.astimezone(UTC):{STAMP}}" if started_at.utcoffset() is not None else ""
+        )
+    except (KeyError, TypeError, ValueError, OverflowError):
         started = ""
-    for what, inside, outside in (
-        ("run", run.get("run"), number),
-        ("vantage", run.get("vantage"), vantage),
-        ("started_at", started, at),
+    for field_name, in_line, in_name in (
+        ("run", run.get("run"), name.run),
+        ("vantage", run.get("vantage"), name.vantage),
+        ("started_at", started, f"{name.started_at:{STAMP}}"),
     ):
-        if inside != outside:
-            return f"{what} {inside}"
-    other = next((row["run"] for row in rows if row.get("run", number) != number), None)
+        if in_line != in_name:
+            return f"{field_name} {in_line}"
+    other = next((row["run"] for row in rows if row.get("run", name.run) != name.run), None)
     return f"lines of run {other}" if other is not None else ""
 
 
-def _copies(copies: Sequence[CheckedRun], verdict: VerifyResult) -> CheckedRun:
+def _compare_copies(copies: Sequence[CheckedRun], result: VerifyResult) -> CheckedRun:
     """Compare the copies of a run; return the best of them."""
-    best = max(copies, key=lambda one: (one.sealed and one.ended, one.size, one.path))
-    for one in copies:
-        if one.digest == best.digest:
+    best = max(copies, key=lambda copy: (copy.sealed, copy.size, copy.stored.path))
+    for copy in copies:
+        if copy.sha256 == best.sha256:
             continue
         kind: Kind = "copies_differ"
-        if not one.ended and one.size < best.size:
-            told = read_content(StoredRun(one.name, one.path, one.sealed))
-            if read_content(StoredRun(best.name, best.path, best.sealed)).startswith(told):
-                kind = "truncated_copy"
-                verdict.problems[:] = [
-                    old
-                    for old in verdict.problems
-                    if old.file != one.place or old.kind not in ("unsealed_name", "lines")
-                ]
-        verdict.problems.append(Problem(one.place, kind, best.place))
+        if (
+            not copy.ended
+            and copy.size < best.size
+            and read_content(best.stored).startswith(read_content(copy.stored))
+        ):
+            kind = "truncated_copy"
+            result.problems[:] = [
+                problem
+                for problem in result.problems
+                if problem.file != copy.place or problem.kind not in ("unsealed_name", "lines")
+            ]
+        result.problems.append(Problem(copy.place, kind, best.place))
     return best
 
 
-def _chain(
-    vantage: str, chain: Sequence[CheckedRun], digests: set[str], verdict: VerifyResult
+def _check_chain(
+    vantage: str, chain: Sequence[CheckedRun], hashes: set[str], result: VerifyResult
 ) -> None:
     """Follow one vantage's links from the oldest run here to the newest."""
-    for number, one in enumerate(chain):
-        if not one.ended or one.previous in digests:
+    for number, checked in enumerate(chain):
+        if not checked.ended or checked.previous in hashes:
             continue
-        if one.previous is None:
+        if checked.previous is None:
             if number:
-                verdict.problems.append(Problem(one.place, "new_chain"))
+                result.problems.append(Problem(checked.place, "new_chain"))
         elif not number:
-            verdict.begins_after[vantage] = one.previous
+            result.begins_after[vantage] = checked.previous
         else:
-            verdict.problems.append(Problem(one.place, "missing", clean(chain[number - 1].name)))
+            before = clean(chain[number - 1].name)
+            result.problems.append(Problem(checked.place, "missing", before))
 
 
-def _columns(path: str, verdict: VerifyResult) -> None:
-    """Compare a Parquet file's columns with its lines; say the first of each run that differs."""
+def _check_columns(path: str, result: VerifyResult) -> None:
+    """Compare a Parquet file's columns with its lines; report the first difference of each run."""
     import duckdb  # noqa: PLC0415 - plain files need none of it
 
     listed = ", ".join(f'"{name}"' for name in (*RAW, *COLUMNS))
-    said: set[str] = set()
-    with closing(connect()) as database, closing(connect()) as other:
+    reported: set[str] = set()
+    with closing(connect()) as database, closing(connect()) as line_reader:
         try:
-            told = database.execute(
+            table = database.execute(
                 f"select {listed} from read_parquet($path)",  # noqa: S608 - literal names
                 {"path": [path]},
             )
-            while rows := told.fetchmany(ROWS):
+            while rows := table.fetchmany(ROWS):
                 for name, number, raw, *columns in rows:
-                    if name in said or _plainly(_row(raw), columns):
+                    if name in reported or _plainly(_row(raw), columns):
                         continue
-                    if (wrong := _differs(other, raw, columns)) is not None:
-                        said.add(name)
-                        found = Problem(problem_path(name, path), "columns", f"{number} {wrong}")
-                        verdict.problems.append(found)
+                    if (wrong := _first_difference(line_reader, raw, columns)) is not None:
+                        reported.add(name)
+                        place = problem_path(name, path)
+                        result.problems.append(Problem(place, "columns", f"{number} {wrong}"))
         except duckdb.Error as exc:
             raise UserError(f"{clean(path)}: cannot be read: {clean(str(exc), 300)}") from None
 
@@ -397,27 +410,32 @@ def _columns(path: str, verdict: VerifyResult) -> None:
 def _plainly(row: dict[str, Any], columns: list[Any]) -> bool:
     """Whether columns hold what a line says, where it says that as we do."""
     at = columns[_AT]
-    told = [*columns[:_AT], at and at.isoformat(timespec="milliseconds") + "Z", *columns[_AT + 1 :]]
-    return [row.get(name) for name in COLUMNS] == told
+    written_at = at and at.isoformat(timespec="milliseconds") + "Z"
+    values = [*columns[:_AT], written_at, *columns[_AT + 1 :]]
+    return [row.get(name) for name in COLUMNS] == values
 
 
-def _differs(
+def _first_difference(
     database: "duckdb.DuckDBPyConnection", raw: bytes, columns: Sequence[object]
 ) -> str | None:
     """Name the first column that is not what DuckDB reads in a line."""
-    import duckdb  # noqa: PLC0415
+    import duckdb  # noqa: PLC0415 - plain files need none of it
 
     expected: Sequence[object] = [None] * len(columns)
     try:
-        told = database.execute(
+        row = database.execute(
             "select from_json($line, $structure)",
             {"line": raw.decode(), "structure": json.dumps(COLUMNS)},
         ).fetchone()
-        if told and told[0]:
-            expected = list(told[0].values())
+        if row and row[0]:
+            expected = list(row[0].values())
     except (duckdb.Error, ValueError):
         pass  # no JSON: a row of nothing
     return next(
-        (name for name, one, other in zip(COLUMNS, expected, columns, strict=True) if one != other),
+        (
+            name
+            for name, from_line, column in zip(COLUMNS, expected, columns, strict=True)
+            if from_line != column
+        ),
         None,
     )

@@ -46,9 +46,11 @@ def _address(text: str) -> str:
 Address = Annotated[str, AfterValidator(_address)]
 Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x20\x7f-\x9f]+$")]
 Host = Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[^\x00-\x20\x7f-\x9f]+$")]
-Token = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$")]
+IDENTIFIER_PATTERN = "[a-z0-9][a-z0-9-]{0,31}"
 """What may become part of a file name: vantage names and operator ids."""
-RunId = Annotated[str, Field(pattern=r"^[0-9a-f]{12}$")]
+Token = Annotated[str, Field(pattern=f"^{IDENTIFIER_PATTERN}$")]
+RUN_ID_PATTERN = "[0-9a-f]{12}"
+RunId = Annotated[str, Field(pattern=f"^{RUN_ID_PATTERN}$")]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 

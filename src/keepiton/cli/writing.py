@@ -1,16 +1,14 @@
 """The format of an output, and the file it is written to."""
 
-import os
-import secrets
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import BinaryIO
 
 import click
 
 from keepiton.base.errors import UserError
+from keepiton.base.files import replacement
 from keepiton.cli import exits
 
 UTF_8 = b"\xef\xbb\xbf"
@@ -51,25 +49,6 @@ def write_output(content: str | bytes, output: Path | None, form: str = "") -> N
         sys.exit(exits.print_error(f"{output}: not written: {exc.strerror}", exits.NOT_WRITTEN))
 
 
-@contextmanager
-def replace_file(path: Path) -> Iterator[BinaryIO]:
-    """Open a temporary file that takes the place of ``path`` when the block ends without error.
-
-    Raises OSError.
-    """
-    mode = path.stat().st_mode & 0o777 if path.exists() else 0o600
-    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
-
-    def opener(name: str, _: int) -> int:
-        return os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-
-    try:
-        with open(part, "wb", opener=opener) as file:
-            os.chmod(part, mode)  # noqa: PTH101 - whatever the umask
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
+def replace_file(path: Path) -> AbstractContextManager[BinaryIO]:
+    """Replace a file for its owner only; one that is there keeps its mode. Raises OSError."""
+    return replacement(path, mode=path.stat().st_mode & 0o777 if path.exists() else 0o600)

@@ -19,7 +19,7 @@ from collections.abc import (
     Sequence,
 )
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -30,6 +30,8 @@ from keepiton.archive import merge
 from keepiton.base.errors import UserError
 from keepiton.base.types import clean
 from keepiton.storage import runs, state
+from keepiton.storage.run_name import RunName, day_folder
+from keepiton.storage.runs import StoredRun
 from keepiton.storage.seal import inspect, intact
 
 if TYPE_CHECKING:
@@ -45,8 +47,6 @@ LEVEL = 6
 BATCH = 64
 BATCH_BYTES = 64 << 20
 """Runs, and bytes of them, that are put down together."""
-KEY = re.compile(r"(?:.*/)?(?P<name>" + runs.FILE.pattern + r")(?:\.gz)?")
-"""Key of an object that is a run: its name tells, whatever the folders before it."""
 FAMILIES = {"s3": "AWS_", "gs": "GOOGLE_", "az": "AZURE_"}
 """What the names of a kind's settings begin with."""
 ENDPOINT = {"s3": "endpoint", "gs": "base_url", "az": "endpoint"}
@@ -294,13 +294,14 @@ def error_text(exc: Exception) -> str:
 
 @dataclass(slots=True)
 class TransferResult:
-    """What became of a push or a pull."""
+    """What a push or a pull did."""
 
     moved: list[str] = field(default_factory=list)
     """Names of runs."""
     there: int = 0
     """Runs that needed nothing."""
-    plan: merge.MergePlan = field(default_factory=merge.MergePlan)
+    problems: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     stopped: str | None = None
     """Why it ended before all was done."""
 
@@ -312,174 +313,171 @@ Step = Callable[[int, int], None]
 async def push(
     store: "ObjectStore", files: Sequence[str], oldest: datetime | None, step: Step, *, dry: bool
 ) -> TransferResult:
-    """Send sealed runs that are not there yet, each looked at first."""
-    import obstore  # noqa: PLC0415
+    """Send sealed runs that are not there yet, each checked first."""
+    import obstore  # noqa: PLC0415 - an optional library
 
-    made = TransferResult()
+    result = TransferResult()
     wanted = {
-        one.name: one for one in runs.list_runs(files) if one.sealed and _recent(one.name, oldest)
+        run.run_name: run
+        for run in runs.list_runs(files)
+        if run.sealed and _recent(run.run_name, oldest)
     }
-    there: set[str] = set()
+    there: set[RunName] = set()
 
-    async def look_at(day: str) -> None:
-        there.update([name async for _, name, _ in _listed(store, day)])
+    async def list_day(folder: str) -> None:
+        there.update([name async for _, name, _ in _listed(store, folder)])
 
-    days = sorted({runs.home_folder(name).rpartition("/")[0] for name in wanted})
-    await _each(days, look_at, made)
-    left = [one for name, one in sorted(wanted.items()) if name not in there]
-    made.there = len(wanted) - len(left)
-    if made.stopped or dry:
-        made.moved = [] if made.stopped else [one.name for one in left]
-        return made
+    await _each(sorted({day_folder(name.started_at) for name in wanted}), list_day, result)
+    left = [wanted[name] for name in wanted.keys() - there]
+    left.sort(key=lambda run: run.name)
+    result.there = len(wanted) - len(left)
+    if result.stopped or dry:
+        result.moved = [] if result.stopped else [run.name for run in left]
+        return result
+    names = {run.name: run.run_name for run in left}
     done = 0
 
-    async def send(one: tuple[str, bytes]) -> None:
+    async def send(content_of: tuple[str, bytes]) -> None:
         nonlocal done
-        name, content = one
+        name, content = content_of
         if not intact(content, name):
-            made.plan.problems.append(f"{name}: its seal does not fit; not sent")
+            result.problems.append(f"{name}: its seal does not fit; not sent")
         else:
-            body = gzip.compress(content, LEVEL, mtime=0)
+            key, body = names[name].path + ".gz", gzip.compress(content, LEVEL, mtime=0)
             try:
-                await obstore.put_async(
-                    store, runs.home_folder(name) + ".gz", body, mode="create", use_multipart=False
-                )
-                made.moved.append(name)
+                await obstore.put_async(store, key, body, mode="create", use_multipart=False)
+                result.moved.append(name)
             except (obstore.exceptions.AlreadyExistsError, obstore.exceptions.PreconditionError):
-                made.there += 1  # somebody else was first, or an answer was lost
+                result.there += 1  # somebody else was first, or an answer was lost
         done += 1
         step(done, len(left))
 
-    await _each(_contents(left, made.plan), send, made)
-    return made
+    await _each(_contents(left, result.problems), send, result)
+    return result
 
 
-def _recent(name: str, oldest: datetime | None) -> bool:
-    return oldest is None or name[:15] >= f"{oldest:%Y%m%dT%H%M%S}"
+def _recent(name: RunName, oldest: datetime | None) -> bool:
+    return oldest is None or name.started_at >= oldest.replace(microsecond=0)
 
 
-def _contents(held: Iterable[runs.StoredRun], plan: merge.MergePlan) -> Iterator[tuple[str, bytes]]:
+def _contents(stored: Iterable[StoredRun], problems: list[str]) -> Iterator[tuple[str, bytes]]:
     """Read runs one after another, those in one Parquet file in one pass."""
     packed: dict[str, list[str]] = {}
-    for one in held:
-        if one.path.endswith(".parquet"):
-            packed.setdefault(one.path, []).append(one.name)
+    for run in stored:
+        if run.in_parquet:
+            packed.setdefault(run.path, []).append(run.name)
             continue
         try:
-            yield one.name, runs.read_content(one)
+            yield run.name, runs.read_content(run)
         except UserError as exc:
-            plan.problems.append(str(exc))
+            problems.append(str(exc))
     for path, names in packed.items():
         try:
             yield from runs.iter_contents(path, names)
         except UserError as exc:
-            plan.problems.append(str(exc))
+            problems.append(str(exc))
 
 
 async def pull(
     store: "ObjectStore", data: Path, oldest: datetime | None, step: Step, *, dry: bool
 ) -> TransferResult:
     """Fetch sealed runs that are not here yet, and take them in as a merge does. Raises OSError."""
-    import obstore  # noqa: PLC0415
+    import obstore  # noqa: PLC0415 - an optional library
 
-    made = TransferResult()
+    result = TransferResult()
     here = merge.LocalRuns(data, state.load(data).open_file)
-    left: list[tuple[str, str]] = []
+    left: list[tuple[str, RunName]] = []
 
-    async def look_at(folder: str) -> None:
+    async def list_folder(folder: str) -> None:
         async for key, name, size in _listed(store, folder):
             if not _recent(name, oldest):
                 continue
-            if here.done(runs.home_folder(name)):
-                made.there += 1
+            if here.done(name):
+                result.there += 1
             elif size > MAX_PACKED:
-                made.plan.problems.append(f"{clean(key)}: {size} bytes; no run is so long; left")
+                result.problems.append(f"{clean(key)}: {size} bytes; no run is so long; left")
             else:
                 left.append((key, name))
 
-    await _each([""], look_at, made)
-    if made.stopped or dry:
-        made.moved = [] if made.stopped else sorted({name for _, name in left})
-        return made
+    await _each([""], list_folder, result)
+    left.sort(key=lambda found: found[0])
+    if result.stopped or dry:
+        names = {name.file_name for _, name in left}
+        result.moved = [] if result.stopped else sorted(names)
+        return result
     fresh: list[merge.RunCopy] = []
     taken: list[merge.RunCopy] = []
     done = 0
 
     def put_down() -> None:
-        steps = len(made.plan.steps)
-        merge.plan(fresh, here, made.plan)
-        new = merge.MergePlan(made.plan.steps[steps:], made.plan.problems)
-        merge.carry_out(new, data)
-        for one in new.steps:
-            if one.kind != "there":
-                made.moved.append(one.best.head.name)
-            held = runs.StoredRun(one.best.head.name, str(data / one.target), sealed=True)
-            taken.append(
-                merge.RunCopy(
-                    one.best.head,
-                    one.best.size,
-                    one.best.sha256,
-                    held.path,
-                    partial(runs.read_content, held),
-                )
-            )
-        made.plan.steps[steps:] = []  # they hold the bytes
+        plan = merge.plan(fresh, here)
+        merge.carry_out(plan, data)
+        result.problems += plan.problems
+        result.notes += plan.notes
+        for merge_step in plan.steps:
+            name = merge_step.best.head.name
+            if merge_step.kind != "there":
+                result.moved.append(name.file_name)
+            placed = StoredRun(name, str(data / merge_step.target))
+            load = partial(runs.read_content, placed)
+            taken.append(replace(merge_step.best, path=placed.path, load=load))  # not the bytes
         fresh.clear()
 
-    async def fetch(one: tuple[str, str]) -> None:
+    async def fetch(found: tuple[str, RunName]) -> None:
         nonlocal done
-        key, name = one
+        key, name = found
         with suppress(obstore.exceptions.NotFoundError):  # it was removed meanwhile
             answer = await obstore.get_async(store, key)
             if answer.meta["size"] > MAX_PACKED:
-                made.plan.problems.append(f"{clean(key)}: grew meanwhile; left")
+                result.problems.append(f"{clean(key)}: grew meanwhile; left")
                 return
             body = bytes(await answer.bytes_async())
             content = merge.unpacked(body) if key.endswith(".gz") else body
             head = inspect(content)
             if head is None or head.integrity != "whole" or head.name != name:
-                made.plan.problems.append(
+                result.problems.append(
                     f"{clean(key)}: cut, changed since it was sealed, or another run's; left"
                 )
             else:
                 fresh.append(merge.read_copy(head, content, key, partial(bytes, content)))
         done += 1
         step(done, len(left))
-        if len(fresh) >= BATCH or sum(one.size for one in fresh) > BATCH_BYTES:
+        if len(fresh) >= BATCH or sum(copy.size for copy in fresh) > BATCH_BYTES:
             put_down()
 
-    await _each(sorted(left), fetch, made)
+    await _each(left, fetch, result)
     put_down()
-    made.plan.notes += merge.shared_names(taken, here)
-    return made
+    result.notes += merge.shared_names(taken, here)
+    return result
 
 
-async def _listed(store: "ObjectStore", folder: str) -> AsyncIterator[tuple[str, str, int]]:
-    """List the runs below a folder of a store: key, name and bytes."""
-    import obstore  # noqa: PLC0415
+async def _listed(store: "ObjectStore", folder: str) -> AsyncIterator[tuple[str, RunName, int]]:
+    """List the runs below a folder of a store, whatever folders are between: key, name, bytes."""
+    import obstore  # noqa: PLC0415 - an optional library
 
     async for page in obstore.list(store, folder or None):
-        for one in page:
-            if found := KEY.fullmatch(one["path"]):
-                yield one["path"], found["name"], one["size"]
+        for entry in page:
+            key = entry["path"]
+            if key.endswith((".jsonl", ".gz")) and (name := RunName.parse(key.rpartition("/")[2])):
+                yield key, name, entry["size"]
 
 
 async def _each(
-    jobs: Iterable[T], work: Callable[[T], Awaitable[None]], made: TransferResult
+    jobs: Iterable[T], work: Callable[[T], Awaitable[None]], result: TransferResult
 ) -> None:
     """Do several jobs at once, until one meets a store that cannot be used."""
-    from obstore import exceptions  # noqa: PLC0415
+    from obstore import exceptions  # noqa: PLC0415 - an optional library
 
     left = iter(jobs)
 
     async def worker() -> None:
         for job in left:
-            if made.stopped:
+            if result.stopped:
                 return
             try:
                 await work(job)
             except exceptions.BaseError as exc:
-                made.stopped = made.stopped or error_text(exc)
+                result.stopped = result.stopped or error_text(exc)
                 return
 
     try:

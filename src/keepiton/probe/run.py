@@ -26,6 +26,7 @@ from keepiton.probe.runner import Progress, Runner
 from keepiton.storage import state
 from keepiton.storage import writer as write
 from keepiton.storage.rows import EndReason, Run
+from keepiton.storage.run_name import RunName
 
 LIBRARIES = ("certifi", "cryptography", "dnspython", "httpx2", "pyopenssl")
 STOPS: dict[int, EndReason] = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
@@ -122,15 +123,15 @@ def with_user_agent(plan: RunPlan) -> Settings:
 
 def seal_left_behind(data: Path, memory: state.DataFolderState) -> Path | None:
     """Seal the file of a run that died; return it. Raises OSError."""
-    name = write.NAME.fullmatch(memory.open_file or "")
+    name = RunName.parse_path(memory.open_file or "")
     if not name:
         return None
-    found = write.recover(data, name[0], memory.chain.get(name["vantage"]))
+    recovered = write.recover(data, name, memory.chain.get(name.vantage))
     path = None
-    if found:  # as with any run, the chain is noted before the file has its name
-        memory.chain[name["vantage"]] = found[1]
+    if recovered:  # as with any run, the chain is noted before the file has its name
+        part, memory.chain[name.vantage] = recovered
         state.save(data, memory)
-        path = write.publish(found[0])
+        path = write.publish(part)
     memory.open_file = None
     state.save(data, memory)
     return path
@@ -167,7 +168,7 @@ def run_once(
     started_at = plan.settings.now()
     run = run_line(plan, started_at)
     # Noted before it exists: a crash at any moment leaves no file that nobody seals.
-    memory.open_file = write.file_name(run)
+    memory.open_file = RunName.of(run).path
     state.save(plan.data, memory)
     with handle_signals() as heed:
         writer = write.Writer(plan.data, run)

@@ -4,6 +4,7 @@ import csv
 import io
 from datetime import datetime
 
+from keepiton.base.csv_cell import csv_cell
 from keepiton.base.types import utc
 from keepiton.report import phrases
 from keepiton.report.types import Report
@@ -34,15 +35,14 @@ HEADER = (
 
 
 def cell(value: object) -> str:
-    """Write a value so that no spreadsheet takes it for a formula (OWASP, CSV injection)."""
+    """Write a value as a cell; times in UTC, lists and counts with semicolons."""
     if isinstance(value, datetime):
         return utc(value)
     if isinstance(value, dict):
         value = "; ".join(f"{name} ({count})" for name, count in value.items())
     if isinstance(value, tuple):
         value = "; ".join(map(str, value))
-    text = "" if value is None else str(value)
-    return "'" + text if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
+    return csv_cell("" if value is None else str(value))
 
 
 def render(report: Report) -> str:

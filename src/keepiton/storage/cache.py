@@ -6,7 +6,6 @@ had then; anything odd about it means that the files are read again.
 
 import json
 import os
-import secrets
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
@@ -16,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
+from keepiton.base.files import PART, make_private_folder, replacement
 from keepiton.storage.reader import Aggregated, FileSource
 from keepiton.storage.rounds import Rounds, make_rounds
-from keepiton.storage.writer import PART, make_private_folder
 
 VERSION = 4
 """Raised with every change of the columns; a change of the SQL text counts by itself."""
@@ -115,14 +114,8 @@ class Cache:
             )
         )
         path = self._path(day, paths)
-        new = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
-        try:
+        with suppress(OSError):
             make_private_folder(self._folder, self._data)
-            descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(descriptor, "wb") as file:
+            with replacement(path, sync="nothing") as file:  # a torn one is read anew
                 file.write(blake2b(content).digest())
                 file.write(content)
-            new.replace(path)
-        except OSError:
-            with suppress(OSError):
-                new.unlink(missing_ok=True)

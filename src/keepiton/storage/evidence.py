@@ -3,7 +3,6 @@
 import gzip
 import io
 import json
-import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -19,8 +18,8 @@ from keepiton.detect.types import EvidenceRow, Window
 from keepiton.report.types import FileSeal
 from keepiton.storage.lines import MAX_LINE
 from keepiton.storage.reader import PLAIN_EXTENSIONS
-from keepiton.storage.runs import DAY, FILE, StoredRun, iter_contents, list_runs, read_content
-from keepiton.storage.writer import NAME
+from keepiton.storage.run_name import DayName, RunName
+from keepiton.storage.runs import StoredRun, iter_contents, list_runs, read_content
 
 MOST_LINES = 1_000_000
 """Lines of one file that are looked through."""
@@ -63,14 +62,16 @@ def find_seals(windows: Sequence[Window], files: Sequence[str]) -> tuple[FileSea
     chosen = []
     for path in by_name:
         name = Path(path).name
-        if named := NAME.search(path):
-            newest[named["vantage"]] = (name, path)
+        run = RunName.parse(name)
+        if run and run.path in path:
+            newest[run.vantage] = (name, path)
         if clean(name) in wanted:
             chosen.append((name, path))
-    days = {day["vantage"]: path for path in by_name if (day := _day(path))}
+    days = {day.vantage: path for path in by_name if (day := _day(path))}
     with suppress(UserError):
         for one in list_runs(list(days.values())):
-            newest[one.vantage] = max(newest.get(one.vantage, ("", "")), (one.name, one.path))
+            vantage = one.run_name.vantage
+            newest[vantage] = max(newest.get(vantage, ("", "")), (one.name, one.path))
     plain = {name for name, _ in chosen}
     for path, names in _packed(files, sorted(wanted - plain)).items():
         chosen += [(name, path) for name in names]
@@ -87,14 +88,14 @@ def find_seals(windows: Sequence[Window], files: Sequence[str]) -> tuple[FileSea
 
 def _digest(name: str, path: str) -> str:
     """Hash a file as it lies there, of a day's Parquet the run's own in it. Raises OSError."""
-    if _day(path):
-        return sha256(read_content(StoredRun(name, path, sealed=True))).hexdigest()
+    if _day(path) and (run := RunName.parse(name)):
+        return sha256(read_content(StoredRun(run, path))).hexdigest()
     with Path(path).open("rb") as file:
         return file_digest(file, "sha256").hexdigest()
 
 
-def _day(path: str) -> re.Match[str] | None:
-    return DAY.fullmatch(Path(path).name)
+def _day(path: str) -> DayName | None:
+    return DayName.parse(Path(path).name)
 
 
 def _packed(files: Sequence[str], names: Sequence[str]) -> dict[str, list[str]]:
@@ -102,10 +103,8 @@ def _packed(files: Sequence[str], names: Sequence[str]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = defaultdict(list)
     days = {Path(path).name: path for path in files if _day(path)}
     for name in names if days else ():
-        if run := FILE.fullmatch(name):
-            path = days.get(f"{name[:8]}-{run['vantage']}.parquet")
-            if path:
-                found[path].append(name)
+        if (run := RunName.parse(name)) and (path := days.get(run.day_file.file_name)):
+            found[path].append(name)
     return found
 
 

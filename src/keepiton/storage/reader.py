@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from keepiton.base.errors import UserError
-from keepiton.base.types import clean
+from keepiton.base.files import PART
+from keepiton.base.types import IDENTIFIER_PATTERN, RUN_ID_PATTERN, clean
 from keepiton.storage.lines import MAX_LINE
-from keepiton.storage.writer import PART
 
 if TYPE_CHECKING:
     import duckdb
@@ -64,8 +64,8 @@ MAX_CLOCK_MS = 36_525 * 86_400_000
 keeps no time while it is off may well be some years late."""
 _DAY = re.compile(r"(\d{8})(?:T\d{6}Z)?-")
 """Of a run's file, and of one that holds a vantage's day."""
-_RUN = re.compile(r"[0-9a-f]{12}")
-_VANTAGE = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
+_RUN = re.compile(RUN_ID_PATTERN)
+_VANTAGE = re.compile(IDENTIFIER_PATTERN)
 _COUNTRY = re.compile(r"[a-z]{2}")
 
 

@@ -4,27 +4,24 @@ A run is known by the name of its file, and what that file held is given back to
 """
 
 import gzip
-import re
 import zlib
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
+from datetime import date
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from keepiton.base.errors import UserError
+from keepiton.base.files import PART
 from keepiton.base.types import clean
-from keepiton.storage.writer import NAME, PART
+from keepiton.storage.run_name import RunName
 
 if TYPE_CHECKING:
     import duckdb
 
-FILE = re.compile(NAME.pattern.rpartition("/")[2])
-"""Name of a run's file."""
-DAY = re.compile(r"(?P<day>\d{8})-(?P<vantage>[a-z0-9][a-z0-9-]{0,31})\.parquet")
-"""Name of the file that holds a day of a vantage."""
 MAX_RUN = 256 << 20
 """Bytes of one run: twenty times the greatest list that is taken. More is no run of ours."""
 RAW = {"file": "VARCHAR", "number": "BIGINT", "raw": "BLOB"}
@@ -38,18 +35,21 @@ ROWS = 256
 class StoredRun:
     """One run's file, wherever it lies: by itself, packed (.gz, .zst), or in a day's Parquet."""
 
-    name: str
-    """Such as ``20220227T120003Z-v-test-0123456789ab.jsonl``; fits ``FILE``."""
+    run_name: RunName
     path: str
     """The file on disk that holds it."""
-    sealed: bool
+    sealed: bool = True
     """False for a ``.part``. Whether the seal holds is for ``verify`` to say."""
 
     @property
-    def vantage(self) -> str:
-        """The vantage that its name tells."""
-        found = FILE.fullmatch(self.name)
-        return found["vantage"] if found else ""
+    def name(self) -> str:
+        """The name of its sealed file."""
+        return self.run_name.file_name
+
+    @property
+    def in_parquet(self) -> bool:
+        """Whether the file holds a day of runs."""
+        return self.path.endswith(".parquet")
 
 
 def zstandard() -> bool:
@@ -67,11 +67,13 @@ def _zstd_module() -> str | None:
     return None
 
 
-def home_folder(name: str) -> str:
-    """Return where a run's file lies below the data folder. Raises UserError for another name."""
-    if not FILE.fullmatch(name):
-        raise UserError(f"{clean(name)}: not the name of a result file")
-    return f"results/{name[:4]}/{name[4:6]}/{name[6:8]}/{name}"
+def day_folders(data: Path) -> Iterator[tuple[date, Path]]:
+    """Yield the days below a data folder that are there, oldest first."""
+    for folder in sorted((data / "results").glob("[0-9]" * 4 + "/[0-9][0-9]/[0-9][0-9]")):
+        with suppress(ValueError):  # no such day
+            day = date(*map(int, folder.parts[-3:]))
+            if folder.is_dir():
+                yield day, folder
 
 
 def list_runs(files: Sequence[str]) -> Iterator[StoredRun]:
@@ -80,41 +82,45 @@ def list_runs(files: Sequence[str]) -> Iterator[StoredRun]:
     Left out are files of other names, Parquet without the lines themselves and, where nothing
     unpacks it, ``.zst``. Raises UserError where a Parquet file cannot be read.
     """
-    known = zstandard()
+    zstandard_known = zstandard()
     packed = []
     for path in files:
-        name = Path(path).name
-        if name.endswith(".parquet"):
+        file_name = Path(path).name
+        if file_name.endswith(".parquet"):
             packed.append(path)
-        elif not name.endswith(".zst") or known:
-            bare = name.removesuffix(".gz").removesuffix(".zst").removesuffix(PART)
-            if FILE.fullmatch(bare):
-                yield StoredRun(bare, path, sealed=not name.endswith(PART))
+        elif (name := RunName.parse(file_name)) and (
+            zstandard_known or not file_name.endswith(".zst")
+        ):
+            yield StoredRun(name, path, sealed=not file_name.endswith(PART))
     if packed:
-        with closing(_ordered()) as database:
+        with closing(_ordered_database()) as database:
             for path in packed:
                 for name in _names(database, path):
-                    yield StoredRun(name, path, sealed=True)
+                    yield StoredRun(name, path)
 
 
-def read_content(one: StoredRun) -> bytes:
+def read_content(run: StoredRun) -> bytes:
     """Return the exact bytes that the run wrote. Raises UserError where they cannot be had."""
-    if one.path.endswith(".parquet"):
-        for _, found in iter_contents(one.path, [one.name]):
-            return found
-        raise UserError(f"{clean(one.path)}: does not hold {one.name}")
+    if run.in_parquet:
+        for _, content in iter_contents(run.path, [run.name]):
+            return content
+        raise UserError(f"{clean(run.path)}: does not hold {run.name}")
+    return read_file(run.path)
+
+
+def read_file(path: str) -> bytes:
+    """Return what a plain or packed file holds. Raises UserError, also where it is too long."""
     try:
-        with open_file(one.path) as file:
-            found = file.read(MAX_RUN + 1)
-    except (OSError, EOFError, ValueError, zlib.error) as exc:
-        raise UserError(f"{clean(one.path)}: cannot be read: {clean(str(exc))}") from None
-    except Exception as exc:  # ZstdError has no base of its own
-        if type(exc).__name__ != "ZstdError":
+        with open_file(path) as file:
+            content = file.read(MAX_RUN + 1)
+    except Exception as exc:
+        known = isinstance(exc, OSError | EOFError | ValueError | zlib.error)
+        if not known and type(exc).__name__ != "ZstdError":  # which has no base of its own
             raise
-        raise UserError(f"{clean(one.path)}: cannot be read: {clean(str(exc))}") from None
-    if len(found) > MAX_RUN:
-        raise UserError(f"{clean(one.path)}: more than {MAX_RUN >> 20} MiB; no run is so long")
-    return found
+        raise _unreadable(path, exc) from None
+    if len(content) > MAX_RUN:
+        raise UserError(f"{clean(path)}: more than {MAX_RUN >> 20} MiB; no run is so long")
+    return content
 
 
 def open_file(path: str) -> BinaryIO:
@@ -138,22 +144,22 @@ def iter_contents(path: str, names: Collection[str] = ()) -> Iterator[tuple[str,
     order = "order by file, number" if names else ""
     done: set[str] = set()
     name, lines, size = "", list[bytes](), 0
-    with closing(_ordered()) as database:
-        if not _whole(database, path):
+    with closing(_ordered_database()) as database:
+        if not _holds_lines(database, path):
             raise UserError(f"{clean(path)}: holds no runs, only what a report reads of them")
-        given = {"path": [path]} | ({"names": list(names)} if names else {})
+        parameters = {"path": [path]} | ({"names": list(names)} if names else {})
         try:
-            told = database.execute(
+            result = database.execute(
                 f"select file, number, raw from read_parquet($path) {chosen} {order}",  # noqa: S608
-                given,
+                parameters,
             )
-            while rows := told.fetchmany(ROWS):
+            while rows := result.fetchmany(ROWS):
                 for file, number, raw in rows:
                     if file != name:
                         if lines:
                             yield name, b"".join(lines)
                         name, lines, size = file, [], 0
-                        if file in done or not FILE.fullmatch(file or ""):
+                        if file in done or not name_in_parquet(file):
                             raise UserError(f"{clean(path)}: {clean(str(file))}: not one whole run")
                         done.add(file)
                     size += len(raw or b"")
@@ -168,39 +174,43 @@ def iter_contents(path: str, names: Collection[str] = ()) -> Iterator[tuple[str,
         yield name, b"".join(lines)
 
 
-def _ordered() -> "duckdb.DuckDBPyConnection":
+def name_in_parquet(value: object) -> RunName | None:
+    """Read a value of the column ``file``, perhaps a stranger's; None where it names no run."""
+    return RunName.parse(value) if isinstance(value, str) and value.endswith(".jsonl") else None
+
+
+def _ordered_database() -> "duckdb.DuckDBPyConnection":
     """Open a database that gives rows in the order in which a file holds them."""
-    from keepiton.storage.reader import connect as database  # noqa: PLC0415
+    from keepiton.storage.reader import connect  # noqa: PLC0415
 
-    made = database()
-    made.execute("set preserve_insertion_order = true")
-    made.execute("set threads = 1")  # in order anyway, and with a quarter less memory
-    return made
+    database = connect()
+    database.execute("set preserve_insertion_order = true")
+    database.execute("set threads = 1")  # in order anyway, and with a quarter less memory
+    return database
 
 
-def _whole(database: "duckdb.DuckDBPyConnection", path: str) -> bool:
+def _holds_lines(database: "duckdb.DuckDBPyConnection", path: str) -> bool:
     """Whether a Parquet file holds the lines themselves. Raises UserError."""
-    import duckdb  # noqa: PLC0415
-
-    try:
-        told = database.execute("describe from read_parquet($path)", {"path": [path]}).fetchall()
-    except duckdb.Error as exc:
-        raise _unreadable(path, exc) from None
-    return {(row[0], row[1]) for row in told} >= set(RAW.items())
+    columns = _fetch(database, path, "describe from read_parquet($path)")
+    return {(row[0], row[1]) for row in columns} >= set(RAW.items())
 
 
-def _names(database: "duckdb.DuckDBPyConnection", path: str) -> list[str]:
-    import duckdb  # noqa: PLC0415
-
-    if not _whole(database, path):
+def _names(database: "duckdb.DuckDBPyConnection", path: str) -> list[RunName]:
+    if not _holds_lines(database, path):
         return []
+    rows = _fetch(database, path, "select distinct file from read_parquet($path)")
+    names = (name for (value,) in rows if (name := name_in_parquet(value)))
+    return sorted(names, key=lambda name: name.file_name)
+
+
+def _fetch(database: "duckdb.DuckDBPyConnection", path: str, query: str) -> list[tuple[Any, ...]]:
+    """Ask one Parquet file a question. Raises UserError where it cannot be read."""
+    import duckdb  # noqa: PLC0415 - plain files need none of it
+
     try:
-        told = database.execute(
-            "select distinct file from read_parquet($path) where file is not null", {"path": [path]}
-        ).fetchall()
+        return database.execute(query, {"path": [path]}).fetchall()
     except duckdb.Error as exc:
         raise _unreadable(path, exc) from None
-    return sorted(name for (name,) in told if FILE.fullmatch(name))
 
 
 def _unreadable(path: str, exc: Exception) -> UserError:

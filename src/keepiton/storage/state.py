@@ -1,13 +1,13 @@
 """What one data folder remembers between runs: a single small file, replaced atomically."""
 
 import json
-import os
 import secrets
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from keepiton.base import files
 from keepiton.base.errors import UserError
 from keepiton.base.types import Instant, Perspective, Risk, Sha256, Token
 
@@ -84,10 +84,6 @@ def load(data: Path) -> DataFolderState:
 
 def save(data: Path, state: DataFolderState) -> None:
     """Replace the folder's memory in one step. Raises OSError."""
-    new = data / (FILE + ".new")
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(state.model_dump_json(by_alias=True, exclude_none=True, indent=1))
-        file.flush()
-        os.fsync(file.fileno())
-    new.replace(data / FILE)
+    text = state.model_dump_json(by_alias=True, exclude_none=True, indent=1)
+    with files.replacement(data / FILE, temporary=data / (FILE + ".new")) as file:
+        file.write(text.encode())

@@ -90,9 +90,7 @@ def _write(
 
     if form == "files" and output:
         listed = [
-            one
-            for one in listed
-            if (not wanted.since or made.run_began(one.name) >= wanted.since.timestamp())
+            one for one in listed if not wanted.since or one.run_name.started_at >= wanted.since
         ]
         written, there = made.files(listed, output)
         exits.print_error(f"{written} files written, {there} were there already", 0)

@@ -38,12 +38,12 @@ def merge(places: tuple[Path, ...], data: Path | None, lang: str | None, *, dry_
 
     words = i18n.language(lang)
     data = data or folders.data_folder()
-    made = merging.MergePlan()
-    copies = list(merging.scan(merging.files(places), made))
+    scan = merging.scan(merging.files(places))
     here = merging.LocalRuns(data, state.load(data).open_file)
-    made.notes += merging.shared_names(copies, here)
-    merging.plan(copies, here, made)
-    if not (copies or made.problems):
+    made = merging.plan(scan.copies, here)
+    made.notes[:0] = [*scan.notes, *merging.shared_names(scan.copies, here)]
+    made.problems[:0] = scan.problems
+    if not (scan.copies or made.problems):
         sys.exit(exits.print_error(f"no runs in {', '.join(map(str, places))}", exits.NO_DATA))
     try:
         if not dry_run:

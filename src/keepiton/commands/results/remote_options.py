@@ -100,9 +100,9 @@ def tell(where: "StoreUrl", made: "TransferResult", words: Language) -> None:
         click.echo(
             words.ngettext("{n} run was there already", "{n} runs were there already", made.there)
         )
-    exits.print_error("\n".join(made.plan.notes), 0)
-    exits.print_error("\n".join(made.plan.problems), 0)
+    exits.print_error("\n".join(made.notes), 0)
+    exits.print_error("\n".join(made.problems), 0)
     if made.stopped:
         exits.print_error(f"{where}: {made.stopped}", 0)
-    if made.plan.problems or made.stopped:
+    if made.problems or made.stopped:
         sys.exit(exits.NOT_WRITTEN)

@@ -1,6 +1,5 @@
 """What a data folder remembers of its alarms: one small file, replaced atomically."""
 
-import os
 import secrets
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -8,6 +7,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from keepiton.base import files
 from keepiton.base.errors import UserError
 from keepiton.operate.alarms.changes import AnnouncedWindow, Change
 
@@ -66,10 +66,5 @@ def load(data: Path) -> AlarmMemory:
 
 def save(data: Path, memory: AlarmMemory) -> None:
     """Replace what the folder remembers in one step. Raises OSError."""
-    new = data / (FILE + ".new")
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(memory.model_dump_json(by_alias=True, indent=1))
-        file.flush()
-        os.fsync(file.fileno())
-    new.replace(data / FILE)
+    with files.replacement(data / FILE, temporary=data / (FILE + ".new")) as file:
+        file.write(memory.model_dump_json(by_alias=True, indent=1).encode())

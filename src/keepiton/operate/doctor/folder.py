@@ -13,8 +13,9 @@ from datetime import datetime, timedelta
 from itertools import islice
 from pathlib import Path
 
+from keepiton.base.files import PART
 from keepiton.base.types import Perspective
-from keepiton.operate.doctor.runs import DAY, WEEK, begun_at, since
+from keepiton.operate.doctor.runs import DAY, WEEK, since
 from keepiton.operate.doctor.types import (
     CheckContext,
     CheckResult,
@@ -27,7 +28,7 @@ from keepiton.operate.doctor.types import (
 from keepiton.operate.doctor.types import lazy_gettext as _
 from keepiton.storage import lock as locks
 from keepiton.storage import state
-from keepiton.storage.writer import NAME, PART
+from keepiton.storage.run_name import RunName
 
 PERSPECTIVE_TEXTS: dict[Perspective, CheckText] = {
     "inside": _("Runs look from inside."),
@@ -198,8 +199,8 @@ def lock(context: CheckContext) -> CheckResult:
 
 def _open_run_began_at(context: CheckContext) -> datetime | None:
     """Return when the run that is noted as open began."""
-    name = NAME.fullmatch((context.memory.open_file if context.memory else None) or "")
-    return begun_at(name[0]) if name else None
+    name = RunName.parse_path((context.memory.open_file if context.memory else None) or "")
+    return name.started_at if name else None
 
 
 def _holder(path: Path) -> int | None:

@@ -2,12 +2,9 @@
 
 import statistics
 from collections import Counter
-from contextlib import suppress
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
-
-from pydantic import ValidationError
 
 from keepiton.base.connectivity import Connectivity
 from keepiton.operate.doctor.types import (
@@ -23,8 +20,8 @@ from keepiton.operate.doctor.types import lazy_gettext as _
 from keepiton.operate.schedule import Installed, installed
 from keepiton.operate.schedule.job import EVERY
 from keepiton.storage.rows import End
-from keepiton.storage.runs import DAY as PACKED
-from keepiton.storage.writer import NAME
+from keepiton.storage.run_name import DayName, RunName
+from keepiton.storage.seal import end_of, parse_line
 
 WEEK = timedelta(days=7)
 DAY = timedelta(days=1)
@@ -36,8 +33,6 @@ STEADY_RUNS = 4
 """Runs in a week from which on their median distance is taken for the interval."""
 LATEST = 10
 """Runs whose connectivity verdicts are counted."""
-END_BYTES = 4096
-"""More than an end line has."""
 MISSING = _("See whether this machine was off, and begin one by hand: keepiton probe -v")
 
 
@@ -75,12 +70,6 @@ def schedule(context: CheckContext) -> CheckResult:
     return ok(*messages)
 
 
-def begun_at(name: str) -> datetime:
-    """Return when a run began, according to its file name."""
-    stamp = name.rsplit("/", 1)[-1][:16]
-    return datetime.strptime(stamp, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
-
-
 def since(context: CheckContext, first_at: datetime) -> list[tuple[datetime, Path]]:
     """List the runs that began since an instant, according to their file names, oldest first.
 
@@ -92,11 +81,11 @@ def since(context: CheckContext, first_at: datetime) -> list[tuple[datetime, Pat
     for day in results.glob("*/*/*"):
         if day.relative_to(results).as_posix() < first_day or not day.is_dir():
             continue
-        for path in day.iterdir():
-            name = path.relative_to(context.data).as_posix()
-            if NAME.fullmatch(name):
-                with suppress(ValueError):
-                    runs.append((begun_at(name), path))
+        runs += [
+            (name.started_at, path)
+            for path in day.iterdir()
+            if (name := RunName.parse_path(path.relative_to(context.data).as_posix()))
+        ]
     return sorted((at, path) for at, path in runs if at >= first_at)
 
 
@@ -133,10 +122,10 @@ def last_runs(context: CheckContext) -> CheckResult:
 def _no_open_days(context: CheckContext) -> CheckResult:
     """Return the result where all days are packed, or no run was made."""
     paths = (context.data / "results").rglob("*.parquet")
-    days = [name["day"] for path in paths if (name := PACKED.fullmatch(path.name))]
+    days = [name.day for path in paths if (name := DayName.parse(path.name))]
     if not days:
         return info(_("There was no run yet."), advice=_("Begin with: keepiton probe"))
-    message = _("The last run was on {day}, and is packed.", day=str(date.fromisoformat(max(days))))
+    message = _("The last run was on {day}, and is packed.", day=str(max(days)))
     if _schedules(context):
         return problem(message, _("Since then runs are missing."), advice=MISSING)
     return info(message)
@@ -178,11 +167,11 @@ def _connectivity_counts(runs: list[tuple[datetime, Path]]) -> list[CheckText]:
     for _at, path in runs[-LATEST:]:
         try:
             with path.open("rb") as file:
-                file.seek(max(0, path.stat().st_size - END_BYTES))
-                last = file.read(END_BYTES).rstrip().rsplit(b"\n", 1)[-1]
-            verdicts[End.model_validate_json(last).line] += 1
-        except (OSError, ValidationError):
+                end = parse_line(End, end_of(file))
+        except OSError:
             continue
+        if end:
+            verdicts[end.line] += 1
     if not verdicts:
         return []
     up = verdicts[Connectivity.UP]

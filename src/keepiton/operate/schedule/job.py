@@ -3,13 +3,13 @@
 import hashlib
 import os
 import re
-import secrets
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
+from keepiton.base import files
 from keepiton.base.errors import UserError
 
 NAME = "keepiton"
@@ -192,12 +192,5 @@ def write(path: Path, text: str, mode: int) -> None:
     if os.path.lexists(path) and ours(path) is None:
         raise UserError(f"{path}: not written by keepiton schedule; move it away first")
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
-        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
-            file.write(text.encode())
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    with files.replacement(path, mode=mode) as file:
+        file.write(text.encode())
