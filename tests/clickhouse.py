@@ -12,8 +12,6 @@ from threading import Lock
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-import chdb
-
 USER, PASSWORD = "reader", "s3cr%t"
 OURS = (
     "allow_suspicious_low_cardinality_types",
@@ -70,6 +68,8 @@ class Handler(BaseHTTPRequestHandler):
 
 
 if __name__ == "__main__":
+    import chdb
+
     Handler.engine = chdb.connect(":memory:")
     for statement in sys.argv[1:]:
         Handler.engine.query(statement)

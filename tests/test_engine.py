@@ -16,12 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-import pyarrow as pa
 import pytest
 from click.testing import CliRunner
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from pyarrow import parquet
 
 import cluster
 import timelines
@@ -33,6 +31,11 @@ from keepiton.fleet import engine
 from keepiton.storage import reader
 from keepiton.storage.rounds import ReadResult, Rounds
 from timelines import Watch, plain
+
+pa = pytest.importorskip("pyarrow", reason="the extra dev-cluster is not installed")
+parquet = pytest.importorskip("pyarrow.parquet")
+for library in ("chdb", "ibis", "pyspark"):
+    pytest.importorskip(library, reason="the extra dev-cluster is not installed")
 
 HERE = Path(__file__).parent
 FLEET = (HERE.parent / "docs" / "guides" / "fleet.md").read_text(encoding="utf-8")
