@@ -1,10 +1,9 @@
-"""Extracts every text that people read, and brings the catalogues up to date.
-
-Made anew, in tests/, by: python -c 'import catalogue; catalogue.update()'.
-"""
+"""Extracts every text that people read, and brings the catalogues up to date."""
 
 from collections.abc import Iterator
+from contextlib import redirect_stderr
 from datetime import UTC, datetime
+from io import BytesIO, StringIO
 from pathlib import Path
 
 import click
@@ -49,9 +48,9 @@ def commands() -> Iterator[click.Command]:
 
 def texts() -> Iterator[tuple[str | tuple[str, ...], str]]:
     """Yield every text with where it stands: sources, help, and what failures are in short."""
-    for file, _line, message, _comments, _context in extract_from_dir(
-        SOURCE, METHODS, {}, KEYWORDS
-    ):
+    with redirect_stderr(StringIO()):  # Babel warns of f-strings in values, which are no texts
+        extracted = list(extract_from_dir(SOURCE, METHODS, {}, KEYWORDS))
+    for file, _line, message, _comments, _context in extracted:
         if message and str(message).strip():
             yield message, file
     for command in commands():
@@ -71,30 +70,38 @@ def read(code: str) -> Catalog:
         return read_po(file, locale=code)
 
 
-def update() -> None:
-    """Bring every catalogue up to date, and compile it."""
-    for code in TRANSLATED:
-        old = read(code)
-        new = Catalog(
-            locale=code,
-            header_comment="# keepiton, MIT licence. Terms: docs/reference/glossary.md",
-            project="keepiton",
-            version="",
-            msgid_bugs_address="-",
-            last_translator="the keepiton team",
-            language_team=code,
-            creation_date=DAY,
-            revision_date=DAY,
-            fuzzy=False,
-        )
-        for message, place in texts():
-            new.add(message, locations=[(place, 0)])
-        for one in new:
-            one.flags.discard("python-format")  # a per cent sign is one here
-            if one.id and (before := old.get(one.id)):
-                one.string = before.string
-        path(code).parent.mkdir(parents=True, exist_ok=True)
-        with path(code).open("wb") as file:
-            write_po(file, new, width=100, include_lineno=False, sort_output=True)
-        with path(code).with_suffix(".mo").open("wb") as file:
-            write_mo(file, new)
+def updated(code: str) -> Catalog:
+    """Return a language's catalogue with the texts of today and the translations of before."""
+    old = read(code)
+    new = Catalog(
+        locale=code,
+        header_comment="# keepiton, MIT licence. Terms: docs/reference/glossary.md",
+        project="keepiton",
+        version="",
+        msgid_bugs_address="-",
+        last_translator="the keepiton team",
+        language_team=code,
+        creation_date=DAY,
+        revision_date=DAY,
+        fuzzy=False,
+    )
+    for text, place in texts():
+        new.add(text, locations=[(place, 0)])
+    for message in new:
+        message.flags.discard("python-format")  # a per cent sign is one here
+        if message.id and (before := old.get(message.id)):
+            message.string = before.string
+    return new
+
+
+def written(code: str) -> bytes:
+    """Return a language's ``.po`` file as it must be."""
+    file = BytesIO()
+    write_po(file, updated(code), width=100, include_lineno=False, sort_output=True)
+    return file.getvalue()
+
+
+def compile_catalogue(code: str) -> None:
+    """Write a language's ``.mo`` file, which is not kept in the repository."""
+    with path(code).with_suffix(".mo").open("wb") as file:
+        write_mo(file, read(code))

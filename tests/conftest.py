@@ -15,10 +15,40 @@ import lab as lab_module
 
 HERE = Path(__file__).parent
 SKIPPED: list[str] = []
+SLOW_FIXTURES = frozenset({"bucket", "chromium", "keepiton", "lab", "open_lab", "server", "wheel"})
+"""Each starts processes: the installed command, a network, a browser, a server or a build."""
+SLOW_FILES = frozenset(
+    {
+        "test_campaign.py",
+        "test_drill.py",
+        "test_end_to_end.py",
+        "test_engine.py",
+        "test_hostile.py",
+        "test_safety.py",
+        "test_scenarios.py",
+        "test_schedule.py",
+        "test_watch.py",
+    }
+)
+"""Files whose tests take seconds each, or need root or a Debian package."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark slow tests by rule; a single one elsewhere has ``@pytest.mark.slow``."""
+    for item in items:
+        fixtures = getattr(item, "fixturenames", ())
+        if item.path.name in SLOW_FILES or SLOW_FIXTURES.intersection(fixtures):
+            item.add_marker(pytest.mark.slow)
+
+
+def pytest_collectreport(report: pytest.CollectReport) -> None:
+    """Remember which modules were skipped."""
+    if report.skipped:
+        SKIPPED.append(report.nodeid)
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    """Remember what was skipped."""
+    """Remember which tests were skipped."""
     if report.skipped:
         SKIPPED.append(report.nodeid)
 

@@ -1,8 +1,8 @@
 """Golden outputs: what reports, statuses, pages and findings of fixed result files look like.
 
 Inputs are the result files of format 1 in ``tests/data/format-1`` and three simulated series of
-``benchmarks/series.py``, written as result files. ``write()`` makes the expected outputs in
-``tests/golden`` anew; each change of one is listed in the changelog.
+``benchmarks/series.py``, written as result files. ``tests/generate.py`` writes the expected outputs
+in ``tests/golden``; each change of one is listed in the changelog.
 """
 
 import json
@@ -78,7 +78,7 @@ def findings(results: Path) -> bytes:
 
 @lru_cache
 def expected() -> dict[str, bytes]:
-    """Make every output anew: path below ``tests/golden`` and content."""
+    """Return every output: path below ``tests/golden`` and content."""
     made = {"format-1/findings.json": findings(SAMPLES)}
     inputs = {"format-1": (SAMPLES, datetime(2022, 2, 27, 9, tzinfo=UTC))}
     with tempfile.TemporaryDirectory() as scratch:
@@ -93,15 +93,3 @@ def expected() -> dict[str, bytes]:
         for name, (results, now) in inputs.items():
             made |= {f"{name}/{file}": content for file, content in outputs(results, now)}
     return made
-
-
-def write() -> None:
-    """Write the expected outputs."""
-    for name, content in expected().items():
-        path = FOLDER / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
-
-
-if __name__ == "__main__":
-    write()

@@ -14,61 +14,26 @@ from typing import Any
 import click
 import pytest
 
+import generate
 from conftest import Command
 from keepiton.base.errors import UserError
 from keepiton.base.toml_lines import line_of
 from keepiton.cli import config_layers
 from keepiton.cli import keepiton as program
 from keepiton.cli.settings_file import read_toml
-from keepiton.commands.config import default
 
-PAGE = Path(__file__).parent.parent / "docs" / "reference" / "configuration.md"
 LAYERS = ("system", "user", "project", "environment", "flag")
 NUMBER = "a number, 0.1 at least, 5000 at most"
 BARE = {"KEEPITON_DATA": "", "KEEPITON_NO_DOH": ""}
 """Without what the tests set everywhere: an empty variable is none."""
 
 
-def page() -> str:
-    """Write docs/reference/configuration.md: its head stays, the keys are made anew."""
-    head, mark, _ = PAGE.read_text().partition("## Keys\n")
-    out = [head + mark]
-    out += ["Made from the options of the commands; a test holds them against the program."]
-    tables: dict[tuple[str, ...], list[str]] = {}
-    for key in config_layers.keys(program):
-        about, _, said = (key.option.help or "").partition("[default: ")
-        given = default(key.option)
-        usual = said.rstrip("]") if said else "" if given is None else f"`{json.dumps(given)}`"
-        cells = (
-            f"`{key.name}`",
-            f"`{key.variable}`",
-            config_layers.valid_values(key.option),
-            usual,
-        )
-        row = " | ".join(one.replace("|", "\\|") for one in (*cells, " ".join(about.split())))
-        tables.setdefault(key.command, []).append(f"| {row} |")
-    for command, rows in tables.items():
-        out += ["", f"### {' '.join(command)}", ""]
-        out += [
-            "| key | environment | takes | default | what it is |",
-            "|---|---|---|---|---|",
-            *rows,
-        ]
-    return "\n".join(out) + "\n"
-
-
-def renew() -> None:
-    """Write the page."""
-    PAGE.write_text(page())
-
-
 def test_every_key_is_on_its_page() -> None:
-    """Made anew, in tests/, by: PYTHONPATH=guard python -c 'import test_config as t; t.renew()'."""
-    assert PAGE.read_text() == page()
+    assert generate.CONFIGURATION.read_text() == generate.configuration_page()
 
 
 def test_the_examples_of_the_page_hold(keepiton: Command, tmp_path: Path) -> None:
-    text = PAGE.read_text()
+    text = generate.CONFIGURATION.read_text()
     (example,) = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
     (shown,) = re.findall(r"```console\n\$ keepiton (.*?)\n(.*?)```", text, re.DOTALL)
     write(tmp_path, "user", example.replace("rate = 50\nno-doh = true\n", ""))

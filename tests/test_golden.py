@@ -1,7 +1,4 @@
-"""Reports of fixed result files are the same bytes as ever: a rename cannot change a result unseen.
-
-Expected outputs are made anew, in tests/, by: python golden.py.
-"""
+"""Reports of fixed files are the same bytes as ever: a rename cannot change a result unseen."""
 
 import pytest
 

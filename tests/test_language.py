@@ -32,7 +32,6 @@ def fields(text: str) -> set[str]:
 
 @pytest.mark.parametrize("code", TRANSLATED)
 def test_no_text_is_missing_fuzzy_or_left_over(code: str) -> None:
-    """Brought up to date, in tests/, by: python -c 'import catalogue; catalogue.update()'."""
     there = catalogue.read(code)
     wanted = {message for message, _ in catalogue.texts()}
     known = {tuple(one.id) if isinstance(one.id, list) else one.id for one in there if one.id}

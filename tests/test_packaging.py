@@ -42,7 +42,6 @@ def rendered(source: str) -> str:
 
 
 def test_the_man_page_and_the_completions_are_the_programs(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Made anew by: .venv/bin/python tests/manual.py."""
     for variable in [one for one in os.environ if one.startswith("XDG_")]:
         monkeypatch.delenv(variable)
     there = {path.name: path.read_text() for path in manual.PACKAGING.iterdir()}

@@ -17,6 +17,7 @@ import pytest
 from pydantic import TypeAdapter
 
 import browser
+import generate
 from keepiton.base import language
 from keepiton.base.language import LOCALES
 from keepiton.base.types import clean
@@ -25,7 +26,6 @@ from keepiton.report import phrases, status, vocabulary
 from keepiton.report.build import build
 from keepiton.report.defang import defang
 from keepiton.report.formats import REPORT_FORMATS, STATUS_FORMATS
-from keepiton.report.json import ReportDocument, StatusDocument
 from keepiton.report.types import ExternalSeries, FileSeal, Report
 from keepiton.storage.rounds import ReadResult
 from timelines import START, STEP, Watch, rounds
@@ -325,27 +325,14 @@ def test_the_table_of_windows_sorts_and_filters(tmp_path: Path) -> None:
 
 
 def test_the_published_schemas_are_those_of_the_json() -> None:
-    """Made anew, in tests/, by: python -c 'import test_pages as t; t.publish()'."""
-    for name, kind in SCHEMAS.items():
-        assert (
-            json.loads((DOCS / "reference" / name).read_text()) == TypeAdapter(kind).json_schema()
-        )
+    for path, model in generate.SCHEMAS.items():
+        assert json.loads(path.read_text()) == TypeAdapter(model).json_schema()
     made = a_report()
     for name, text in (
         ("report.schema.json", page("json", made)),
         ("status.schema.json", STATUS_FORMATS["json"].render(made)),
     ):
         jsonschema.validate(json.loads(text), json.loads((DOCS / "reference" / name).read_text()))
-
-
-SCHEMAS = {"report.schema.json": ReportDocument, "status.schema.json": StatusDocument}
-
-
-def publish() -> None:
-    """Write the schemas."""
-    for name, kind in SCHEMAS.items():
-        text = json.dumps(TypeAdapter(kind).json_schema(), indent=1)
-        (DOCS / "reference" / name).write_text(text + "\n")
 
 
 def test_json_lines_are_the_windows_of_the_json() -> None:

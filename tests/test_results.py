@@ -16,6 +16,7 @@ import jsonschema
 import pytest
 from pydantic import TypeAdapter
 
+import generate
 import loopback
 import timelines
 from conftest import Command
@@ -124,7 +125,7 @@ def test_recovery_goes_nowhere_a_name_should_not_lead(tmp_path: Path) -> None:
 
 def test_the_published_schema_is_that_of_the_models() -> None:
     schema = TypeAdapter(Run | Measurement | End).json_schema()
-    published = json.loads((DOCS / "reference" / "result-line.schema.json").read_text())
+    published = json.loads(generate.RESULT_LINE.read_text())
     assert published == schema
     valid = jsonschema.Draft202012Validator(published)
     for path in SAMPLES.glob("*.jsonl"):
