@@ -51,7 +51,12 @@ def test_every_exit_status_is_in_the_readme() -> None:
     assert "| 130 / 143 |" in text
 
 
-DOCUMENTS = [*ROOT.glob("README*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("targets/*.md")]
+DOCUMENTS = [
+    *ROOT.glob("[CRS]*.md"),
+    *ROOT.glob("docs/**/*.md"),
+    *ROOT.glob("targets/*.md"),
+    ROOT / ".github" / "pull_request_template.md",
+]
 ENDINGS = {".cfg", ".css", ".js", ".jinja", ".md", ".mjs", ".po", ".py", ".sql", ".toml", ".txt"}
 REFERENCE = re.compile(r"(?<![\w/])docs/[\w/.-]+\.(?:md|svg|json)\b(?:#[\w-]+)?")
 DANGLING = re.compile(
@@ -66,8 +71,9 @@ def written() -> dict[Path, str]:
     folders = ("src", "tests", "docs", "benchmarks", "packaging", "targets")
     found = [path for folder in folders for path in (ROOT / folder).rglob("*")]
     found = [path for path in found if path.suffix in ENDINGS and "node_modules" not in path.parts]
-    named = ("pyproject.toml", "Containerfile", "CHANGELOG.md", "packaging/keepiton.1")
-    found += [*ROOT.glob("README*.md"), *(ROOT / name for name in named)]
+    found += [path for path in (ROOT / ".github").rglob("*") if path.is_file()]
+    named = ("pyproject.toml", "noxfile.py", "Containerfile", "packaging/keepiton.1")
+    found += [*ROOT.glob("*.md"), *(ROOT / name for name in named)]
     return {path: path.read_text() for path in found if path != Path(__file__)}
 
 
