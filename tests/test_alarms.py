@@ -747,7 +747,7 @@ def test_a_hostile_name_adds_no_header(tmp_path: Path) -> None:
     with receiving() as server:
         channel = deliver.Channel("line 1", url=f"ntfy://127.0.0.1:{server.port}/topic")
         noted = memory.AlarmMemory()
-        deliver.pending(noted, [hostile], [channel])
+        deliver.add_pending(noted, [hostile], [channel])
         said: list[str] = []
         memory_file = tmp_path / "data"
         memory_file.mkdir()
@@ -801,7 +801,7 @@ def test_no_more_than_so_many_messages_a_run_and_the_rest_in_the_next(tmp_path: 
     channel = deliver.Channel("--on-change", command=f"echo $KEEPITON_WINDOW >> {log}")
     ids = [f"{n:010}" for n in range(deliver.MOST_A_RUN + 3)]
     told = [replace(change, window=replace(change.window, id=one)) for one in ids]
-    deliver.pending(noted, told, [channel])
+    deliver.add_pending(noted, told, [channel])
     for count in (deliver.MOST_A_RUN, len(ids), len(ids)):
         deliver.deliver(noted, [channel], report, lambda: None, pytest.fail, verbose=True)
         assert len(log.read_text().splitlines()) == count
@@ -831,6 +831,26 @@ def test_a_damaged_memory_is_named_with_the_remedy(tmp_path: Path, content: byte
     (data / memory.FILE).write_bytes(content)
     with pytest.raises(UserError, match=r"alarms\.json: damaged; delete it"):
         ready(tmp_path, "true")
+
+
+def test_a_file_written_before_its_keys_were_renamed_is_read(tmp_path: Path) -> None:
+    """Written by an earlier version: a window that was announced, and three undelivered changes."""
+    former = Path(__file__).parent / "data" / "alarms" / "former-keys.json"
+    (tmp_path / memory.FILE).write_bytes(former.read_bytes())
+    remembered = memory.load(tmp_path)
+    (announced,) = remembered.announced
+    window = announced.window
+    assert (window.scope, window.subject, announced.going) == ("country", "BY", True)
+    assert (window.confidence_label, window.starts_on_half_hour) == ("likely", True)
+    assert (window.vantages_without_data, len(window.evidence)) == ((), 2)
+    assert window.evidence[0].file == "20220227T140200Z-v1-088bb11e1c14.jsonl"
+    last = remembered.pending[-1].change
+    assert [entry.change.kind for entry in remembered.pending] == ["opening"] * 3
+    assert (last.reason, [smaller.subject for smaller in last.supersedes]) == ("", ["a", "c"])
+    memory.save(tmp_path, remembered)
+    assert memory.load(tmp_path) == remembered
+    written = (tmp_path / memory.FILE).read_text()
+    assert not [key for key in memory.FORMER_KEYS if f'"{key}":' in written]
 
 
 def test_a_memory_damaged_meanwhile_ends_no_run(

@@ -14,11 +14,11 @@ from keepiton.cli import exits, times
 if TYPE_CHECKING:
     import threading
     from datetime import datetime
+    from urllib.parse import SplitResult
 
     from keepiton.base.connectivity import Connectivity
     from keepiton.base.language import Language
     from keepiton.operate.alarms.deliver import Channel
-    from keepiton.operate.alarms.ping import Address
 
 ENDED_EARLY = (130, 143)
 LOOK_BACK_DAYS = 11
@@ -66,7 +66,7 @@ class AlarmRun:
 
     floor: float
     channels: "tuple[Channel, ...]" = field(repr=False)
-    ping: "Address | None" = field(repr=False)
+    ping: "SplitResult | None" = field(repr=False)
     begun: "threading.Thread | None" = None
 
 
@@ -167,7 +167,7 @@ def _tell(
     )
     remembered = memory.load(data)
     remembered.announced, changes = compare(remembered.announced, found, now, alarms.floor)
-    deliver.pending(remembered, changes, alarms.channels)
+    deliver.add_pending(remembered, changes, alarms.channels)
 
     def save() -> None:
         memory.save(data, remembered)
@@ -228,7 +228,7 @@ def _channels(on_change: str | None, notify_file: Path | None) -> "tuple[Channel
     return (*channels, *named)
 
 
-def _ping(path: Path) -> "Address":
+def _ping(path: Path) -> "SplitResult":
     from keepiton.operate.alarms.ping import parse  # noqa: PLC0415
 
     lines = _private(path).splitlines()

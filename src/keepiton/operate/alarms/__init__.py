@@ -1,1 +1,1 @@
-"""Says once that a disruption opened, closed, or was told wrongly; pings that a run was done."""
+"""Alarms: messages when a disruption opens, closes or is corrected, and pings of a monitor."""

@@ -1,4 +1,4 @@
-"""From what was announced and what is found now to what must be said. Pure.
+"""Compares the windows that were announced with those detected now; returns the changes. Pure.
 
 The rules: docs/guides/alarms.md.
 """
@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal
+from typing import Literal
 
 from keepiton.detect import Policy
 from keepiton.detect.types import Detection, Scope, Window
@@ -21,15 +21,16 @@ ChangeReason = Literal["", "withdrawn", "goes-on", "part-of-larger"]
 FLOORS = {"possible": 0.0, "likely": LIKELY, "confirmed": SURE}
 """Confidence from which on a window is announced."""
 RANKS: dict[Scope, int] = {"target": 0, "operator": 1, "country": 2}
-"""Scopes that are announced; a vantage's own line is none of them."""
+"""Scopes that are announced, the larger the higher; vantage connectivity is none of them."""
 KEEP = timedelta(days=3)
-"""How long an announced window is remembered after it closed, and looked for after its end."""
+"""How long an announced window is remembered after it closed, and compared after its end."""
 FRESH_STEPS = 3
-"""Usual intervals in which a window that goes on must have been seen failing, where that is more
-than ``Policy.fresh_s``."""
+"""Usual intervals within which an ongoing window must have failed, where that is more than
+``Policy.fresh_s``."""
 LONGEST_JSON = 30_000
 """Characters of a window as JSON: Windows allows 32,767 for one variable, Linux 131,072 bytes."""
 MOST_NAMES = 400
+"""Names and gaps of a window that are kept at most, before halving for length."""
 USUAL = Policy()
 LAST = datetime.max.replace(tzinfo=UTC)
 
@@ -39,16 +40,16 @@ class AnnouncedWindow:
     """A window that was announced."""
 
     window: Window
-    """As it was found last, under the id that it was announced with."""
+    """As it was detected last, with the id that it was announced with."""
     going: bool
-    """Whether the last that was said is that it goes on."""
+    """Whether it was announced last as going on."""
     at: datetime
-    """When that was."""
+    """When it was announced last."""
 
 
 @dataclass(frozen=True, slots=True)
 class SupersededWindow:
-    """An announced window whose place a larger one took."""
+    """An announced window that a larger one includes now."""
 
     id: str
     scope: Scope
@@ -57,91 +58,92 @@ class SupersededWindow:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One thing to say."""
+    """A change of one window that is sent to every channel."""
 
     kind: Kind
     window: Window
     at: datetime
     reason: ChangeReason = ""
-    """Of a correction."""
+    """Reason of a correction."""
     supersedes: tuple[SupersededWindow, ...] = ()
 
 
 def compare(
-    told: Sequence[AnnouncedWindow],
-    found: Detection,
+    announced: Sequence[AnnouncedWindow],
+    detection: Detection,
     now: datetime,
     floor: float,
     policy: Policy = USUAL,
 ) -> tuple[list[AnnouncedWindow], list[Change]]:
-    """Return what is announced from now on, and the changes that say so.
+    """Return the windows that are announced from now on, and the changes to send.
 
-    Closing waits as long as detection would still join what comes next to the window, so what
-    flaps is said no more often than detection parts it.
+    ``floor`` is the least confidence, 0 to 1, of a window that is announced. A closing waits as
+    long as detection would still join later failures to the window, so that a flapping target is
+    announced no more often than detection divides it.
     """
-    windows = [one for one in found.windows if one.scope in RANKS]
-    newest = min(found.last_at or now, now)
-    joined = timedelta(seconds=max(policy.merge_least_s, policy.merge_steps * found.step_s))
-    fresh = timedelta(seconds=max(policy.fresh_s, FRESH_STEPS * found.step_s))
+    windows = [window for window in detection.windows if window.scope in RANKS]
+    newest = min(detection.last_at or now, now)
+    joined = timedelta(seconds=max(policy.merge_least_s, policy.merge_steps * detection.step_s))
+    fresh = timedelta(seconds=max(policy.fresh_s, FRESH_STEPS * detection.step_s))
     same: dict[int, list[AnnouncedWindow]] = defaultdict(list)
     smaller: dict[int, list[AnnouncedWindow]] = defaultdict(list)
-    never = set(found.never_answered)
+    never_answered = set(detection.never_answered)
     kept: list[AnnouncedWindow] = []
     changes = []
-    for one in told:
-        if (number := _same(one, windows)) is not None:
-            same[number].append(one)
-        elif one.going and never & set(one.window.targets):
+    for before in announced:
+        if (number := _same(before, windows)) is not None:
+            same[number].append(before)
+        elif before.going and never_answered & set(before.window.targets):
             # It lasts longer than what is read: without an answer before it there is no window.
-            kept.append(replace(one, window=replace(one.window, end_earliest=newest)))
-        elif now - one.window.end_earliest > KEEP or _out_of_sight(one.window, found):
-            continue  # which is not withdrawn
-        elif (number := _larger(one.window, windows)) is not None:
-            smaller[number].append(one)
+            kept.append(replace(before, window=replace(before.window, end_earliest=newest)))
+        elif now - before.window.end_earliest > KEEP or _before_data(before.window, detection):
+            continue  # forgotten, which is not withdrawn
+        elif (number := _larger(before.window, windows)) is not None:
+            smaller[number].append(before)
         else:
-            changes.append(Change("correction", one.window, now, "withdrawn"))
-    hidden = [one.window for one in kept]
-    for number, window in enumerate(windows):
+            changes.append(Change("correction", before.window, now, "withdrawn"))
+    undetectable = [before.window for before in kept]
+    for number, detected in enumerate(windows):
         known = same[number]
-        going = window.ongoing and now - window.end_earliest <= fresh
-        over = not window.ongoing and (
-            window.end_latest is None or newest - window.end_latest > joined
+        going = detected.ongoing and now - detected.end_earliest <= fresh
+        over = not detected.ongoing and (
+            detected.end_latest is None or newest - detected.end_latest > joined
         )
-        opens = going and _opening(window, floor) and _larger(window, hidden) is None
+        opens = going and _opening(detected, floor) and _larger(detected, undetectable) is None
         if not (known or smaller[number] or opens):
             continue
-        window = small(_as_announced(window, known))  # noqa: PLW2901
-        said = _changes_of_known(known, smaller[number], going=going, over=over, opens=opens)
-        goes_on = any(one.going for one in known)
-        at = max((one.at for one in known), default=now)
-        if said:
-            kind, why = said
-            places = tuple(
-                SupersededWindow(one.window.id, one.window.scope, one.window.subject)
-                for one in smaller[number]
+        window = small(_as_announced(detected, known))
+        goes_on = any(before.going for before in known)
+        at = max((before.at for before in known), default=now)
+        change = _change_of_known(known, smaller[number], going=going, over=over, opens=opens)
+        if change:
+            kind, reason = change
+            superseded = tuple(
+                SupersededWindow(before.window.id, before.window.scope, before.window.subject)
+                for before in smaller[number]
             )
-            changes.append(Change(kind, window, now, why, places))
+            changes.append(Change(kind, window, now, reason, superseded))
             goes_on, at = not over, now
         if goes_on or now - at <= KEEP:
             kept.append(AnnouncedWindow(window, goes_on, at))
     order = ("opening", "correction", "closing")
     changes.sort(
-        key=lambda one: (
-            order.index(one.kind),
-            -RANKS[one.window.scope],
-            one.window.start_latest,
-            one.window.subject,
+        key=lambda change: (
+            order.index(change.kind),
+            -RANKS[change.window.scope],
+            change.window.start_latest,
+            change.window.subject,
         )
     )
     return kept, changes
 
 
-def _out_of_sight(window: Window, found: Detection) -> bool:
-    """Whether the data does not reach back to a window any more: it was pruned, or moved."""
-    return found.first_at is None or found.first_at > window.start_latest
+def _before_data(window: Window, detection: Detection) -> bool:
+    """Whether the data begin after a window did: older data were pruned or moved."""
+    return detection.first_at is None or detection.first_at > window.start_latest
 
 
-def _changes_of_known(
+def _change_of_known(
     known: Sequence[AnnouncedWindow],
     smaller: Sequence[AnnouncedWindow],
     *,
@@ -149,18 +151,18 @@ def _changes_of_known(
     over: bool,
     opens: bool,
 ) -> tuple[Kind, ChangeReason] | None:
-    """Return what is to be said of one window, None where nothing is."""
+    """Return the change of one detected window with its reason, None without a change."""
     if not known:
         return ("opening", "") if opens else ("correction", "part-of-larger")
-    if any(one.going for one in known):
+    if any(before.going for before in known):
         return ("closing", "") if over else None
     if going:
         return "correction", "goes-on"
-    return ("correction", "part-of-larger") if any(one.going for one in smaller) else None
+    return ("correction", "part-of-larger") if any(before.going for before in smaller) else None
 
 
 def _opening(window: Window, floor: float) -> bool:
-    """Whether a window is sure enough, and something answered before it: else nothing changed."""
+    """Whether a window is sure enough, and answers came before it: else nothing changed."""
     return window.confidence >= floor and window.start_earliest is not None
 
 
@@ -168,67 +170,71 @@ def _as_announced(window: Window, known: Sequence[AnnouncedWindow]) -> Window:
     """Return a window with the id it was announced with, and its start where that is lost."""
     if not known:
         return window
-    first = min((one.window for one in known), key=lambda one: one.start_latest)
+    first = min((before.window for before in known), key=lambda before: before.start_latest)
     window = replace(window, id=first.id)
     if window.start_earliest or not first.start_earliest:
         return window
-    names = ("start_earliest", "start", "start_latest")
-    earlier: dict[str, Any] = {name: getattr(first, name) for name in names}
-    return replace(window, **earlier)
+    return replace(
+        window,
+        start_earliest=first.start_earliest,
+        start=first.start,
+        start_latest=first.start_latest,
+    )
 
 
-def _overlap(told: Window, found: Window) -> timedelta:
-    """Return for how long two windows were at once; below nothing where they were apart.
+def _overlap(announced: Window, detected: Window) -> timedelta:
+    """Return for how long two windows were at once; negative where they were apart.
 
-    Of what was told only what had been seen then counts; what is found now may go on.
+    An announced window counts up to the end that was known then; a detected one may go on.
     """
-    begin = max(one.start_earliest or one.start_latest for one in (told, found))
-    finish = LAST if found.ongoing else found.end_latest or found.end_earliest
-    return min(told.end_latest or told.end_earliest, finish) - begin
+    begin = max(window.start_earliest or window.start_latest for window in (announced, detected))
+    finish = LAST if detected.ongoing else detected.end_latest or detected.end_earliest
+    return min(announced.end_latest or announced.end_earliest, finish) - begin
 
 
-def _same(told: AnnouncedWindow, windows: Sequence[Window]) -> int | None:
-    """Find an announced window among those found: of its subject, and overlapping it or of its id.
+def _same(announced: AnnouncedWindow, windows: Sequence[Window]) -> int | None:
+    """Return the index of the detected window that an announced one is, None without one.
 
-    The side it is seen from may change. Several may overlap, when one fell into pieces: of one that
-    went on, the piece that goes on is meant.
+    It has the same subject, and overlaps it or has its id; the perspective may change. Several may
+    overlap where the window was divided: of one that went on, the part that goes on is meant.
     """
-    one = told.window
-    fitting = [
+    before = announced.window
+    candidates = [
         (
             overlap >= timedelta(0),
-            told.going and window.ongoing,
-            window.id == one.id,
+            announced.going and window.ongoing,
+            window.id == before.id,
             overlap,
             number,
         )
         for number, window in enumerate(windows)
-        if (window.scope, window.subject) == (one.scope, one.subject)
-        for overlap in [_overlap(one, window)]
-        if overlap >= timedelta(0) or window.id == one.id
+        if (window.scope, window.subject) == (before.scope, before.subject)
+        for overlap in [_overlap(before, window)]
+        if overlap >= timedelta(0) or window.id == before.id
     ]
-    return max(fitting)[-1] if fitting else None
+    return max(candidates)[-1] if candidates else None
 
 
-def _larger(one: Window, windows: Sequence[Window]) -> int | None:
-    """Find the window of a larger scope that holds what was announced: the widest that goes on."""
-    fitting = [
+def _larger(announced: Window, windows: Sequence[Window]) -> int | None:
+    """Return the index of the widest window of a larger scope that holds an announced one."""
+    names = {announced.subject, *announced.targets}
+    candidates = [
         (window.ongoing, RANKS[window.scope], number)
         for number, window in enumerate(windows)
-        if RANKS[window.scope] > RANKS[one.scope]
-        and _overlap(one, window) >= timedelta(0)
-        and (one.subject in window.operators or {one.subject, *one.targets} & set(window.targets))
+        if RANKS[window.scope] > RANKS[announced.scope]
+        and _overlap(announced, window) >= timedelta(0)
+        and (announced.subject in window.operators or names & set(window.targets))
     ]
-    return max(fitting)[-1] if fitting else None
+    return max(candidates)[-1] if candidates else None
 
 
 def as_json(window: Window) -> str:
-    """Write a window as ``report --format json`` does, in ASCII."""
+    """Return a window as ``report --format json`` writes it, in ASCII."""
     return json.dumps(asdict(window), default=plain)
 
 
 def small(window: Window) -> Window:
-    """Cut the lists of a window until its JSON is short enough; files lose their folders."""
+    """Shorten the lists of a window until its JSON fits; evidence keeps file names alone."""
     names = (
         "targets",
         "operators",
@@ -242,8 +248,8 @@ def small(window: Window) -> Window:
         cut = replace(
             window,
             evidence=tuple(
-                replace(one, file=one.file.replace("\\", "/").rpartition("/")[2])
-                for one in window.evidence
+                replace(row, file=row.file.replace("\\", "/").rpartition("/")[2])
+                for row in window.evidence
             ),
             failures=dict(list(window.failures.items())[:most]),
             **{name: getattr(window, name)[:most] for name in names},

@@ -1,4 +1,4 @@
-"""Hands messages over: to a command of the user's, or to one of Apprise's services."""
+"""Delivers messages: to a command of the user's, or to a service through Apprise."""
 
 import json
 import os
@@ -20,12 +20,13 @@ from keepiton.report.types import Report
 
 COMMAND_S = 60.0
 SERVICE_S = 30.0
-"""Longest that one message may take, by kind of channel."""
+"""Longest that one message may take, by kind of channel, in seconds."""
 RUN_S = 180.0
 MOST_A_RUN = 20
-"""Longest that all of a run's may take, and how many each channel gets; the rest is the next
-run's."""
+"""Longest that all messages of a run may take, and most messages per channel; the rest is left to
+the next run."""
 LATE_S = 600.0
+"""Delay from which on a message says when its change was found."""
 OUTPUT_BYTES = 4000
 OUTPUT_LINES = 20
 COMMAND = "command"
@@ -33,15 +34,15 @@ COMMAND = "command"
 
 @dataclass(frozen=True, slots=True)
 class Channel:
-    """One way to somebody. What it holds is a secret and is never shown."""
+    """One way to somebody. Its command or URL is a secret and is never shown."""
 
     label: str
-    """What it is called on stderr."""
+    """Its name on stderr."""
     command: str = field(default="", repr=False)
     url: str = field(default="", repr=False)
 
     def key(self, memory: AlarmMemory) -> str:
-        """Return what is remembered of it; a command that is mended is the same."""
+        """Return its key in the memory; a command keeps it when it is changed."""
         return COMMAND if self.command else memory.key(self.url)
 
 
@@ -54,29 +55,29 @@ def deliver(
     *,
     verbose: bool,
 ) -> None:
-    """Send each channel what it has not got yet, in order; note each message as it is sent.
+    """Send each channel its pending changes, in order; save the memory after each message.
 
-    What cannot be sent stays for the next run, and so does what comes after it on that channel. A
-    crash between sending and noting repeats one message. Raises OSError where ``save`` does.
+    What cannot be sent is left to the next run, and so is what follows on that channel. A crash
+    between sending and saving repeats one message. Raises OSError where ``save`` does.
     """
     for lost in memory.drop_expired(report.now):
         complain(f"alarm given up: {lost.change.kind} {lost.change.window.id} was not sent in time")
     until = time.monotonic() + RUN_S
     for channel in channels:
         key = channel.key(memory)
-        waiting = [one for one in memory.pending if key in one.left]
+        waiting = [entry for entry in memory.pending if key in entry.left]
         for pending in waiting[:MOST_A_RUN]:
             if time.monotonic() > until:
                 break
-            why = _send(channel, pending.change, _message(pending, report))
-            if why:
+            error = _send(channel, pending.change, _message(pending, report))
+            if error:
                 if verbose or key not in pending.complained:
-                    complain(f"{channel.label}: {pending.change.kind} not sent: {why}")
+                    complain(f"{channel.label}: {pending.change.kind} not sent: {error}")
                 pending.complained = [*{*pending.complained, key}]
                 break
-            pending.left = [one for one in pending.left if one != key]
+            pending.left = [other for other in pending.left if other != key]
             if not pending.left:
-                memory.pending = [one for one in memory.pending if one is not pending]
+                memory.pending = [entry for entry in memory.pending if entry is not pending]
             save()
     save()
 
@@ -87,13 +88,13 @@ def _message(pending: Pending, report: Report) -> Message:
 
 
 def _send(channel: Channel, change: Change, message: Message) -> str | None:
-    """Send one message; return why it could not be, None when it was."""
-    asked = {"kind": change.kind, "title": message.title, "body": message.body}
+    """Send one message; return the error, None when it was sent."""
+    request = {"kind": change.kind, "title": message.title, "body": message.body}
     try:
         if channel.command:
             return command(channel.command, environment(change, message))
-        code = _courier({**asked, "urls": [channel.url]})
-    except OSError as exc:  # no process could be had
+        code = _run_worker({**request, "urls": [channel.url]})
+    except OSError as exc:  # no process could be started
         return f"not started: {exc.strerror}"
     if code is None:
         return f"no answer within {SERVICE_S:g} s"
@@ -102,16 +103,16 @@ def _send(channel: Channel, change: Change, message: Message) -> str | None:
 
 def unknown(urls: Sequence[str]) -> int | None:
     """Return the index of the first URL that Apprise does not know, None if it knows all."""
-    code = _courier({"urls": urls})
+    code = _run_worker({"urls": urls})
     return code - apprise_worker.UNKNOWN if code and code >= apprise_worker.UNKNOWN else None
 
 
-def _courier(asked: dict[str, object]) -> int | None:
-    """Run the courier; return its exit code, None when it took too long.
+def _run_worker(request: dict[str, object]) -> int | None:
+    """Run the worker; return its exit code, None when it took too long.
 
-    No proxy and no ``.netrc`` is taken from the surroundings, and nothing it says is heard.
+    It gets no proxy and no ``.netrc`` from the environment, and its output is discarded.
     """
-    surroundings = {
+    environ = {
         name: value
         for name, value in os.environ.items()
         if "proxy" not in name.lower() and not name.startswith("APPRISE_")
@@ -121,11 +122,11 @@ def _courier(asked: dict[str, object]) -> int | None:
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        env=surroundings | {"NO_PROXY": "*", "NETRC": os.devnull},
+        env=environ | {"NO_PROXY": "*", "NETRC": os.devnull},
         start_new_session=True,
     ) as process:
         try:
-            process.communicate(json.dumps(asked).encode(), SERVICE_S)
+            process.communicate(json.dumps(request).encode(), SERVICE_S)
         except subprocess.TimeoutExpired:
             return None
         finally:
@@ -134,23 +135,25 @@ def _courier(asked: dict[str, object]) -> int | None:
 
 
 def environment(change: Change, message: Message) -> dict[str, str]:
-    """Return what a command is told; window data is nowhere else (docs/guides/alarms.md)."""
+    """Return the variables of a command, the only place of window data (docs/guides/alarms.md)."""
     encoding = sys.getfilesystemencoding()
-    told = {
+    variables = {
         "KEEPITON_CHANGE": change.kind,
         "KEEPITON_REASON": change.reason,
-        "KEEPITON_SUPERSEDES": " ".join(one.id for one in change.supersedes),
+        "KEEPITON_SUPERSEDES": " ".join(smaller.id for smaller in change.supersedes),
         "KEEPITON_WINDOW": as_json(change.window),
         "KEEPITON_TITLE": message.title,
         "KEEPITON_BODY": message.body,
     }
-    return {name: text.encode(encoding, "replace").decode(encoding) for name, text in told.items()}
+    return {
+        name: text.encode(encoding, "replace").decode(encoding) for name, text in variables.items()
+    }
 
 
-def command(text: str, told: dict[str, str], limit_s: float = COMMAND_S) -> str | None:
-    """Run a command of the user's in a shell; return why it failed, with what it said.
+def command(text: str, variables: dict[str, str], limit_s: float = COMMAND_S) -> str | None:
+    """Run a command of the user's in a shell; return the error with its output, None without one.
 
-    Its whole process group ends with it, or after the limit.
+    Its whole process group is ended with it, or after the limit.
     """
     with subprocess.Popen(  # noqa: S602 - the user's own text, and nothing else in it
         text,
@@ -158,12 +161,12 @@ def command(text: str, told: dict[str, str], limit_s: float = COMMAND_S) -> str 
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        env=os.environ | told,
+        env=os.environ | variables,
         start_new_session=True,
     ) as process:
         assert process.stdout  # noqa: S101 - it is a pipe
-        kept = bytearray()
-        reader = threading.Thread(target=_keep, args=(process.stdout.fileno(), kept), daemon=True)
+        output = bytearray()
+        reader = threading.Thread(target=_read, args=(process.stdout.fileno(), output), daemon=True)
         reader.start()
         try:
             code: int | None = process.wait(limit_s)
@@ -174,27 +177,29 @@ def command(text: str, told: dict[str, str], limit_s: float = COMMAND_S) -> str 
             reader.join(1)
     if code == 0:
         return None
-    why = f"the command ended with {code}" if code is not None else f"ended after {limit_s:g} s"
-    said = [clean(one) for one in kept.decode("utf-8", "replace").splitlines() if one.strip()]
-    return "\n".join([why, *(f"  {one}" for one in said[:OUTPUT_LINES])])
+    error = f"the command ended with {code}" if code is not None else f"ended after {limit_s:g} s"
+    lines = [line for line in output.decode("utf-8", "replace").splitlines() if line.strip()]
+    return "\n".join([error, *(f"  {clean(line)}" for line in lines[:OUTPUT_LINES])])
 
 
-def _keep(descriptor: int, kept: bytearray) -> None:
-    """Read all that comes, so that nobody waits to be read; keep the beginning."""
+def _read(descriptor: int, output: bytearray) -> None:
+    """Read a pipe to its end, so that no writer blocks; keep the beginning."""
     with suppress(OSError):
         while chunk := os.read(descriptor, 65_536):
-            kept += chunk[: OUTPUT_BYTES - len(kept)]
+            output += chunk[: OUTPUT_BYTES - len(output)]
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:
-    """End a process and all that it started in its group."""
+    """End a process and its whole process group."""
     if hasattr(os, "killpg"):
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
     process.kill()
 
 
-def pending(memory: AlarmMemory, changes: Iterable[Change], channels: Sequence[Channel]) -> None:
-    """Note what each channel must be told."""
+def add_pending(
+    memory: AlarmMemory, changes: Iterable[Change], channels: Sequence[Channel]
+) -> None:
+    """Add changes that are to be delivered to every channel."""
     keys = [channel.key(memory) for channel in channels]
-    memory.pending += [Pending(change=one, left=keys) for one in changes]
+    memory.pending += [Pending(change=change, left=keys) for change in changes]

@@ -1,4 +1,4 @@
-"""A change in words, in the reader's language. Pure."""
+"""Messages about a change, in the reader's language. Pure."""
 
 import re
 from dataclasses import dataclass, replace
@@ -15,7 +15,7 @@ TITLE_LENGTH = 200
 BODY_LENGTH = 4000
 SHOWN_NAMES = 10
 ODD = re.compile(r"[^\w .:,/()+\[\]-]")
-"""Not in names: by such characters chats and mail programs call people, format and link."""
+"""Characters removed from names: chats and mail programs mention, format and link by them."""
 REASON_TEXTS = {
     "withdrawn": gettext_noop(
         "This was announced and is withdrawn: with the data there is now, no such disruption is"
@@ -29,21 +29,21 @@ REASON_TEXTS = {
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What is sent: one line, and several."""
+    """A title of one line, and a body of several."""
 
     title: str
     body: str
 
 
 def write_message(change: Change, report: Report, *, late: bool) -> Message:
-    """Write a change; names are defanged, for chats link names and fetch what they link.
+    """Return the message of a change; names are defanged, for chats link names and fetch the pages.
 
-    ``late``: it could not be sent when it was found. The report gives language, zone and instant.
+    ``late``: it could not be sent when it was found. The report gives language, zone and time.
     """
-    words = report.lang
-    _ = words.gettext
-    window = _defanged_window(change.window, words)
-    heading = phrases.heading(window, words)
+    lang = report.lang
+    _ = lang.gettext
+    window = _defanged_window(change.window, lang)
+    heading = phrases.heading(window, lang)
     if change.kind == "opening":
         title = _("Disruption: {heading}", heading=heading)
     elif change.kind == "correction":
@@ -54,9 +54,9 @@ def write_message(change: Change, report: Report, *, late: bool) -> Message:
         title = _("No more data on a disruption: {heading}", heading=heading)
     body = []
     if change.reason or change.supersedes:
-        names = ", ".join(_name(one, words) for one in change.supersedes[:SHOWN_NAMES])
+        names = ", ".join(_name(smaller, lang) for smaller in change.supersedes[:SHOWN_NAMES])
         if (more := len(change.supersedes) - SHOWN_NAMES) > 0:
-            names += " " + words.ngettext("and {n} more", "and {n} more", more)
+            names += " " + lang.ngettext("and {n} more", "and {n} more", more)
         body.append(_(REASON_TEXTS[change.reason], names=names))
     if late:
         at = phrases.instant(change.at, report)
@@ -68,7 +68,7 @@ def write_message(change: Change, report: Report, *, late: bool) -> Message:
     ]
     if change.reason == "withdrawn":
         rows = [rows[0], (_("id"), window.id)]
-    body += [f"{name}: {told}" for name, told in rows]
+    body += [f"{name}: {value}" for name, value in rows]
     body += [phrases.times(report), _(vocabulary.CAVEAT)]
     return Message(clean(title, TITLE_LENGTH), "\n".join(map(_line, body))[:BODY_LENGTH])
 
@@ -78,20 +78,20 @@ def _line(text: str) -> str:
 
 
 def _defanged(text: str) -> str:
-    """Write a name that a stranger may have chosen."""
+    """Return a name that a stranger may have chosen, without links and mentions."""
     return ODD.sub("_", defanged(clean(text)))
 
 
-def _name(one: SupersededWindow, words: Language) -> str:
-    return f"{_defanged(one.subject)} ({words.gettext(vocabulary.SCOPES[one.scope])})"
+def _name(window: SupersededWindow, lang: Language) -> str:
+    return f"{_defanged(window.subject)} ({lang.gettext(vocabulary.SCOPES[window.scope])})"
 
 
-def _defanged_window(window: Window, words: Language) -> Window:
-    """Return a window with tame and few names; where it can be read is no matter for others."""
+def _defanged_window(window: Window, lang: Language) -> Window:
+    """Return a window with few and defanged names, and without evidence."""
 
     def few(names: tuple[str, ...]) -> tuple[str, ...]:
         more = len(names) - SHOWN_NAMES
-        left = (words.ngettext("and {n} more", "and {n} more", more),) if more > 0 else ()
+        left = (lang.ngettext("and {n} more", "and {n} more", more),) if more > 0 else ()
         return (*map(_defanged, names[:SHOWN_NAMES]), *left)
 
     return replace(
@@ -101,6 +101,6 @@ def _defanged_window(window: Window, words: Language) -> Window:
         targets=few(window.targets),
         operators=few(window.operators),
         vantages_for=few(window.vantages_for),
-        failures={_defanged(why): count for why, count in window.failures.items()},
+        failures={_defanged(failure): count for failure, count in window.failures.items()},
         evidence=(),
     )

@@ -1,50 +1,38 @@
-"""Tells a dead-man's switch that a run began and how it ended (conventions of healthchecks.io)."""
+"""Pings a dead-man's switch when a run begins and ends (conventions of healthchecks.io)."""
 
-import http.client
 import ssl
 import threading
 import time
-from dataclasses import dataclass, field
+from http.client import HTTPException
 from ipaddress import ip_address
-from urllib.parse import urlsplit
+from urllib import request
+from urllib.error import HTTPError, URLError
+from urllib.parse import SplitResult, urlsplit
 
 import certifi
 
 from keepiton.probe.http import ORDINARY
 
 STEP_S = 10.0
-"""Longest wait for anything from the other side."""
+"""Longest wait for a connection, and for each part of the response."""
 PAUSES_S = (1.0, 3.0)
-"""Between tries: there is one more try than pauses."""
+"""Between attempts: there is one more attempt than pauses."""
 LIMIT_S = 45.0
-"""Longest that all tries may take; a name server that is silent knows no other limit."""
+"""Longest that all attempts may take; nothing else limits a name server that does not answer."""
 ANSWER_BYTES = 1024
+"""What is read of a response."""
 LONGEST_URL = 2000
 AGAIN = (408, 425, 429)
+"""Status codes below 500 after which another attempt may succeed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
-    """Where to ping. It is a secret: who knows it can pretend that all is well."""
-
-    host: str = field(repr=False)
-    port: int | None = field(repr=False)
-    tls: bool
-    path: str = field(repr=False)
-    query: str = field(repr=False)
-
-    def target(self, suffix: str) -> str:
-        """Write what is asked for."""
-        return f"{self.path}{suffix}" + (f"?{self.query}" if self.query else "")
-
-
-def parse(text: str) -> Address:
-    """Take a ping URL apart. Raises ValueError with what is wrong, which does not repeat it."""
-    if len(text) > LONGEST_URL or not all("!" <= one <= "~" for one in text):
+def parse(text: str) -> SplitResult:
+    """Parse a ping URL, a secret. Raises ValueError with what is wrong, without the URL."""
+    if len(text) > LONGEST_URL or not all("!" <= character <= "~" for character in text):
         raise ValueError("not one URL in ASCII, without spaces")
     try:
         parts = urlsplit(text)
-        host, port = parts.hostname or "", parts.port
+        host, _port = parts.hostname, parts.port
     except ValueError:
         raise ValueError("not a URL") from None
     if parts.scheme not in ("https", "http") or not host:
@@ -53,8 +41,7 @@ def parse(text: str) -> Address:
         raise ValueError("http:// shows it to everybody on the way; write https://")
     if parts.username is not None or parts.fragment:
         raise ValueError("holds a user name or a # part; neither is sent")
-    tls = parts.scheme == "https"
-    return Address(host, port, tls, parts.path.rstrip("/"), parts.query)
+    return parts
 
 
 def _loopback(host: str) -> bool:
@@ -64,64 +51,68 @@ def _loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def suffix(code: int, own_line_down: int) -> str:
-    """Return what tells a run's exit code.
+def suffix(code: int, vantage_offline: int) -> str:
+    """Return the suffix that reports a run's exit code.
 
-    A run whose own line was down is logged and is neither success nor failure: a line that is back
-    soon bothers nobody, and one that stays down misses its next success.
+    A run of an offline vantage is logged and is neither success nor failure: a connection that is
+    back soon alarms nobody, and one that stays down misses its next success.
     """
-    return {0: "", own_line_down: "/log"}.get(code, f"/{code}")
+    return {0: "", vantage_offline: "/log"}.get(code, f"/{code}")
 
 
-def begin(address: Address) -> threading.Thread:
-    """Say in the background that a run begins: once, for it must not wait for that."""
-    thread = threading.Thread(target=_try, args=(address, "/start"), daemon=True)
+def begin(url: SplitResult) -> threading.Thread:
+    """Report in the background that a run begins: one attempt, for the run does not wait for it."""
+    thread = threading.Thread(target=_ping, args=(url, "/start"), daemon=True)
     thread.start()
     return thread
 
 
-def end(address: Address, suffix: str, began: threading.Thread | None) -> str | None:
-    """Say how a run ended, in three tries; return why nobody heard it, without naming who."""
+def end(url: SplitResult, suffix: str, began: threading.Thread | None) -> str | None:
+    """Report how a run ended, in three attempts; return the error, which names no host."""
     if began:
-        began.join(STEP_S)  # the beginning comes first
-    told: list[str | None] = ["no answer in time"]
-    thread = threading.Thread(target=_tries, args=(address, suffix, told), daemon=True)
+        began.join(STEP_S)  # the beginning must arrive first
+    errors: list[str | None] = ["no answer in time"]
+    thread = threading.Thread(target=_ping_repeatedly, args=(url, suffix, errors), daemon=True)
     thread.start()
     thread.join(LIMIT_S)
-    return told[-1]
+    return errors[-1]
 
 
-def _tries(address: Address, suffix: str, told: list[str | None]) -> None:
+def _ping_repeatedly(url: SplitResult, suffix: str, errors: list[str | None]) -> None:
     for pause_s in (0.0, *PAUSES_S):
         time.sleep(pause_s)
-        why, again = _try(address, suffix)
-        told.append(why)
-        if not (why and again):
+        error, again = _ping(url, suffix)
+        errors.append(error)
+        if not again:
             return
 
 
-def _try(address: Address, suffix: str) -> tuple[str | None, bool]:
-    """Ask once, straight: by no proxy, and following no redirect.
+def _ping(url: SplitResult, suffix: str) -> tuple[str | None, bool]:
+    """Make one request, through no proxy and following no redirect.
 
-    Return what went wrong, None if nothing did, and whether to try again.
+    Return the error, None without one, and whether another attempt may help.
     """
-    connection: http.client.HTTPConnection
-    if address.tls:
-        context = ssl.create_default_context()
-        context.load_verify_locations(certifi.where())
-        connection = http.client.HTTPSConnection(
-            address.host, address.port, timeout=STEP_S, context=context
-        )
-    else:
-        connection = http.client.HTTPConnection(address.host, address.port, timeout=STEP_S)
+    context = ssl.create_default_context()
+    context.load_verify_locations(certifi.where())
+    opener = request.OpenerDirector()
+    for handler in (
+        request.HTTPHandler(),
+        request.HTTPSHandler(context=context),
+        request.HTTPErrorProcessor(),
+        request.HTTPDefaultErrorHandler(),
+    ):
+        opener.add_handler(handler)
+    opener.addheaders = []  # without the library's User-Agent
+    path = url.path.rstrip("/") + suffix
+    target = url._replace(path=path or "/").geturl()
+    ping = request.Request(target, headers=dict(ORDINARY))  # noqa: S310 - parse() takes only http and https
     try:
-        connection.request("GET", address.target(suffix) or "/", headers=dict(ORDINARY))
-        answer = connection.getresponse()
-        answer.read(ANSWER_BYTES)
-    except (OSError, http.client.HTTPException, ValueError) as exc:
-        return type(exc).__name__, True  # its text may name the host
-    finally:
-        connection.close()
-    if answer.status in range(200, 300):
-        return None, False
-    return f"answered {answer.status}", answer.status >= 500 or answer.status in AGAIN  # noqa: PLR2004
+        with opener.open(ping, timeout=STEP_S) as response:
+            response.read(ANSWER_BYTES)
+    except HTTPError as exc:
+        exc.close()
+        return f"answered {exc.code}", exc.code >= 500 or exc.code in AGAIN  # noqa: PLR2004
+    except (OSError, HTTPException, ValueError) as exc:
+        cause = exc.reason if isinstance(exc, URLError) else exc
+        return type(cause).__name__, True  # its text may name the host
+    return None, False
