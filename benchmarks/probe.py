@@ -32,8 +32,8 @@ import dns.message
 import world
 from keepiton.lists.types import Query, Target
 from keepiton.probe import http
-from keepiton.probe.context import Settings
 from keepiton.probe.runner import Runner
+from keepiton.probe.settings import Settings
 from keepiton.storage.rows import Measurement, Run
 from keepiton.storage.writer import Writer
 

@@ -94,7 +94,7 @@ def of_http(data: bytes) -> None:
     said = Said(rest, 1 + (first[0] >> 3) ** 2)
     watch = http.ExchangeTimer()
     url = "https://name.example/"
-    work = http.fetch(said, url, http.ORDINARY, alpn, watch=watch)
+    work = http.fetch(said, url, http.ORDINARY, alpn, timer=watch)
     failure = ""
     try:
         reply = asyncio.run(work)

@@ -19,7 +19,7 @@ import pytest
 
 import loopback
 from keepiton.probe import dns as stage
-from keepiton.probe import tcp
+from keepiton.probe import net
 from keepiton.probe.failures import BAD_REPLY, CNAME_LOOP, LAME, Failed, classify
 from keepiton.storage.rows import Measurement
 
@@ -416,7 +416,7 @@ def test_an_error_without_the_question_is_an_answer() -> None:
 
 def test_a_server_on_an_open_connection_is_asked_without_edns_too() -> None:
     async def work(port: int) -> stage.Answer:
-        connection = await tcp.connect("127.0.0.1", port)
+        connection = await net.connect("127.0.0.1", port)
         try:
             return await stage.ask_on(connection, "name.example", "A", recurse=False)
         finally:

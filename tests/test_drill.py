@@ -25,7 +25,7 @@ from keepiton.cli import reading, summary
 from keepiton.commands import drill
 from keepiton.detect import detect
 from keepiton.drill import story
-from keepiton.probe.runner import Progress
+from keepiton.probe.types import Progress
 from keepiton.storage.reader import find, read
 
 BETA = ("operator", "beta", "both", "degraded", None)

@@ -28,9 +28,9 @@ import pytest
 import trustme
 
 import loopback
-from keepiton.probe import certificate, failures, http, net, tcp, tls
+from keepiton.probe import certificate, failures, http, net, tls
 from keepiton.probe import dns as dns_stage
-from keepiton.probe.failures import Failed, classify, is_local
+from keepiton.probe.failures import Failed, classify
 
 
 def failure_of(work: Callable[[], Awaitable[object]], within_s: float = 1.0) -> str | None:
@@ -50,14 +50,14 @@ def web(talk: loopback.Talk) -> str | None:
 
         async def work() -> None:
             url = f"http://127.0.0.1:{server.port}/"
-            await http.fetch(await tcp.connect("127.0.0.1", server.port), url, http.ORDINARY)
+            await http.fetch(await net.connect("127.0.0.1", server.port), url, http.ORDINARY)
 
         return failure_of(work)
 
 
 def handshake_with(port: int) -> str | None:
     async def work() -> None:
-        connection = await tcp.connect("127.0.0.1", port)
+        connection = await net.connect("127.0.0.1", port)
         try:
             await tls.handshake(connection, "name.example")
         finally:
@@ -68,7 +68,7 @@ def handshake_with(port: int) -> str | None:
 
 def test_refused() -> None:
     port = loopback.closed_port()
-    assert failure_of(lambda: tcp.connect("127.0.0.1", port)) == "connection_refused"
+    assert failure_of(lambda: net.connect("127.0.0.1", port)) == "connection_refused"
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ def test_http_over_tls(talk: loopback.Talk, name: str) -> None:
     with loopback.serving(talk, context) as server:
 
         async def work() -> None:
-            connection = await tcp.connect("127.0.0.1", server.port)
+            connection = await net.connect("127.0.0.1", server.port)
             await tls.handshake(connection, "127.0.0.1", ())
             url = f"https://127.0.0.1:{server.port}/"
             await http.fetch(connection, url, http.ORDINARY)
@@ -227,10 +227,17 @@ def test_a_certificates_faults_are_told_by_number() -> None:
 
 
 def test_both_verifiers_call_a_certificate_the_same() -> None:
-    untrusted = {n for n, kind in certificate.BY_CODE.items() if kind in certificate.UNTRUSTED}
-    assert untrusted == {
-        number for number, name in failures.BY_VERIFY.items() if name == certificate.AUTHORITY
+    """A kind refines the failure that the one table gives for a code."""
+    named = {kind: failures.BY_VERIFY[code] for code, kind in certificate.KINDS.items()}
+    assert named == {
+        "not_yet_valid": failures.BAD_CERTIFICATE,
+        "expired": failures.BAD_CERTIFICATE,
+        "self_signed": failures.UNKNOWN_AUTHORITY,
     }
+
+
+def is_local(exc: BaseException) -> bool:
+    return classify(exc) in failures.LOCAL
 
 
 def test_alerts_keep_their_kind() -> None:

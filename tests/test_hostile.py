@@ -24,10 +24,10 @@ import loopback
 from conftest import Command
 from keepiton.base.connectivity import Connectivity
 from keepiton.lists.types import Expect, Target
-from keepiton.probe.context import BUDGET_S, GRACE_S, STAGE_S
 from keepiton.probe.dns import LISTEN_S, Resolver
 from keepiton.probe.failures import UNEXPECTED_BODY
 from keepiton.probe.runner import Runner
+from keepiton.probe.settings import BUDGET_S, GRACE_S, STAGE_S
 from keepiton.storage import writer as write
 from keepiton.storage.rows import Measurement
 from test_probe import RUN, settings

@@ -26,12 +26,15 @@ from cryptography.x509.oid import NameOID
 import loopback
 from keepiton.base.types import Perspective
 from keepiton.lists.types import Fingerprint, Query, Target
-from keepiton.probe import certificate, failures, http, net, runner, scrub, tcp
-from keepiton.probe import context as world
+from keepiton.probe import certificate, failures, http, net, runner, scrub
 from keepiton.probe import dns as dns_stage
+from keepiton.probe import settings as limits
 from keepiton.probe import target as chain
-from keepiton.probe.context import Settings
-from keepiton.probe.runner import Progress, RateLimiter, Runner
+from keepiton.probe.context import TargetContext
+from keepiton.probe.limits import RateLimiter
+from keepiton.probe.runner import Runner
+from keepiton.probe.settings import Settings
+from keepiton.probe.types import Attempt, Progress, TargetResult
 from keepiton.storage.rows import Measurement
 from test_quic import udp
 
@@ -303,7 +306,7 @@ def test_what_came_instead_of_an_answer_is_named_to_the_end(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The chain's own timer does not cut off what the dns stage saw."""
-    monkeypatch.setitem(world.STAGE_S, "dns", 0.4)
+    monkeypatch.setitem(limits.STAGE_S, "dns", 0.4)
 
     async def run() -> list[Measurement]:
         loop = asyncio.get_running_loop()
@@ -392,12 +395,12 @@ def test_a_redirect_that_leads_nowhere_is_a_failure(place: str, failure: str) ->
 def test_a_redirect_never_leads_to_a_forbidden_place() -> None:
     with loopback.serving(loopback.answering(loopback.page())) as inner:
         target = Target(id="t", url="http://127.0.0.1:1/")
-        given = Runner(RUN, [], "outside", settings(allow_private=False), lambda _: None)
-        one = chain.Chain(given, target, 1)
         rows: list[Measurement] = []
-        given._store = rows.append  # noqa: SLF001 - what a run would store
+        given = Runner(RUN, [], "outside", settings(allow_private=False), rows.append)
+        context = TargetContext(given.context, target)
         for place in (f"http://127.0.0.1:{inner.port}/", "http://169.254.169.254/latest/"):
-            assert not asyncio.run(one._follow(place))  # noqa: SLF001 - the step under test
+            follow = chain._follow(context, Attempt(), place)  # noqa: SLF001 - the step under test
+            assert asyncio.run(follow) is None
         assert inner.connections == 0
     assert {row.failure for row in rows} == {"dns_bogon_error"}
     rows, _ = redirected("http://evil.example/", refused_name=lambda host: host == "evil.example")
@@ -466,7 +469,7 @@ def test_a_failure_is_confirmed_on_a_fresh_connection_and_both_are_stored() -> N
         (3, "neutral"),
     ]
     assert {row.failure for row in failed} == {"connection_reset"}
-    assert failed[-1].sni == world.NEUTRAL, "asked once, at the end: is it the name?"
+    assert failed[-1].sni == limits.NEUTRAL, "asked once, at the end: is it the name?"
 
 
 def test_from_inside_a_cut_border_is_told_from_a_dead_line() -> None:
@@ -533,26 +536,17 @@ def test_a_burst_of_failures_makes_it_look_at_its_own_line_again(
 def test_five_failures_of_ten_make_it_look_at_its_own_line_and_ten_seconds_must_lie_between(
     monkeypatch: pytest.MonkeyPatch, failing: int, since_s: float, looks: int
 ) -> None:
-    ended: list[world.TargetResult] = []
+    ended: list[TargetResult] = []
 
-    class Ended:
-        """A chain that is done at once."""
+    async def done(_: TargetContext) -> TargetResult:
+        return ended.pop()
 
-        def __init__(self, *_: object) -> None:
-            pass
-
-        async def run(self) -> world.TargetResult:
-            return ended.pop()
-
-        async def ask_authorities(self) -> None:
-            pass
-
-    monkeypatch.setattr(runner, "Chain", Ended)
+    monkeypatch.setattr(runner, "probe_target", done)
     target = Target(id="t", url="http://t.example/")
-    ended += [world.TargetResult(target, state="ok")] * (10 - failing)
-    ended += [world.TargetResult(target, state="fail")] * failing
+    ended += [TargetResult(target, state="ok")] * (10 - failing)
+    ended += [TargetResult(target, state="fail")] * failing
     given = Runner(RUN, [], "outside", settings(), lambda _: None)
-    given._checked_at = time.monotonic() - since_s  # noqa: SLF001 - when it looked before
+    given.vantage.checked_at = time.monotonic() - since_s
 
     async def run() -> None:
         for _ in range(10):
@@ -580,7 +574,7 @@ def test_a_machine_that_can_open_no_more_sockets_says_nothing_of_a_target(
     async def connect(address: str, port: int) -> net.Connection:
         raise OSError(errno.EMFILE, f"no socket for {address}:{port}")
 
-    monkeypatch.setattr(tcp, "connect", connect)
+    monkeypatch.setattr(net, "connect", connect)
     rows, _ = probed([Target(id="site", url="http://127.0.0.1:1/")])
     (row,) = of(rows, "site")
     assert (row.state, row.reason) == ("inconclusive", "local_fault")
@@ -743,7 +737,7 @@ def named(query: bytes, denied: str = "none.example.") -> list[bytes]:
 
 async def picky(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """Answer for another name only, as a filter lets it."""
-    if world.NEUTRAL.encode() in await reader.readuntil(b"\r\n\r\n"):
+    if limits.NEUTRAL.encode() in await reader.readuntil(b"\r\n\r\n"):
         writer.write(loopback.page())
         await writer.drain()
     else:
@@ -1048,7 +1042,7 @@ def test_a_row_beside_a_chain_says_why_it_stands_there(everything: Everything) -
         "stage": "http",
         "state": "fail",
         "failure": "connection_reset",
-        "sni": world.NEUTRAL,
+        "sni": limits.NEUTRAL,
         "phases": ["send", "stall"],
     }
     silent = everything.facts("picky", aside="neutral")
@@ -1056,7 +1050,7 @@ def test_a_row_beside_a_chain_says_why_it_stands_there(everything: Everything) -
         "stage": "http",
         "state": "ok",
         "status": 200,
-        "sni": world.NEUTRAL,
+        "sni": limits.NEUTRAL,
         "phases": ["send", "wait", "read"],
     }
     page = everything.facts("none", stage="http", aside="compare")

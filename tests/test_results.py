@@ -26,8 +26,8 @@ from keepiton.detect import Policy, detect
 from keepiton.lists.load import LoadedLists
 from keepiton.lists.types import Target
 from keepiton.probe import run as probing
-from keepiton.probe.context import Settings, TargetResult
-from keepiton.probe.runner import Progress
+from keepiton.probe.settings import Settings
+from keepiton.probe.types import Progress, TargetResult
 from keepiton.storage import reader, state
 from keepiton.storage import writer as write
 from keepiton.storage.rounds import FAILED, NO_CLOCK, TRIED

@@ -7,8 +7,9 @@ import pytest
 
 import loopback
 from keepiton.lists.types import Target
-from keepiton.probe import context
-from keepiton.probe.runner import LATE_MS, Runner
+from keepiton.probe import settings as limits
+from keepiton.probe.connectivity import LATE_MS
+from keepiton.probe.runner import Runner
 from keepiton.storage.rows import Measurement
 from test_probe import RUN, control, of, probed, settings
 
@@ -31,7 +32,7 @@ def slowly(*parts: bytes, then: str = "close") -> loopback.Talk:
 
 def test_phases_of_a_response_add_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whether it ended or stood still; where the time went is seen."""
-    monkeypatch.setitem(context.STAGE_S, "http", 3 * HALF_S + 1.0)
+    monkeypatch.setitem(limits.STAGE_S, "http", 3 * HALF_S + 1.0)
     with (
         loopback.serving(loopback.answering(loopback.page())) as good,
         loopback.serving(slowly(*PARTS)) as whole,
@@ -105,7 +106,7 @@ def test_a_sample_is_taken_where_both_sides_allow_it_and_has_bounds(
             await writer.drain()
             await asyncio.sleep(0.05)
 
-    monkeypatch.setitem(context.STAGE_S, "http", 1.5)
+    monkeypatch.setitem(limits.STAGE_S, "http", 1.5)
     with (
         loopback.serving(loopback.answering(loopback.page())) as good,
         loopback.serving(endless) as fast,
@@ -122,7 +123,7 @@ def test_a_sample_is_taken_where_both_sides_allow_it_and_has_bounds(
     samples = {row.target: row for row in rows if row.aside == "throughput"}
     assert set(samples) == {"fast", "slow"}
     assert not [row for row in without if row.aside == "throughput"]
-    assert context.SAMPLE_BYTES <= (samples["fast"].received or 0) <= context.SAMPLE_BYTES + 70_000
+    assert limits.SAMPLE_BYTES <= (samples["fast"].received or 0) <= limits.SAMPLE_BYTES + 70_000
     assert samples["fast"].failure is None
     slow = samples["slow"]
     assert slow.failure == "generic_timeout_error"

@@ -23,7 +23,7 @@ from OpenSSL import SSL, crypto
 
 import loopback
 from keepiton.base.types import clean
-from keepiton.probe import certificate, tcp, tls
+from keepiton.probe import certificate, net, tls
 from keepiton.probe.failures import TLS_TOO_LARGE, classify
 
 HOST = "site.example"
@@ -102,16 +102,14 @@ def context(tmp_path: Path) -> Callable[..., ssl.SSLContext]:
     return for_chain
 
 
-def shaken(
-    port: int, host: str = HOST, sni: str | None = None, *, then_read: bool = False
-) -> tls.Handshake | str:
+def shaken(port: int, host: str = HOST, *, then_read: bool = False) -> tls.Handshake | str:
     """Do a handshake, and read to the end if asked; returns it, or the name of the failure."""
 
     async def run() -> tls.Handshake:
-        connection = await tcp.connect("127.0.0.1", port)
+        connection = await net.connect("127.0.0.1", port)
         try:
             async with asyncio.timeout(20):
-                shake = await tls.handshake(connection, host, sni=sni)
+                shake = await tls.handshake(connection, host)
                 while then_read and await connection.read():
                     pass
                 return shake
@@ -416,8 +414,8 @@ def test_a_neutral_name_is_sent_when_one_is_given(context: Callable[..., ssl.SSL
     serving = context(issued())
     serving.sni_callback = lambda _, name, __: asked.append(name)
     with loopback.serving(loopback.silent, serving) as server:
-        for host, sni in ((HOST, None), (HOST, "neutral.example"), (HOST, "192.0.2.1")):
-            assert isinstance(shaken(server.port, host, sni), tls.Handshake)
+        for host in (HOST, "neutral.example", "192.0.2.1"):
+            assert isinstance(shaken(server.port, host), tls.Handshake)
         assert isinstance(shaken(server.port, "127.0.0.1"), tls.Handshake)
     assert asked == [HOST, "neutral.example", None, None]
 

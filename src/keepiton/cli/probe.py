@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from keepiton.lists.load import LoadedLists
-    from keepiton.probe.context import Settings
+    from keepiton.probe.settings import Settings
 
 
 @click.command()

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from keepiton.base.language import Language
     from keepiton.base.types import Perspective
     from keepiton.lists.load import LoadedLists
-    from keepiton.probe.context import Settings
     from keepiton.probe.run import RunResult, UserAgent
-    from keepiton.probe.runner import Progress
+    from keepiton.probe.settings import Settings
+    from keepiton.probe.types import Progress
 
 
 COMPARED = "https://9.9.9.9/dns-query"
@@ -334,7 +334,7 @@ def _code(done: "RunResult") -> int:
 def _settings(asked: ProbeOptions, loaded: "LoadedLists") -> "Settings":
     from keepiton.probe import certificate, dns, http  # noqa: PLC0415
     from keepiton.probe import quic as quic_stage  # noqa: PLC0415
-    from keepiton.probe.context import Settings  # noqa: PLC0415
+    from keepiton.probe.settings import Settings  # noqa: PLC0415
 
     roots, doh = asked["roots"], None if asked["no_doh"] else asked["doh"]
     if asked["quic"] and not quic_stage.available():

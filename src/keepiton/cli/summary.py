@@ -12,7 +12,7 @@ from keepiton.base.language import Language, gettext_noop
 if TYPE_CHECKING:
     from keepiton.base.types import RowState
     from keepiton.probe.run import RunResult
-    from keepiton.probe.runner import Progress
+    from keepiton.probe.types import Progress
     from keepiton.storage.rows import EndReason
 
 STATES: "dict[RowState, str]" = {

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rich.live import Live
 
     from keepiton.operate.pacer import Pacer
-    from keepiton.probe.runner import Progress
+    from keepiton.probe.types import Progress
 
 POLITE_S = 300
 """Least interval without --again (SAFETY S11)."""

@@ -15,8 +15,8 @@ from keepiton.base.types import Perspective
 from keepiton.drill.fake_servers import HERE, LIES, SITES, Clock, View, serve
 from keepiton.lists.load import load
 from keepiton.probe import dns, http
-from keepiton.probe.context import Settings
 from keepiton.probe.run import RunPlan, RunResult, run_once
+from keepiton.probe.settings import Settings
 from keepiton.storage import state
 
 WIDTH = 78

@@ -14,16 +14,10 @@ from functools import cached_property
 
 from keepiton.base.bogons import is_bogon
 from keepiton.base.connectivity import Connectivity
+from keepiton.base.failures import SUSPECT
 from keepiton.findings.types import Finding, FindingKind, NameAgreement
 from keepiton.storage.rows import End, Measurement, Run
 
-SUSPECT = {
-    "connection_reset": "reset",
-    "eof_error": "eof",
-    "generic_timeout_error": "drop",
-    "unknown_failure: tls: first record does not look like a TLS handshake": "page",
-}
-"""How a connection breaks off when somebody in between does not like what it asked for."""
 BROKEN_OFF = frozenset({*SUSPECT, "connection_refused"})
 """How connections end to an address that is being punished for an earlier one."""
 DENIED = frozenset({"dns_nxdomain_error", "dns_no_answer"})

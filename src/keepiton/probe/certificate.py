@@ -19,11 +19,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from OpenSSL import crypto
 
 from keepiton.base.types import clean
+from keepiton.probe.failures import BAD_CERTIFICATE, BY_VERIFY, UNKNOWN_AUTHORITY, WRONG_HOST
 from keepiton.storage.rows import Certificate
-
-AUTHORITY = "ssl_unknown_authority"
-HOSTNAME = "ssl_invalid_hostname"
-INVALID = "ssl_invalid_certificate"
 
 Kind = Literal[
     "expired",
@@ -35,20 +32,8 @@ Kind = Literal[
     "malformed",
     "other",
 ]
-BY_CODE: dict[int, Kind] = {
-    2: "unknown_authority",
-    7: "unknown_authority",
-    9: "not_yet_valid",
-    10: "expired",
-    18: "self_signed",
-    19: "unknown_authority",
-    20: "unknown_authority",
-    21: "unknown_authority",
-    27: "unknown_authority",
-}
-"""OpenSSL's X509_V_ERR codes; every one that is not here is "other"."""
-UNTRUSTED = frozenset({"unknown_authority", "self_signed"})
-"""The chain leads to no anchor, by name or by signature."""
+KINDS: dict[int, Kind] = {9: "not_yet_valid", 10: "expired", 18: "self_signed"}
+"""OpenSSL's X509_V_ERR codes of which the failure's name does not tell the kind."""
 HASHED = "????????.[0-9]*"
 """Files in a folder of trust anchors that OpenSSL finds, named by ``openssl rehash``."""
 MAX_CHAIN = 10
@@ -145,19 +130,20 @@ def _judge(chain: tuple[bytes, ...], host: str, roots: Path | None, minute: int)
             named = _names(parsed[0], host)
             serves = _serves(parsed[0])
     except (*UNREADABLE, crypto.Error):
-        return Verdict(INVALID, "malformed")
+        return Verdict(BAD_CERTIFICATE, "malformed")
     kind: Kind | None = None
     try:
         crypto.X509StoreContext(bundle(roots), leaf, middle).verify_certificate()
     except crypto.X509StoreContextError as exc:
-        kind = BY_CODE.get(int(exc.errors[0]), "other")
-    if kind in UNTRUSTED:
-        return Verdict(AUTHORITY, kind)
+        code = int(exc.errors[0])
+        if BY_VERIFY.get(code) == UNKNOWN_AUTHORITY:
+            return Verdict(UNKNOWN_AUTHORITY, KINDS.get(code, "unknown_authority"))
+        kind = KINDS.get(code, "other")
     if not named:
-        return Verdict(HOSTNAME, "wrong_host")
+        return Verdict(WRONG_HOST, "wrong_host")
     if kind is None and not serves:
         kind = "not_for_servers"
-    return Verdict(INVALID if kind else None, kind)
+    return Verdict(BAD_CERTIFICATE if kind else None, kind)
 
 
 def _names(leaf: x509.Certificate, host: str) -> bool:

@@ -1,153 +1,182 @@
-"""What a chain is given by the run around it: settings, limits, and whom to tell."""
+"""Context of a probe: what the targets of a run share, and how a stage becomes a row."""
 
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from pathlib import Path
-from typing import Protocol
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from dataclasses import dataclass
+from typing import TypeVar
 
+from keepiton.base.bogons import is_bogon
 from keepiton.base.types import RowState, Stage
-from keepiton.lists.types import Fingerprint, Target
-from keepiton.probe import dns, http
-from keepiton.storage.rows import Measurement
+from keepiton.lists.types import Target
+from keepiton.probe import net, scrub
+from keepiton.probe.connectivity import VantageConnectivity
+from keepiton.probe.dns import Resolver
+from keepiton.probe.failures import LOCAL, classify
+from keepiton.probe.limits import Limits
+from keepiton.probe.settings import Settings
+from keepiton.probe.types import Attempt, Endpoint, EndpointResult, Facts, Outcome
+from keepiton.storage.rows import Measurement, MeasurementRow
 
-STAGE_S: dict[Stage, float] = {"dns": 5.0, "tcp": 5.0, "tls": 5.0, "http": 10.0}
-"""Longest time of one stage: several times the slowest intercontinental round trips."""
-GRACE_S = 0.5
-"""What a stage that keeps its own time gets beyond it, to say what it saw instead of an answer."""
-BUDGET_S = 15.0
-"""Longest time all stages of one attempt at one address may take together, look-up included."""
-ADDRESSES_PER_FAMILY = 2
-MAX_HOPS = 10
-"""Redirects followed (SAFETY S13)."""
-NEUTRAL = "example.net"
-"""Asked for instead of the target's name, to tell trouble with a name from trouble with an address:
-a name kept free of any content by RFC 2606."""
-SAMPLE_BYTES = 1_000_000
-"""Most that a throughput sample takes."""
-PATIENCE_S = 45.0
-"""Longest wait for a turn at a server of a zone: the names of the default lists get theirs in it,
-and a long list does not hold up a run."""
-
-
-def wall_clock() -> datetime:
-    """Read the one clock that stamps what is written."""
-    return datetime.now(UTC)
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
-    """How to probe; written into every run line."""
+class RunContext:
+    """What all targets of a run share."""
 
-    resolvers: tuple[dns.Resolver, ...]
-    headers: http.Headers
-    roots: Path | None = None
-    confirm: int = 1
-    pause_s: float = 5.0
-    rate: float = 20.0
-    deadline_s: float = 600.0
-    max_bytes: int = 50_000_000
-    allow_private: bool = False
-    refused: Callable[[str], bool] = lambda _: False
-    """Whether an address is on the do-not-probe list."""
-    refused_name: Callable[[str], bool] = lambda _: False
-    """Whether a host name is."""
-    compare: tuple[dns.Resolver, ...] = ()
-    """Asked for every name as well, to be compared; their addresses are no way to the target."""
-    fingerprints: tuple[Fingerprint, ...] = ()
-    throughput: bool = False
-    quic: bool = False
-    sparse: bool = False
-    """The disk is nearly full: nothing is asked that only stands beside a chain."""
-    listen_s: float = dns.LISTEN_S
-    drill: bool = False
-    """Practice: said in the run line, and no name or redirect leads off this machine."""
-    now: Callable[[], datetime] = wall_clock
-    """What rows, run lines and end lines are stamped with; durations are not measured by it."""
-
-    def reduced(self) -> "Settings":
-        """Leave out what is not needed to say whether a target answers."""
-        return replace(self, compare=(), throughput=False, quic=False, sparse=True)
-
-
-@dataclass(slots=True)
-class TargetResult:
-    """What became of one target."""
-
-    target: Target
-    state: RowState = "skipped"
-    stage: Stage | None = None
-    failure: str | None = None
-    has_name: bool = False
-    """A name had to be looked up."""
-    unresolved: bool = False
-    unexpected: bool = False
-    """It answered, with something else than it should."""
-    hop_failure: str | None = None
-    """Why the place that it redirects to was not reached."""
-    date_offset_ms: int | None = None
-
-
-class RunContext(Protocol):
-    """What a chain needs from the run around it."""
-
-    settings: Settings
     run: str
-    own_addresses: set[str]
+    settings: Settings
+    limits: Limits
+    vantage: VantageConnectivity
+    store: Callable[[Measurement], None]
+    authorities: Callable[[str], list[Resolver]]
+    """Servers to ask of the zone that a name lies in: one at home, one abroad."""
 
-    def emit(self, row: Measurement) -> RowState:
-        """Store a row; return the state it was stored with."""
-        ...
+    def skip(
+        self,
+        target: Target,
+        reason: str,
+        *,
+        check: int | None = None,
+        stage: Stage | None = None,
+        attempt: Attempt = Attempt(),  # noqa: B008 - frozen
+    ) -> None:
+        """Write the row of a target, or of a stage of it, that was left out."""
+        self.store(
+            MeasurementRow(
+                run=self.run,
+                target=target.id,
+                operator=target.operator,
+                asn=target.asn,
+                role=target.role,
+                control=target.control,
+                check=check,
+                stage=stage,
+                attempt=attempt.number,
+                hop=attempt.hop,
+                host=attempt.host,
+                aside=attempt.aside,
+                at=self.settings.now(),
+                state="skipped",
+                reason=reason,
+            )
+        )
 
-    def connection_slot(self, address: str) -> AbstractAsyncContextManager[None]:
-        """Wait until manners allow a connection to this address."""
-        ...
 
-    def lookup_slot(self) -> AbstractAsyncContextManager[None]:
-        """Wait for a turn to look a name up."""
-        ...
+@dataclass(frozen=True, slots=True)
+class TargetContext:
+    """A target, and the run it is probed in."""
 
-    async def acquire_connection(self) -> None:
-        """Wait for a turn to open a connection to a resolver."""
-        ...
-
-    def authorities(self, name: str) -> list[dns.Resolver]:
-        """Name the servers to ask of the zone that a name lies in: one at home, one abroad."""
-        ...
-
-    def count_bytes(self, received: int) -> None:
-        """Count bytes towards the run's cap."""
-        ...
-
-    def loop_lag_ms(self, since: float) -> float | None:
-        """Return how late the event loop was since a monotonic instant, None when it was not."""
-        ...
+    run: RunContext
+    target: Target
+    attempts: int = 1
+    """Most attempts at what fails."""
+    check: int | None = None
+    """For a control: number of the connectivity check that it belongs to."""
 
     @property
-    def check_number(self) -> int:
-        """The latest look at the own line."""
-        ...
+    def settings(self) -> Settings:
+        """The run's settings."""
+        return self.run.settings
 
     @property
     def offline(self) -> bool:
-        """Whether this vantage's own line is known to be down."""
-        ...
+        """Whether the vantage is known to be offline."""
+        return self.run.vantage.offline
+
+    def check_number(self) -> int:
+        """Return the number that rows beginning now are marked with."""
+        return self.run.vantage.check_number if self.check is None else self.check
+
+    def failed(self, failure: str, reason: str | None = None) -> Outcome[None]:
+        """Return the outcome of a stage that fails before anything is sent."""
+        return Outcome(self.check_number(), self.settings.now(), failure=failure, reason=reason)
+
+    async def run_stage(self, within_s: float, work: Awaitable[T]) -> Outcome[T]:
+        """Run one stage against the clock. A network failure is a value."""
+        check, at, began = self.check_number(), self.settings.now(), time.monotonic()
+        value = failure = None
+        try:
+            async with asyncio.timeout(within_s):
+                value = await work
+        except Exception as exc:  # noqa: BLE001 - the edge of a probe: what is unknown is stored as such
+            failure = classify(exc)
+        reason = "local_fault" if failure in LOCAL else None
+        return Outcome(check, at, began, time.monotonic(), value, failure, reason)
+
+    def record(
+        self,
+        attempt: Attempt,
+        outcome: Outcome[object],
+        facts: Facts,
+        endpoint: Endpoint | None = None,
+    ) -> EndpointResult:
+        """Write one row, without anything that names this machine; return what it shows."""
+        target, vantage, failure = self.target, self.run.vantage, outcome.failure
+        reason = outcome.reason
+        if failure and not reason:
+            reason = vantage.inconclusive(facts.stage, failure)
+        state: RowState = "ok" if failure is None else "inconclusive" if reason else "fail"
+        fields: dict[str, object] = {name: getattr(facts, name) for name in type(facts).__slots__}
+        if endpoint:
+            fields["family"] = 6 if ":" in endpoint.address else 4
+            fields["address"], fields["port"] = endpoint.address, endpoint.port
+        own = frozenset(vantage.own_addresses)
+        kept = (endpoint.address if endpoint else "", *target.addresses)
+        scrubbed = {
+            name: scrub.value(
+                fact, own, kept, "followed" if attempt.hop and name == "query" else name
+            )
+            for name, fact in fields.items()
+        }
+        self.run.store(
+            MeasurementRow(
+                run=self.run.run,
+                target=target.id,
+                operator=target.operator,
+                asn=target.asn,
+                role=target.role,
+                control=target.control,
+                check=outcome.check,
+                stage=facts.stage,
+                attempt=attempt.number,
+                hop=attempt.hop,
+                host=attempt.host,
+                aside=attempt.aside,
+                at=outcome.at,
+                duration_ms=round(outcome.seconds * 1000, 3),
+                late_ms=vantage.loop_lag_ms(outcome.began),
+                state=state,
+                failure=failure,
+                reason=reason,
+                **scrubbed,  # type: ignore[arg-type] # by name; checked when the row is made
+            )
+        )
+        return (
+            EndpointResult(state) if state == "ok" else EndpointResult(state, facts.stage, failure)
+        )
+
+    def skip(self, attempt: Attempt, stage: Stage, reason: str) -> EndpointResult:
+        """Write the row of a stage that was left out."""
+        check = self.check_number()
+        self.run.skip(self.target, reason, check=check, stage=stage, attempt=attempt)
+        return EndpointResult()
+
+    def may_connect(self, address: str) -> bool:
+        """Whether an address that a name or a redirect gave may be connected to."""
+        if self.settings.drill:
+            return net.is_loopback(address)
+        if self.settings.allow_private:
+            return True
+        return not is_bogon(address) and address not in self.run.vantage.own_addresses
 
 
-def skipped_row(
-    target: Target, run: str, at: datetime, reason: str, check: int | None = None
-) -> Measurement:
-    """Return the row of a target that this run did not get to."""
-    return Measurement(
-        run=run,
-        target=target.id,
-        operator=target.operator,
-        asn=target.asn,
-        role=target.role,
-        control=target.control,
-        check=check,
-        at=at,
-        state="skipped",
-        reason=reason,
-    )
+async def together(works: Iterable[Coroutine[None, None, T]]) -> list[T]:
+    """Do works at the same time. One alone is no task of its own: long lists have very many."""
+    waiting = list(works)
+    if len(waiting) == 1:
+        return [await waiting[0]]
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(work) for work in waiting]
+    return [task.result() for task in tasks]

@@ -34,9 +34,9 @@ import dns.rrset
 from keepiton.base.bogons import is_bogon
 from keepiton.base.errors import UserError
 from keepiton.base.types import clean
-from keepiton.probe import certificate, http, tcp, tls
+from keepiton.probe import certificate, http, tls
 from keepiton.probe.failures import BAD_REPLY, BY_RCODE, CNAME_LOOP, LAME, MISBEHAVING, Failed
-from keepiton.probe.net import Connection, family
+from keepiton.probe.net import Connection, connect, family
 
 RESEND_S = 2.0
 """A lost datagram is sent once more, as any stub resolver does."""
@@ -365,7 +365,7 @@ async def _exchange(
         if not heard.reply.flags & dns.flags.TC:
             return heard
         async with asyncio.timeout_at(ends_at + heard.waited_s):
-            connection = await tcp.connect(host, resolver.port)
+            connection = await connect(host, resolver.port)
             try:
                 heard.reply = await _over_stream(query, connection)
             finally:
@@ -373,7 +373,7 @@ async def _exchange(
         heard.transport = "tcp"
         return heard
     async with asyncio.timeout_at(ends_at):
-        connection = await tcp.connect(host, resolver.port)
+        connection = await connect(host, resolver.port)
         try:
             alpn = None
             if resolver.name:

@@ -17,10 +17,8 @@ import re
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from keepiton.base.types import Stage
+from keepiton.base.types import Stage
 
 TIMEOUT = "generic_timeout_error"
 EOF = "eof_error"
@@ -32,6 +30,8 @@ LAME = "unknown_failure: lame delegation"
 NOT_TLS = "unknown_failure: tls: first record does not look like a TLS handshake"
 TLS_TOO_LARGE = "unknown_failure: tls: handshake too large"
 QUIC_TOO_LARGE = "unknown_failure: quic: handshake too large"
+UNKNOWN_AUTHORITY = "ssl_unknown_authority"
+WRONG_HOST = "ssl_invalid_hostname"
 BAD_CERTIFICATE = "ssl_invalid_certificate"
 NOT_HTTP = "unknown_failure: malformed HTTP response"
 TOO_LARGE = "unknown_failure: response too large"
@@ -42,14 +42,14 @@ TOO_MANY_REDIRECTS = "unknown_failure: stopped after too many redirects"
 UNEXPECTED_STATUS = "http_unexpected_status_code"
 UNEXPECTED_BODY = "unknown_failure: unexpected body"
 
-DNS: "tuple[Stage, ...]" = ("dns",)
-TCP: "tuple[Stage, ...]" = ("tcp",)
-TLS: "tuple[Stage, ...]" = ("tls",)
-HTTP: "tuple[Stage, ...]" = ("http",)
-OPEN: "tuple[Stage, ...]" = ("dns", "tls", "http")
+DNS: tuple[Stage, ...] = ("dns",)
+TCP: tuple[Stage, ...] = ("tcp",)
+TLS: tuple[Stage, ...] = ("tls",)
+HTTP: tuple[Stage, ...] = ("http",)
+OPEN: tuple[Stage, ...] = ("dns", "tls", "http")
 """Stages on a connection, or an exchange, that is under way."""
-TLS_ON: "tuple[Stage, ...]" = ("tls", "http")
-EVERY: "tuple[Stage, ...]" = ("dns", "tcp", "tls", "http")
+TLS_ON: tuple[Stage, ...] = ("tls", "http")
+EVERY: tuple[Stage, ...] = ("dns", "tcp", "tls", "http")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ class Condition:
     """
 
     failure: str
-    stages: "tuple[Stage, ...]"
+    stages: tuple[Stage, ...]
     errno: tuple[str, ...] = ()
     """Names in :mod:`errno`."""
     gai: tuple[str | int, ...] = ()
@@ -163,8 +163,8 @@ TABLE = (
               errno=("EINTR",), types=("asyncio.CancelledError", "builtins.KeyboardInterrupt"),
               local=True),
     # tls: the certificate
-    Condition("ssl_unknown_authority", TLS, verify=(2, 7, 18, 19, 20, 21, 27)),
-    Condition("ssl_invalid_hostname", TLS, verify=(62, 64)),
+    Condition(UNKNOWN_AUTHORITY, TLS, verify=(2, 7, 18, 19, 20, 21, 27)),
+    Condition(WRONG_HOST, TLS, verify=(62, 64)),
     Condition(BAD_CERTIFICATE, TLS, reason=("CERTIFICATE_VERIFY_FAILED",), verify=(9, 10, 26)),
     # tls: what the other side said in an alert
     _alert(10, "UNEXPECTED_MESSAGE", "unexpected message"),
@@ -194,7 +194,7 @@ TABLE = (
     _alert(109, "MISSING_EXTENSION", "missing extension"),
     _alert(110, "UNSUPPORTED_EXTENSION", "unsupported extension"),
     _alert(111, "CERTIFICATE_UNOBTAINABLE", "certificate unobtainable"),
-    _alert(112, "UNRECOGNIZED_NAME", "unrecognized name", "ssl_invalid_hostname"),
+    _alert(112, "UNRECOGNIZED_NAME", "unrecognized name", WRONG_HOST),
     _alert(113, "BAD_CERTIFICATE_STATUS_RESPONSE", "bad certificate status response"),
     _alert(114, "BAD_CERTIFICATE_HASH_VALUE", "bad certificate hash value"),
     _alert(115, "UNKNOWN_PSK_IDENTITY", "unknown PSK identity"),
@@ -384,8 +384,3 @@ def classify(exc: BaseException) -> str:
     text = _ADDRESS.sub("[scrubbed]", str(exc)[:1000])[:120]
     text = "".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in text)
     return f"unknown_failure: {type(exc).__name__}: {text}"
-
-
-def is_local(exc: BaseException) -> bool:
-    """Whether the probing machine itself failed, and not the target or the path."""
-    return classify(exc) in LOCAL

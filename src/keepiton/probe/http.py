@@ -186,23 +186,23 @@ class _Stream(httpcore2.AsyncNetworkStream):
     """Our connection as httpcore2 wants to see one; times are bounded by the caller."""
 
     def __init__(
-        self, connection: Connection, watch: ExchangeTimer, cap: int, greeting: re.Pattern[bytes]
+        self, connection: Connection, timer: ExchangeTimer, cap: int, greeting: re.Pattern[bytes]
     ) -> None:
         self.connection = connection
-        self.watch = watch
+        self.timer = timer
         self.cap = cap
         self.greeting = greeting
         self.start = b""
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ARG002, ASYNC109
-        if self.watch.received > self.cap:
+        if self.timer.received > self.cap:
             raise Failed(TOO_LARGE)
         chunk = await self.connection.read()
-        if self.watch.first_at is None:
-            self.watch.first_at = time.monotonic()
+        if self.timer.first_at is None:
+            self.timer.first_at = time.monotonic()
         if chunk:
-            self.watch.last_at = time.monotonic()
-        self.watch.received += len(chunk)
+            self.timer.last_at = time.monotonic()
+        self.timer.received += len(chunk)
         if len(self.start) < GREETING:
             self.start = (self.start + chunk)[:GREETING]
             if not self.greeting.fullmatch(self.start):
@@ -211,8 +211,8 @@ class _Stream(httpcore2.AsyncNetworkStream):
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ARG002, ASYNC109
         await self.connection.write(buffer)
-        if self.watch.first_at is None:
-            self.watch.sent_at = time.monotonic()
+        if self.timer.first_at is None:
+            self.timer.sent_at = time.monotonic()
 
     async def aclose(self) -> None:
         self.connection.close()
@@ -232,24 +232,20 @@ async def fetch(
     headers: Headers,
     alpn: str | None = None,
     *,
-    host: str | None = None,
-    watch: ExchangeTimer | None = None,
+    timer: ExchangeTimer | None = None,
     cap: int = BODY_CAP,
 ) -> Reply:
-    """Send one GET and read the answer up to ``cap`` bytes of body; ``watch`` is told as it goes.
+    """Send one GET and read the answer up to ``cap`` bytes of body; ``timer`` notes its phases.
 
-    ``host`` is asked for instead of the URL's. Raises OSError, ssl.SSLError, or Failed with the
-    failure's name.
+    Raises OSError, ssl.SSLError, or Failed with the failure's name.
     """
-    watch = watch or ExchangeTimer()
+    timer = timer or ExchangeTimer()
     parts = httpcore2.URL(url)
     kind = httpcore2.AsyncHTTP2Connection if alpn == "h2" else httpcore2.AsyncHTTP11Connection
     greeting = _HTTP_2 if alpn == "h2" else _HTTP_1
-    stream = _Stream(connection, watch, cap + HEAD_ROOM, greeting)
+    stream = _Stream(connection, timer, cap + HEAD_ROOM, greeting)
     http = kind(origin=parts.origin, stream=stream)
-    request = httpcore2.Request(
-        "GET", parts, headers=[("Host", host or urlsplit(url).netloc), *headers]
-    )
+    request = httpcore2.Request("GET", parts, headers=[("Host", urlsplit(url).netloc), *headers])
     try:
         response = await http.handle_async_request(request)
         body = bytearray()

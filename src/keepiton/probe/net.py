@@ -1,4 +1,4 @@
-"""Sockets: one connection that all stages share, addresses never to go to, room for more sockets.
+"""The tcp stage, the connection that all further stages share, routes and room for sockets.
 
 Plain non-blocking sockets rather than streams, because asyncio's streams fold a polite close
 during a TLS handshake into a reset, and the two are different findings.
@@ -64,6 +64,18 @@ def room_for_sockets() -> int:
     if soft == resource.RLIM_INFINITY:
         return MAX_SOCKETS
     return max(1, min(MAX_SOCKETS, soft - used - RESERVED_FILES))
+
+
+async def connect(address: str, port: int) -> "Connection":
+    """Open a connection. Raises OSError as the system gives it; the caller holds the timer."""
+    sock = socket.socket(family(address), socket.SOCK_STREAM)
+    try:
+        sock.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(sock, (address, port))
+    except BaseException:  # the socket is ours until it is handed over, cancelled or not
+        sock.close()
+        raise
+    return Connection(sock)
 
 
 class Connection:

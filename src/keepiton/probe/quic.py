@@ -18,7 +18,14 @@ from typing import TYPE_CHECKING
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from keepiton.probe import certificate
-from keepiton.probe.failures import QUIC_TOO_LARGE, TIMEOUT, Failed
+from keepiton.probe.failures import (
+    BAD_CERTIFICATE,
+    QUIC_TOO_LARGE,
+    TIMEOUT,
+    UNKNOWN_AUTHORITY,
+    WRONG_HOST,
+    Failed,
+)
 from keepiton.probe.net import family
 from keepiton.probe.tls import HANDSHAKE_CAP, Handshake, server_name
 
@@ -37,9 +44,9 @@ CRYPTO_ERROR = range(0x100, 0x200)
 BY_ALERT = {
     40: "ssl_failed_handshake",
     51: "ssl_failed_handshake",
-    **dict.fromkeys(range(42, 47), certificate.INVALID),
-    48: certificate.AUTHORITY,
-    112: certificate.HOSTNAME,
+    **dict.fromkeys(range(42, 47), BAD_CERTIFICATE),
+    48: UNKNOWN_AUTHORITY,
+    112: WRONG_HOST,
 }
 """TLS alerts with names in probe-cli's ``ClassifyQUICHandshakeError``."""
 

@@ -21,8 +21,9 @@ from keepiton import __version__
 from keepiton.base.types import Perspective
 from keepiton.lists.load import LoadedLists
 from keepiton.probe import http
-from keepiton.probe.context import ADDRESSES_PER_FAMILY, BUDGET_S, MAX_HOPS, STAGE_S, Settings
-from keepiton.probe.runner import Progress, Runner
+from keepiton.probe.runner import Runner
+from keepiton.probe.settings import ADDRESSES_PER_FAMILY, BUDGET_S, MAX_HOPS, STAGE_S, Settings
+from keepiton.probe.types import Progress
 from keepiton.storage import state
 from keepiton.storage import writer as write
 from keepiton.storage.rows import EndReason, Run

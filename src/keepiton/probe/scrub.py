@@ -8,11 +8,9 @@ not the target's goes too.
 import re
 from functools import lru_cache
 from ipaddress import IPv4Address, ip_address
-from typing import Any
-
-from pydantic import BaseModel
 
 from keepiton.base.bogons import is_bogon
+from keepiton.storage.rows import Certificate
 
 GONE = "[scrubbed]"
 _V4 = re.compile(r"(?<![0-9A-Za-z])\d{1,3}([._-])\d{1,3}\1\d{1,3}\1\d{1,3}(?![0-9])")
@@ -70,21 +68,26 @@ def _free(text: str, mine: tuple[str, ...]) -> str:
     return _HEX.sub(GONE, _V6.sub(gone, _V4.sub(gone, text)))
 
 
-def value(given: Any, own: frozenset[str], mine: tuple[str, ...], field: str) -> Any:  # noqa: ANN401 - row fields
-    """Scrub a row's field; ``mine`` are the target's own addresses, which may stay."""
-    if isinstance(given, str):
-        text = _own(given, own)
-        whole = field == "location_host" and _is_address(text)  # a place, not an echo
-        return _free(text, mine) if field in FREE and not whole else text
-    if isinstance(given, tuple):
-        return tuple(value(one, own, mine, field) for one in given)
-    if isinstance(given, dict):
-        return {key: value(one, own, mine, field) for key, one in given.items()}
-    if isinstance(given, BaseModel):
+def text(free: str, own: frozenset[str], mine: tuple[str, ...], field: str) -> str:
+    """Scrub the text of a row's field; ``mine`` are the target's own addresses, which may stay."""
+    scrubbed = _own(free, own)
+    whole = field == "location_host" and _is_address(scrubbed)  # a place, not an echo
+    return _free(scrubbed, mine) if field in FREE and not whole else scrubbed
+
+
+def value(fact: object, own: frozenset[str], mine: tuple[str, ...], field: str) -> object:
+    """Scrub every text in the value of a row's field, see :func:`text`."""
+    if isinstance(fact, str):
+        return text(fact, own, mine, field)
+    if isinstance(fact, tuple):
+        return tuple(value(part, own, mine, field) for part in fact)
+    if isinstance(fact, dict):
+        return {key: value(part, own, mine, field) for key, part in fact.items()}
+    if isinstance(fact, Certificate):
         names = ("subject", "issuer", "names")
-        changed = {name: value(getattr(given, name), own, mine, name) for name in names}
-        return given.model_copy(update=changed)
-    return given
+        changed = {name: value(getattr(fact, name), own, mine, name) for name in names}
+        return fact.model_copy(update=changed)
+    return fact
 
 
 def _is_address(text: str) -> bool:

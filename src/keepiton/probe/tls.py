@@ -72,18 +72,15 @@ def server_name(host: str) -> str | None:
 
 
 async def handshake(
-    connection: Connection,
-    host: str,
-    alpn: tuple[str, ...] = ("h2", "http/1.1"),
-    sni: str | None = None,
+    connection: Connection, host: str, alpn: tuple[str, ...] = ("h2", "http/1.1")
 ) -> Handshake:
-    """Do the TLS handshake with ``host``, or another name that is given, as SNI.
+    """Do the TLS handshake with ``host`` as SNI.
 
     Raises OSError, ssl.SSLError, or Failed: eof_error when the other side closed politely, or a
     handshake larger than HANDSHAKE_CAP.
     """
     tls = _context(alpn).wrap_bio(
-        connection.incoming, connection.outgoing, server_hostname=server_name(sni or host)
+        connection.incoming, connection.outgoing, server_hostname=server_name(host)
     )
     received = 0
     while True:

@@ -161,6 +161,12 @@ class Measurement(ResultLine):
     )
 
 
+class MeasurementRow(Measurement):
+    """A measurement to write: an unknown field, or one of another type, is an error."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
 EndReason = Literal["finished", "deadline", "byte_cap", "interrupted", "terminated", "recovered"]
 
 

@@ -15,8 +15,8 @@ from keepiton import __version__
 from keepiton.operate.doctor.types import CheckContext, CheckResult, CheckSkipped, info, ok, problem
 from keepiton.operate.doctor.types import lazy_gettext as _
 from keepiton.probe import certificate, net
+from keepiton.probe.connectivity import DEFAULT_ROUTE_TARGETS
 from keepiton.probe.run import LIBRARIES
-from keepiton.probe.runner import DEFAULT_ROUTE_TARGETS
 
 PYTHON_ENDS = {
     (3, 11): date(2027, 10, 31),

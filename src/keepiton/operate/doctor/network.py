@@ -29,10 +29,11 @@ from keepiton.operate.doctor.types import (
 )
 from keepiton.operate.doctor.types import lazy_gettext as _
 from keepiton.probe import dns, net
-from keepiton.probe.context import GRACE_S, NEUTRAL, STAGE_S
+from keepiton.probe.connectivity import BROKEN_CLOCK_MS, CLOCK_CONTROLS, DEFAULT_ROUTE_TARGETS
 from keepiton.probe.failures import classify
 from keepiton.probe.run import RunPlan, with_user_agent
-from keepiton.probe.runner import BROKEN_CLOCK_MS, CLOCK_CONTROLS, DEFAULT_ROUTE_TARGETS, Runner
+from keepiton.probe.runner import Runner
+from keepiton.probe.settings import GRACE_S, NEUTRAL, STAGE_S
 from keepiton.storage.rows import Measurement
 
 ANSWERED = frozenset({"NOERROR", "NXDOMAIN"})
@@ -87,8 +88,8 @@ async def measure(plan: RunPlan) -> NetworkCheck:
 async def _made_up(runner: Runner, resolver: dns.Resolver) -> bool | None:
     """Whether a resolver returns an address for a made-up name; None without an answer."""
     letters = "".join(random.choices(string.ascii_lowercase, k=LETTERS))  # noqa: S311 - no secret
-    async with runner.lookup_slot():
-        await runner.acquire_connection()  # TCP, TLS and HTTPS resolvers need one
+    async with runner.limits.lookup_slot():
+        await runner.limits.connections.acquire()  # TCP, TLS and HTTPS resolvers need one
         try:
             async with asyncio.timeout(STAGE_S["dns"] + GRACE_S):
                 answer = await dns.ask(resolver, f"{letters}.{NEUTRAL}", "A", STAGE_S["dns"])

@@ -8,7 +8,7 @@ from typing import Literal
 
 from keepiton.base.language import Language, gettext_noop
 from keepiton.base.types import clean
-from keepiton.probe.runner import Progress
+from keepiton.probe.types import Progress
 from keepiton.storage.rows import Measurement
 from keepiton.storage.state import DataFolderState
 
