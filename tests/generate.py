@@ -3,8 +3,8 @@
     python tests/generate.py            # write all, and print those that changed
     python tests/generate.py --check    # print those that differ, and exit with status 1
 
-Generated are the reference pages of commands, configuration keys and failures, the JSON Schemas,
-the manual page, the shells' completions, the catalogues of translations (which keep every
+Generated are the reference pages of commands, configuration keys and failures, the table of the
+rules of findings, the JSON Schemas, the manual page, the shells' completions, the catalogues of translations (which keep every
 translation) and the golden outputs (tests/golden.py), whose changes the changelog lists. The tests
 call the same functions.
 """
@@ -27,6 +27,7 @@ import golden
 import manual
 from keepiton.cli import config_layers, keepiton
 from keepiton.commands.config import default
+from keepiton.findings.rules import RULES
 from keepiton.probe import failures
 from keepiton.report import explain
 from keepiton.report.json import ReportDocument, StatusDocument
@@ -37,6 +38,7 @@ REFERENCE = ROOT / "docs" / "reference"
 COMMANDS = REFERENCE / "commands.md"
 CONFIGURATION = REFERENCE / "configuration.md"
 FAILURES = REFERENCE / "failures.md"
+FINDINGS = REFERENCE / "findings.md"
 RESULT_LINE = REFERENCE / "result-line.schema.json"
 SCHEMAS: dict[Path, Any] = {
     REFERENCE / "report.schema.json": ReportDocument,
@@ -124,6 +126,17 @@ def failures_page() -> str:
     return "\n".join(out) + "\n"
 
 
+def findings_page() -> str:
+    """Write the page of findings: its text stays, the table of rules is generated."""
+    head = "| finding | rule | when |\n"
+    before, _, rest = FINDINGS.read_text(encoding="utf-8").partition(head)
+    rows = []
+    for previous, rule in zip((None, *RULES), RULES, strict=False):
+        kind = "" if previous and previous.kind == rule.kind else f"`{rule.kind}` "
+        rows.append(f"| {kind}| `{rule.name}` | {rule.meaning} |\n")
+    return before + head + "|---|---|---|\n" + "".join(rows) + "\n" + rest.partition("\n\n")[2]
+
+
 def configuration_page() -> str:
     """Write the page of all configuration keys: its head stays, the tables are generated."""
     head, mark, _ = CONFIGURATION.read_text(encoding="utf-8").partition("## Keys\n")
@@ -168,6 +181,7 @@ def generated() -> dict[Path, bytes]:
         COMMANDS: commands_page(),
         CONFIGURATION: configuration_page(),
         FAILURES: failures_page(),
+        FINDINGS: findings_page(),
     }
     for path, model in SCHEMAS.items():
         texts[path] = json.dumps(TypeAdapter(model).json_schema(), indent=1) + "\n"

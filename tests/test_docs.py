@@ -22,6 +22,10 @@ def test_every_failure_is_on_its_page() -> None:
     assert generate.FAILURES.read_text() == generate.failures_page()
 
 
+def test_every_rule_of_findings_is_on_its_page() -> None:
+    assert generate.FINDINGS.read_text() == generate.findings_page()
+
+
 def test_every_threshold_of_detection_is_on_its_page() -> None:
     """``--policy`` refers to it."""
     text = (ROOT / "docs" / "method" / "detection.md").read_text()

@@ -1,10 +1,13 @@
 """Findings from rows: each rule with the rows that make it, and its nearest miss."""
 
+import ast
+import inspect
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from keepiton.findings import judge
 from keepiton.findings.judge import (
     NOTHING_KNOWN,
     KnownAddresses,
@@ -14,6 +17,7 @@ from keepiton.findings.judge import (
     judge_run,
     names_agree,
 )
+from keepiton.findings.rules import RULES
 from keepiton.findings.types import Finding
 from keepiton.lists.networks import origin
 from keepiton.probe.failures import NOT_TLS
@@ -73,7 +77,23 @@ def judged(
 ) -> list[Finding]:
     numbered = [NumberedRow(number, one) for number, one in enumerate(rows, 2)]
     others = hops(NumberedRow(number, one) for number, one in enumerate(reference or (), 2))
-    return judge_run(HEAD, numbered, ending(line), others)
+    found = judge_run(HEAD, numbered, ending(line), others)
+    assert {(one.kind, one.rule) for one in found} <= {(rule.kind, rule.name) for rule in RULES}
+    return found
+
+
+def test_each_rule_stands_once_and_no_other_is_named_by_the_code() -> None:
+    names = [(rule.kind, rule.name) for rule in RULES]
+    assert len(names) == len(set(names))
+    calls = [
+        node
+        for node in ast.walk(ast.parse(inspect.getsource(judge)))
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "FindingDraft"
+    ]
+    rules = [call.args[1] for call in calls]
+    literal = {rule.value for rule in rules if isinstance(rule, ast.Constant)}
+    assert literal
+    assert literal <= {name for _, name in names}
 
 
 def asked_of(

@@ -3,7 +3,7 @@
 import re
 from datetime import UTC, datetime
 from ipaddress import ip_address
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import (
     AfterValidator,
@@ -13,6 +13,8 @@ from pydantic import (
 )
 
 Stage = Literal["dns", "tcp", "tls", "http"]
+STAGES: tuple[Stage, ...] = get_args(Stage)
+"""In the order in which a chain goes through them."""
 RowState = Literal["ok", "fail", "inconclusive", "skipped"]
 Perspective = Literal["inside", "outside"]
 Risk = Literal["low", "medium", "high"]

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 
 from keepiton.base.connectivity import CONNECTIVITIES, Connectivity
-from keepiton.base.types import Perspective, Stage
+from keepiton.base.types import STAGES, Perspective, Stage
 from keepiton.detect.belief import IS_BAD, MISSING, OK
 from keepiton.detect.observations import ABROAD_ROLES, ConnectivityChecks, Observations
 from keepiton.detect.policy import Policy
@@ -16,7 +16,7 @@ from keepiton.detect.scopes import SIDES
 from keepiton.detect.trends import Spans, stage_of, trends, tried
 from keepiton.detect.types import ConnectivityPeriod, Coverage, Group, Status, Trend, Window
 from keepiton.detect.types import Side as Sides
-from keepiton.detect.windows import EPOCH, STAGES, instant
+from keepiton.detect.windows import EPOCH, instant
 from keepiton.storage.rounds import Array, Rounds
 
 Availability = Literal["up", "partial", "disrupted", "unknown", "no_data"]

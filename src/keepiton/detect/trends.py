@@ -5,11 +5,11 @@ from datetime import datetime
 
 import numpy as np
 
-from keepiton.base.types import Stage
+from keepiton.base.types import STAGES, Stage
 from keepiton.detect.belief import IS_BAD, MISSING
 from keepiton.detect.observations import Observations
 from keepiton.detect.types import Trend
-from keepiton.detect.windows import EPOCH, STAGES, instant
+from keepiton.detect.windows import EPOCH, instant
 from keepiton.storage.rounds import TRIED, Array
 
 STEPS_S = (600, 900, 1800, *(3600 * hours for hours in (1, 2, 3, 4, 6, 12, 24, 48, 168)))

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from keepiton.base.types import Perspective, Stage, utc
+from keepiton.base.types import STAGES, Perspective, Stage, utc
 from keepiton.detect.belief import IS_BAD, IS_SLOW_OR_BAD, MISSING
 from keepiton.detect.observations import Observations
 from keepiton.detect.policy import HOUR, Policy
@@ -29,7 +29,6 @@ LATE_SHARE = 0.25
 """A run may be this share of an interval late and still be the expected one."""
 ANSWERS = 0.5
 """Share of bad rounds below which the other side answers."""
-STAGES: tuple[Stage, ...] = ("dns", "tcp", "tls", "http")
 MAX_EVIDENCE = 5
 FLAP_PIECES = 3
 FLAP_S = 2 * HOUR

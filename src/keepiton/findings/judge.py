@@ -3,7 +3,7 @@
 A finding says what the rows of one run show of one target (or of a place that it redirects to), by
 which rule, and on which lines it rests. ``interference`` is said only with an artefact; a failure
 that a reference vantage does not share is a ``disruption``; what cannot be told is
-``insufficient`` (SAFETY S17). docs/reference/findings.md lists the rules.
+``insufficient`` (SAFETY S17). The rules stand in ``rules.py``.
 """
 
 from collections import defaultdict
@@ -514,7 +514,8 @@ def _answered(leg: Hop, good: NumberedRow, other: Hop | None) -> FindingDraft:
     if row.status in REFUSES or row.note in ("challenge", "http_451"):
         words = {"challenge": "wants to see a person", "http_451": "refuses for legal reasons"}
         detail = f"the server {words.get(row.note or '', 'refuses')} (status {row.status})"
-        return FindingDraft("server_refuses", row.note or f"status_{row.status}", (good,), detail)
+        rule = row.note if row.note in words else f"status_{row.status}"
+        return FindingDraft("server_refuses", rule, (good,), detail)
     size = row.body_length or 0
     rate = _rate(size, row)
     if size >= SLOW_LEAST_BYTES and 0 < rate < SLOW_BYTES_S:

@@ -12,9 +12,8 @@ from importlib import resources
 from itertools import groupby
 
 from keepiton.base.language import gettext_noop
-from keepiton.base.types import clean
+from keepiton.base.types import STAGES, clean
 from keepiton.detect.types import ConnectivityPeriod, Status, Window
-from keepiton.detect.windows import STAGES
 from keepiton.report import phrases, vocabulary
 from keepiton.report.types import ExternalSeries, Report
 
