@@ -4,9 +4,9 @@
     python tests/generate.py --check    # print those that differ, and exit with status 1
 
 Generated are the reference pages of commands, configuration keys and failures, the table of the
-rules of findings, the JSON Schemas, the manual page, the shells' completions, the catalogues of translations (which keep every
-translation) and the golden outputs (tests/golden.py), whose changes the changelog lists. The tests
-call the same functions.
+rules of findings, the JSON Schemas, the manual page, the shells' completions, the catalogues of
+translations (which keep every translation) and the golden outputs (tests/golden.py), whose changes
+the changelog lists. The tests call the same functions.
 """
 
 import argparse

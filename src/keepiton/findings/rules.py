@@ -27,7 +27,7 @@ RULES = (
     Rule(
         "server_refuses",
         "status_451",
-        "the server itself refuses for legal reasons, in rows without a note of that",
+        "as `http_451`, in rows without a note",
     ),
     Rule(
         "server_refuses",
