@@ -1,8 +1,9 @@
 """Alarms as ``probe`` and ``watch`` have them: options, what is read first, and after a run."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,17 +11,16 @@ import click
 
 from keepiton.base.errors import UserError
 from keepiton.cli import exits, times
+from keepiton.cli.extensions import RunContext, RunHooks
 
 if TYPE_CHECKING:
     import threading
-    from datetime import datetime
     from urllib.parse import SplitResult
 
     from keepiton.base.connectivity import Connectivity
     from keepiton.base.language import Language
     from keepiton.operate.alarms.deliver import Channel
 
-ENDED_EARLY = (130, 143)
 LOOK_BACK_DAYS = 11
 """Read before now: the days that an alarm is remembered, and eight more, so that noise and usual
 durations are known."""
@@ -99,6 +99,30 @@ def prepare(
     return AlarmRun(FLOORS[alarm_from], channels, ping)
 
 
+@dataclass(frozen=True, slots=True)
+class AlarmHooks(RunHooks):
+    """Announces the begin and the end of a run, and what changed with it."""
+
+    alarms: AlarmRun | None
+
+    def begin(self, run: RunContext) -> bool:
+        """Ping that a run begins."""
+        del run
+        begin(self.alarms)
+        return False
+
+    def end(self, run: RunContext, verdict: "Connectivity | None", code: int) -> None:
+        """Ping that a run ended, and send alarms."""
+        now = datetime.now(UTC)
+        after(self.alarms, run.data, verdict, code, run.lang, now, verbose=run.verbose)
+
+
+def prepare_run(data: Path, values: Mapping[str, Any]) -> AlarmHooks:
+    """Read what alarms need. Raises UserError; sends nothing."""
+    names = ("on_change", "notify_file", "alarm_from", "ping_url_file")
+    return AlarmHooks(prepare(data, *(values[name] for name in names)))
+
+
 def begin(alarms: AlarmRun | None) -> None:
     """Say that a run begins, without waiting for it to be heard."""
     if alarms and alarms.ping:
@@ -131,7 +155,7 @@ def after(
         alarms.begun = None
         if why and verbose:
             exits.print_error(f"--ping-url-file: not heard: {why}", 0)
-    if not alarms.channels or not (verdict and verdict.is_evidence) or code in ENDED_EARLY:
+    if not alarms.channels or not (verdict and verdict.is_evidence) or code in exits.ENDED_EARLY:
         return
     try:
         _tell(alarms, data, words, now, verbose=verbose)
@@ -145,8 +169,6 @@ def _tell(
     alarms: AlarmRun, data: Path, words: "Language", now: "datetime", *, verbose: bool
 ) -> None:
     """Detect, compare with what was announced, and send. Raises UserError, OSError."""
-    from datetime import timedelta  # noqa: PLC0415
-
     from keepiton.detect import Policy, detect  # noqa: PLC0415
     from keepiton.detect.types import Detection  # noqa: PLC0415
     from keepiton.operate.alarms import deliver, memory  # noqa: PLC0415

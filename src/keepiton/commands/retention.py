@@ -3,8 +3,10 @@
 import errno
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -12,9 +14,10 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from keepiton.cli import exits, folders, times
+from keepiton.cli.extensions import RunContext, RunHooks
 
 if TYPE_CHECKING:
-    from datetime import date, datetime, timedelta
+    from keepiton.base.connectivity import Connectivity
 
 STAMP_FILE = "tended"
 """File of the data folder that holds the last day on which all was looked after."""
@@ -62,7 +65,7 @@ def keep_options(function: Callable[..., Any]) -> Callable[..., Any]:
 def options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Add what a run needs to look after its folder.
 
-    ``--keep``, ``--max-size``, ``--compact-after``, ``--min-free``: read them with :func:`read`.
+    ``--keep``, ``--max-size``, ``--compact-after``, ``--min-free``: read them with :func:`prepare_run`.
     """
     floor = click.option(
         "--min-free",
@@ -75,15 +78,42 @@ def options(function: Callable[..., Any]) -> Callable[..., Any]:
     return floor(compact_option(keep_options(function)))
 
 
-def read(
-    keep: str | None, max_size: str | None, compact_after: str, min_free: str
-) -> "tuple[timedelta | None, int | None, timedelta | None, int]":
-    """Read what the options say, in this order. Raises UserError."""
-    return (
+@dataclass(frozen=True, slots=True)
+class Retention(RunHooks):
+    """How long and how much of a data folder is kept, as the options of a run say."""
+
+    keep: timedelta | None
+    max_size: int | None
+    compact_after: timedelta | None
+    min_free: int
+
+    def begin(self, run: RunContext) -> bool:
+        """Return whether the disk is scarce. Raises OSError below the floor."""
+        try:
+            found = room(run.data, self.min_free)
+        except OSError:
+            self._maintain(run)
+            found = room(run.data, self.min_free)  # with what old days have left
+        return found == "scarce"
+
+    def end(self, run: RunContext, verdict: "Connectivity | None", code: int) -> None:
+        """Look after old days; not where somebody ended the run, who does not want to wait."""
+        if verdict is not None and code not in exits.ENDED_EARLY:
+            self._maintain(run)
+
+    def _maintain(self, run: RunContext) -> None:
+        maintain(run.data, datetime.now(UTC), self.keep, self.max_size, self.compact_after)
+
+
+def prepare_run(data: Path, values: Mapping[str, Any]) -> Retention:
+    """Read what the options say. Raises UserError."""
+    del data
+    keep, max_size, compact_after = values["keep"], values["max_size"], values["compact_after"]
+    return Retention(
         times.parse_age(keep, "--keep") if keep else None,
         times.parse_size(max_size, "--max-size") if max_size else None,
         None if compact_after == OFF else times.parse_age(compact_after, "--compact-after"),
-        times.parse_size(min_free, "--min-free"),
+        times.parse_size(values["min_free"], "--min-free"),
     )
 
 

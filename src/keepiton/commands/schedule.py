@@ -2,13 +2,13 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from keepiton.base.errors import UserError
 from keepiton.base.language import gettext_noop
-from keepiton.cli import ask, exits, folders, i18n, probe_options, shared_options
+from keepiton.cli import ask, exits, folders, i18n, shared_options
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -149,12 +149,12 @@ def _make(
     asked, passed = _of_run(options or (before.options if before else ()), data, words)
     memory = state.DataFolderState() if machine else state.load(data)
     if install:
-        ready = probe_options.prepare(asked, _no_stdin)
+        ready = probe_run.prepare(asked, _no_stdin)
         if machine:
             _settle(memory, ready, now)
         else:
             memory = _settle_in(data, ready, now)
-    name = asked["vantage"] or memory.vantage or state.random_vantage()
+    name = asked.vantage or memory.vantage or state.random_vantage()
     if machine:  # its memory is made by the first run
         passed = (*_told(asked, memory, name, passed), *passed)
     phase_s = jobs.phase(name, every_s)
@@ -169,7 +169,7 @@ def _make(
         jobs.first(now, every_s, phase_s)
         if one.utc
         else jobs.first(now.astimezone(), every_s, phase_s // jobs.MINUTE * jobs.MINUTE),
-        round(asked["deadline"]) + GRACE_S,
+        round(asked.deadline) + GRACE_S,
     )
     if not install:
         _print(one.files(job))
@@ -179,7 +179,7 @@ def _make(
         if other.kind != kind:
             KINDS[other.kind].remove()
             _say(words.gettext("Removed: {place}", place=other.place))
-    _tell(kind, job, words, inside=(asked["perspective"] or memory.perspective) == "inside")
+    _tell(kind, job, words, inside=(asked.perspective or memory.perspective) == "inside")
 
 
 def _given(name: str) -> bool:
@@ -196,7 +196,7 @@ def _no_stdin(size: int) -> bytes:
 
 def _of_run(
     given: tuple[str, ...], data: Path, words: "Language"
-) -> tuple[probe_options.ProbeOptions, tuple[str, ...]]:
+) -> tuple[ProbeOptions, tuple[str, ...]]:
     """Read the options of a run as the run itself does; return them, and how to write them.
 
     What the environment and the configuration say now is written out, and paths are absolute:
@@ -224,7 +224,7 @@ def _of_run(
         options += ["--lang", words.code]
     asked = {name: value for name, value in context.params.items() if name not in GIVEN}
     asked |= {"data": data, "quiet": False, "verbose": False}
-    return cast("probe_options.ProbeOptions", asked), (*options, *lists)
+    return ProbeOptions.of(asked), (*options, *lists)
 
 
 def _written(one: click.Parameter, value: Any) -> list[str]:  # noqa: ANN401 - as click gives it
@@ -240,15 +240,15 @@ def _written(one: click.Parameter, value: Any) -> list[str]:  # noqa: ANN401 - a
     return [word for text in texts for word in (one.opts[0], text)]
 
 
-def _settle(memory: "DataFolderState", ready: probe_options.RunRequest, now: "datetime") -> None:
+def _settle(memory: "DataFolderState", ready: probe_run.RunRequest, now: "datetime") -> None:
     """Say and ask what a first run would, while somebody is there (SAFETY S3). Raises UserError."""
     asked = ready.options
     ask.show_first_run_text(memory, ready.data, quiet=False)
-    ask.vantage_and_perspective(memory, asked["vantage"], asked["perspective"], quiet=False)
-    ask.require_accepted_risk(memory, ready.loaded, asked["accept_risk"], now)
+    ask.vantage_and_perspective(memory, asked.vantage, asked.perspective, quiet=False)
+    ask.require_accepted_risk(memory, ready.loaded, asked.accept_risk, now)
 
 
-def _settle_in(data: Path, ready: probe_options.RunRequest, now: "datetime") -> "DataFolderState":
+def _settle_in(data: Path, ready: probe_run.RunRequest, now: "datetime") -> "DataFolderState":
     from keepiton.storage import lock, state  # noqa: PLC0415
 
     try:
@@ -264,7 +264,7 @@ def _settle_in(data: Path, ready: probe_options.RunRequest, now: "datetime") -> 
 
 
 def _told(
-    asked: probe_options.ProbeOptions,
+    asked: ProbeOptions,
     memory: "DataFolderState",
     vantage: str,
     passed: tuple[str, ...],
@@ -272,8 +272,8 @@ def _told(
     """Write for every run what else its folder's memory tells."""
     told = {
         "--vantage": vantage,
-        "--perspective": asked["perspective"] or memory.perspective,
-        "--accept-risk": asked["accept_risk"],
+        "--perspective": asked.perspective or memory.perspective,
+        "--accept-risk": asked.accept_risk,
     }
     pairs = [(name, value) for name, value in told.items() if value and name not in passed]
     return [word for pair in pairs for word in pair]

@@ -4,13 +4,17 @@ The words are said even with ``-q``: they are few, they name no target, and what
 what cron mails and what the journal keeps, the one way to somebody who has forgotten it.
 """
 
+from collections.abc import Mapping
 from datetime import date, datetime
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from keepiton.base.language import gettext_noop
 from keepiton.cli import i18n
+from keepiton.cli.extensions import RunContext, RunHooks
+from keepiton.cli.option_fields import Command
 
 if TYPE_CHECKING:
     from keepiton.base.language import Language
@@ -23,6 +27,25 @@ ENDED = gettext_noop(
     " keepiton schedule --install"
 )
 TODAY = gettext_noop("This schedule ends today, {until}; to go on: keepiton schedule --install")
+
+
+class ExpiryHooks(RunHooks):
+    """Ends the runs of a schedule whose last day is over."""
+
+    def allow(self, run: RunContext) -> bool:
+        """Print that the schedule ends or has ended; return whether it goes on."""
+        return not (run.until and check_expiry(run.until, run.memory, run.now, quiet=run.quiet))
+
+
+def options(function: Command, /) -> Command:
+    """Add no option: ``--until`` is one of ``probe`` alone."""
+    return function
+
+
+def prepare_run(data: Path, values: Mapping[str, Any]) -> RunHooks:
+    """Return what ends a schedule."""
+    del data, values
+    return ExpiryHooks()
 
 
 def check_expiry(until: date, memory: "DataFolderState", now: datetime, *, quiet: bool) -> bool:

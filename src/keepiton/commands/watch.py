@@ -48,9 +48,7 @@ SLICE_S = 1.0
     show_default=True,
     help="End by itself after so many days.",
 )
-def watch(
-    every: str, days: int, *, burst: bool, **asked: Unpack[probe_options.ProbeOptions]
-) -> None:
+def watch(every: str, days: int, *, burst: bool, **asked: Unpack[ProbeOptions]) -> None:
     """Look again and again in the foreground, with a live table.
 
     Each look is a run as of keepiton probe, with a file of its own; lists are read anew for each.
@@ -62,15 +60,15 @@ def watch(
     from keepiton.operate.pacer import Pacer  # noqa: PLC0415
 
     interval_s = times.parse_age(every, "--every").total_seconds()
-    if interval_s < POLITE_S and not asked["again"]:
+    if interval_s < POLITE_S and not asked.again:
         raise UserError(
             f"--every {every}: more often than every 5 minutes bothers those who are asked; write"
             " 5m or more, or add --again to do it all the same"
         )
     lists = cache(sys.stdin.buffer.read)  # stdin gives its list once
-    ready = probe_options.prepare(asked, lists)
+    ready = probe_run.prepare(asked, lists)
     ends_at = datetime.now(UTC) + timedelta(days=days)
-    with _on_terminal(quiet=asked["quiet"]) as live:
+    with _on_terminal(quiet=asked.quiet) as live:
         screen, ended = Screen(ready, live, ends_at), _heed()
         try:
             rhythm = Pacer(interval_s, _clock(), burst)
@@ -81,7 +79,7 @@ def watch(
 
 
 def _go(
-    ready: probe_options.RunRequest,
+    ready: probe_run.RunRequest,
     lists: Callable[[int], bytes],
     rhythm: "Pacer",
     screen: "Screen",
@@ -99,17 +97,15 @@ def _go(
         began = Tick(_clock(), due.all_targets)
         screen.beginning()
         try:
-            now_ready = probe_options.prepare(ready.options, lists)
+            now_ready = probe_run.prepare(ready.options, lists)
             if not due.all_targets:
                 now_ready = _narrowed(now_ready, rhythm)
-            looked = probe_options.perform_run(
-                now_ready, datetime.now(UTC), nullcontext(screen.step)
-            )
+            looked = probe_run.perform_run(now_ready, datetime.now(UTC), nullcontext(screen.step))
         except UserError as exc:
             if not screen.looks:
                 raise
             exits.print_error(str(exc), 2)  # a list that is being edited, a probe just before
-            looked = probe_options.RunOutcome(2)
+            looked = probe_run.RunOutcome(2)
         if looked.code in (130, 143):
             sys.exit(looked.code)
         if looked.result and looked.code != exits.VANTAGE_OFFLINE:
@@ -140,12 +136,12 @@ def _heed() -> list[int]:
     return ended
 
 
-def _narrowed(ready: probe_options.RunRequest, rhythm: "Pacer") -> probe_options.RunRequest:
+def _narrowed(ready: probe_run.RunRequest, rhythm: "Pacer") -> probe_run.RunRequest:
     """Keep the controls and what changed lately; ``--burst`` is the flag that allows so soon."""
     kept = [one for one in ready.loaded.targets if one.control or one.id in rhythm.recently_changed]
     return replace(
         ready,
-        options={**ready.options, "again": True},
+        options=replace(ready.options, again=True),
         loaded=replace(ready.loaded, targets=kept),
     )
 
@@ -178,7 +174,7 @@ class Screen:
     """What is shown of a watch: a table in place on a terminal, elsewhere a few lines."""
 
     def __init__(
-        self, ready: probe_options.RunRequest, live: "Live | None", ends_at: "datetime"
+        self, ready: probe_run.RunRequest, live: "Live | None", ends_at: "datetime"
     ) -> None:
         """Begin empty."""
         self._ready = ready
@@ -215,7 +211,7 @@ class Screen:
             said = self._words.gettext("The next look is in {left}.", left=left)
         self._show(said)
 
-    def done(self, looked: probe_options.RunOutcome) -> None:
+    def done(self, looked: probe_run.RunOutcome) -> None:
         """Take in what a look found; say what matters without naming a target (SAFETY S16)."""
         from datetime import UTC, datetime, timedelta  # noqa: PLC0415
 
@@ -230,10 +226,10 @@ class Screen:
                 from keepiton.cli.status_run import render_status  # noqa: PLC0415
 
                 self._table = render_status(self._words, self._ready.data, since=since)
-        elif asked["verbose"]:
+        elif asked.verbose:
             for line in summary.lines(looked.result, looked.perspective, self._words):
                 click.echo(line, err=True)
-        elif progress.verdict != self._line and not asked["quiet"]:
+        elif progress.verdict != self._line and not asked.quiet:
             at = f"{looked.result.ended_at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
             click.echo(f"{at} {summary.offline_text(progress, self._words)}", err=True)
         self._line = progress.verdict
