@@ -1,7 +1,7 @@
 """Options of a command as fields of a dataclass: type, flags, default and help in one place."""
 
 from collections.abc import Callable
-from dataclasses import field, fields
+from dataclasses import Field, field, fields
 from typing import Any, TypeVar, cast
 
 import click
@@ -13,21 +13,18 @@ OptionDecorator = Callable[[Command], Command]
 
 def declared(default: Value, decorator: OptionDecorator) -> Value:
     """Return a field whose option an existing decorator adds."""
-    return cast("Value", field(default=default, metadata={"decorator": decorator}))
+    return field(default=default, metadata={"decorator": decorator})
 
 
-def option(*flags: str, default: Value, setting: str = "", **attributes: Any) -> Value:
+def option(*flags: str, default: Value, setting: str = "", **attributes: object) -> Value:
     """Return a field with its option; ``attributes`` are those of ``click.option``.
 
     False makes a switch, a tuple an option that can be repeated; numbers and words that are a
     default are shown in the help. ``setting`` names the field of a run's settings that it sets.
     """
-    return cast(
-        "Value",
-        field(
-            default=default,
-            metadata={"flags": flags, "attributes": attributes, "setting": setting},
-        ),
+    return field(
+        default=default,
+        metadata={"flags": flags, "attributes": attributes, "setting": setting},
     )
 
 
@@ -42,7 +39,7 @@ def add_options(structure: type) -> OptionDecorator:
     return add
 
 
-def _decorator(entry: Any) -> OptionDecorator:
+def _decorator(entry: "Field[Any]") -> OptionDecorator:
     if "decorator" in entry.metadata:
         return cast("OptionDecorator", entry.metadata["decorator"])
     attributes = dict(entry.metadata["attributes"])

@@ -19,8 +19,8 @@ from keepiton.cli import ask, exits, extensions, folders, i18n, summary
 from keepiton.cli.probe_options import ProbeOptions
 from keepiton.lists.load import LoadedLists, load
 from keepiton.probe import certificate, dns, http, quic
-from keepiton.probe.settings import Settings
 from keepiton.probe.run import RunPlan, RunResult, run_once
+from keepiton.probe.settings import Settings
 from keepiton.probe.types import Progress
 from keepiton.storage import lock, state
 
@@ -97,7 +97,7 @@ def perform_run(
     """Do one run under the folder's lock, with its extensions. Raises UserError."""
     options, data, loaded, hooks = request.options, request.data, request.loaded, request.hooks
     informs = options.verbose or (sys.stderr.isatty() and not options.quiet)
-    run = None
+    run: extensions.RunContext | None = None
     try:
         with lock.hold(data):
             memory = state.load(data)
@@ -124,7 +124,8 @@ def perform_run(
             if jitter_s:
                 time.sleep(random.uniform(0, jitter_s))  # noqa: S311 - to spread runs, not to hide
             settings = request.settings
-            if any([hook.begin(run) for hook in hooks]):
+            scarce = [hook.begin(run) for hook in hooks]
+            if any(scarce):
                 settings = settings.reduced()
                 if informs:
                     click.echo(request.lang.gettext(LITTLE_DISK), err=True)
@@ -142,8 +143,9 @@ def perform_run(
         where = exc.filename or data
         text = f"results not written: {where}: {exc.strerror}; what was written stays readable"
         code = exits.print_error(text, exits.NOT_WRITTEN)
-        for hook in reversed(hooks) if run else ():
-            hook.end(run, None, code)
+        if run:
+            for hook in reversed(hooks):
+                hook.end(run, None, code)
         return RunOutcome(code)
     return RunOutcome(code, result, who[1])
 

@@ -16,10 +16,11 @@ from rich.console import Console
 from keepiton.base.errors import UserError
 from keepiton.base.language import Language
 from keepiton.base.types import RISKS
-from keepiton.cli import config_layers, exits, folders, i18n, probe_options, times
+from keepiton.cli import config_layers, exits, folders, i18n, times
 from keepiton.cli.consent import first_run
 from keepiton.cli.probe import probe
-from keepiton.cli.probe_options import ProbeOptions, RunRequest
+from keepiton.cli.probe_options import ProbeOptions
+from keepiton.cli.probe_run import RunRequest, prepare
 from keepiton.operate.doctor import render, run_checks
 from keepiton.operate.doctor.network import measure
 from keepiton.operate.doctor.types import CheckContext, CheckResult, CheckText, NetworkCheck
@@ -42,17 +43,17 @@ def doctor(
     now = datetime.now(UTC)
     lang = i18n.language(given["lang"])
     options = _as_probe(context, given)
-    data = options["data"] or folders.data_folder()
+    data = options.data or folders.data_folder()
     memory = _memory(data)
     check_context = CheckContext(
         data,
-        data_given=options["data"] is not None,
+        data_given=options.data is not None,
         config=tuple(folders.config_files().values()),
         environment=os.environ,
         now=now,
         memory=memory,
-        min_free=times.parse_size(options["min_free"], "--min-free"),
-        roots=options["roots"],
+        min_free=times.parse_size(options.extra["min_free"], "--min-free"),
+        roots=options.roots,
     )
     if not offline:
         measured = _measure(options, data, memory, now, lang)
@@ -78,7 +79,7 @@ def _as_probe(context: click.Context, given: dict[str, Any]) -> ProbeOptions:
         for name, value in given.items()
         if context.get_parameter_source(name) is not ParameterSource.DEFAULT
     }
-    return cast("ProbeOptions", made | said)
+    return ProbeOptions.of(made | said)
 
 
 def _memory(data: Path) -> DataFolderState | None:
@@ -98,10 +99,10 @@ def _measure(
 ) -> NetworkCheck | CheckText:
     """Measure the network, or return why that was not done. Raises UserError."""
     try:
-        certificate.bundle(options["roots"])
+        certificate.bundle(options.roots)
     except (OSError, ValueError):
         return _("The network was not asked: see trust anchors.")
-    request = probe_options.prepare(options, _stdin)
+    request = prepare(options, _stdin)
     memory = memory or DataFolderState()
     if not _accepted(memory, request):
         return _(
@@ -110,8 +111,8 @@ def _measure(
         )
     if memory.first_run_shown < state.CONSENT:  # each time until a run: nothing is stored here
         click.echo(first_run(data), err=True)
-    perspective = options["perspective"] or memory.perspective
-    user_agent = options["user_agent"]
+    perspective = options.perspective or memory.perspective
+    user_agent = options.user_agent
     if perspective is None and user_agent == "auto":
         user_agent = "ordinary"  # this may be inside, where requests must not name keepiton
     plan = RunPlan(
@@ -121,7 +122,7 @@ def _measure(
         perspective or "outside",
         request.settings,
         now,
-        options["contact"],
+        options.contact,
         user_agent,
     )
     if sys.stderr and sys.stderr.isatty():

@@ -65,7 +65,7 @@ def keep_options(function: Callable[..., Any]) -> Callable[..., Any]:
 def options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Add what a run needs to look after its folder.
 
-    ``--keep``, ``--max-size``, ``--compact-after``, ``--min-free``: read them with :func:`prepare_run`.
+    ``--keep``, ``--max-size``, ``--compact-after``, ``--min-free``.
     """
     floor = click.option(
         "--min-free",

@@ -9,12 +9,14 @@ import click
 from keepiton.base.errors import UserError
 from keepiton.base.language import gettext_noop
 from keepiton.cli import ask, exits, folders, i18n, shared_options
+from keepiton.cli.probe_options import ProbeOptions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
     from keepiton.base.language import Language
+    from keepiton.cli.probe_run import RunRequest
     from keepiton.operate.schedule import Installed, Job
     from keepiton.storage.state import DataFolderState
 
@@ -149,7 +151,9 @@ def _make(
     asked, passed = _of_run(options or (before.options if before else ()), data, words)
     memory = state.DataFolderState() if machine else state.load(data)
     if install:
-        ready = probe_run.prepare(asked, _no_stdin)
+        from keepiton.cli.probe_run import prepare  # noqa: PLC0415
+
+        ready = prepare(asked, _no_stdin)
         if machine:
             _settle(memory, ready, now)
         else:
@@ -240,7 +244,7 @@ def _written(one: click.Parameter, value: Any) -> list[str]:  # noqa: ANN401 - a
     return [word for text in texts for word in (one.opts[0], text)]
 
 
-def _settle(memory: "DataFolderState", ready: probe_run.RunRequest, now: "datetime") -> None:
+def _settle(memory: "DataFolderState", ready: "RunRequest", now: "datetime") -> None:
     """Say and ask what a first run would, while somebody is there (SAFETY S3). Raises UserError."""
     asked = ready.options
     ask.show_first_run_text(memory, ready.data, quiet=False)
@@ -248,7 +252,7 @@ def _settle(memory: "DataFolderState", ready: probe_run.RunRequest, now: "dateti
     ask.require_accepted_risk(memory, ready.loaded, asked.accept_risk, now)
 
 
-def _settle_in(data: Path, ready: probe_run.RunRequest, now: "datetime") -> "DataFolderState":
+def _settle_in(data: Path, ready: "RunRequest", now: "datetime") -> "DataFolderState":
     from keepiton.storage import lock, state  # noqa: PLC0415
 
     try:

@@ -4,19 +4,21 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING, NoReturn, Unpack
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
 from keepiton.base.connectivity import Connectivity
 from keepiton.base.errors import UserError
 from keepiton.cli import exits, probe_options, reading, summary, times
+from keepiton.cli.probe_options import ProbeOptions
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from rich.live import Live
 
+    from keepiton.cli import probe_run
     from keepiton.operate.pacer import Pacer
     from keepiton.probe.types import Progress
 
@@ -48,7 +50,7 @@ SLICE_S = 1.0
     show_default=True,
     help="End by itself after so many days.",
 )
-def watch(every: str, days: int, *, burst: bool, **asked: Unpack[ProbeOptions]) -> None:
+def watch(every: str, days: int, *, burst: bool, **values: object) -> None:
     """Look again and again in the foreground, with a live table.
 
     Each look is a run as of keepiton probe, with a file of its own; lists are read anew for each.
@@ -57,8 +59,10 @@ def watch(every: str, days: int, *, burst: bool, **asked: Unpack[ProbeOptions]) 
     from datetime import UTC, datetime, timedelta  # noqa: PLC0415
     from functools import cache  # noqa: PLC0415
 
+    from keepiton.cli import probe_run  # noqa: PLC0415
     from keepiton.operate.pacer import Pacer  # noqa: PLC0415
 
+    asked = ProbeOptions.of(values)
     interval_s = times.parse_age(every, "--every").total_seconds()
     if interval_s < POLITE_S and not asked.again:
         raise UserError(
@@ -79,7 +83,7 @@ def watch(every: str, days: int, *, burst: bool, **asked: Unpack[ProbeOptions]) 
 
 
 def _go(
-    ready: probe_run.RunRequest,
+    ready: "probe_run.RunRequest",
     lists: Callable[[int], bytes],
     rhythm: "Pacer",
     screen: "Screen",
@@ -90,6 +94,7 @@ def _go(
     import time  # noqa: PLC0415
     from datetime import UTC, datetime  # noqa: PLC0415
 
+    from keepiton.cli import probe_run  # noqa: PLC0415
     from keepiton.operate.pacer import Tick  # noqa: PLC0415
 
     due = Tick(rhythm.began_at, all_targets=True)
@@ -106,7 +111,7 @@ def _go(
                 raise
             exits.print_error(str(exc), 2)  # a list that is being edited, a probe just before
             looked = probe_run.RunOutcome(2)
-        if looked.code in (130, 143):
+        if looked.code in exits.ENDED_EARLY:
             sys.exit(looked.code)
         if looked.result and looked.code != exits.VANTAGE_OFFLINE:
             states = {one.target.id: one.state for one in looked.result.progress.results}
@@ -136,7 +141,7 @@ def _heed() -> list[int]:
     return ended
 
 
-def _narrowed(ready: probe_run.RunRequest, rhythm: "Pacer") -> probe_run.RunRequest:
+def _narrowed(ready: "probe_run.RunRequest", rhythm: "Pacer") -> "probe_run.RunRequest":
     """Keep the controls and what changed lately; ``--burst`` is the flag that allows so soon."""
     kept = [one for one in ready.loaded.targets if one.control or one.id in rhythm.recently_changed]
     return replace(
@@ -174,7 +179,7 @@ class Screen:
     """What is shown of a watch: a table in place on a terminal, elsewhere a few lines."""
 
     def __init__(
-        self, ready: probe_run.RunRequest, live: "Live | None", ends_at: "datetime"
+        self, ready: "probe_run.RunRequest", live: "Live | None", ends_at: "datetime"
     ) -> None:
         """Begin empty."""
         self._ready = ready
@@ -211,7 +216,7 @@ class Screen:
             said = self._words.gettext("The next look is in {left}.", left=left)
         self._show(said)
 
-    def done(self, looked: probe_run.RunOutcome) -> None:
+    def done(self, looked: "probe_run.RunOutcome") -> None:
         """Take in what a look found; say what matters without naming a target (SAFETY S16)."""
         from datetime import UTC, datetime, timedelta  # noqa: PLC0415
 
