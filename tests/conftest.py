@@ -15,10 +15,24 @@ import lab as lab_module
 
 HERE = Path(__file__).parent
 SKIPPED: list[str] = []
-SLOW_FIXTURES = frozenset({"bucket", "chromium", "keepiton", "lab", "open_lab", "server", "wheel"})
-"""Each starts processes: the installed command, a network, a browser, a server or a build."""
+SLOW_FIXTURES = frozenset(
+    {
+        "bucket",
+        "chromium",
+        "keepiton",
+        "lab",
+        "lab_or_root",
+        "open_lab",
+        "server",
+        "strict",
+        "wheel",
+    }
+)
+"""Each starts processes (the installed command, a network, a browser, a server, a build) or needs
+root."""
 SLOW_FILES = frozenset(
     {
+        "test_browser.py",
         "test_campaign.py",
         "test_drill.py",
         "test_end_to_end.py",
@@ -34,10 +48,14 @@ SLOW_FILES = frozenset(
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark slow tests by rule; a single one elsewhere has ``@pytest.mark.slow``."""
+    """Mark slow tests by rule: by file, by fixture, and by ``skipif``, which asks for a tool.
+
+    A single one elsewhere that takes a second, or needs root or a tool, has ``@pytest.mark.slow``.
+    """
     for item in items:
         fixtures = getattr(item, "fixturenames", ())
-        if item.path.name in SLOW_FILES or SLOW_FIXTURES.intersection(fixtures):
+        needs_more = item.get_closest_marker("skipif") or SLOW_FIXTURES.intersection(fixtures)
+        if needs_more or item.path.name in SLOW_FILES:
             item.add_marker(pytest.mark.slow)
 
 

@@ -656,6 +656,7 @@ def test_a_service_gets_the_message_and_is_asked_for_nothing_else(
     assert list(home.iterdir()) == [], "nothing is kept on disk"
 
 
+@pytest.mark.slow
 def test_a_service_that_is_down_gets_it_later_and_once_and_others_are_not_told_again(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -700,6 +701,7 @@ def test_what_cannot_be_sent_for_a_day_is_given_up_with_a_line(
     assert given_up[0].startswith("keepiton: alarm given up: opening ")
 
 
+@pytest.mark.slow
 def test_a_service_that_hangs_is_left_in_bounded_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -344,6 +344,7 @@ def test_a_data_folder_that_cannot_be_written_is_no_harm(tmp_path: Path, obstacl
         assert plain(reader.read(files, Cache(data)).rounds) == plain(rounds(DAY))
 
 
+@pytest.mark.slow
 def test_a_data_folder_on_a_disk_that_is_read_only_or_full_is_no_harm(tmp_path: Path) -> None:
     if os.geteuid() != 0:
         pytest.skip("mounting a small disk needs root")

@@ -522,6 +522,7 @@ def on_terminal(words: list[str], answers: str, folder: Path, **env: str) -> tup
     return code, shown.decode("utf-8", "replace")
 
 
+@pytest.mark.slow
 def test_on_a_terminal_it_asks_shows_a_bar_and_sums_up(
     answering: tuple[str, loopback.Server], tmp_path: Path
 ) -> None:

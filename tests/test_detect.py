@@ -250,6 +250,7 @@ CUT = st.lists(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(cuts=st.tuples(CUT, CUT, CUT), together=st.booleans())
 def test_no_cut_of_any_own_line_is_anybodys_disruption(

@@ -265,6 +265,7 @@ os.execv(sys.argv[1], sys.argv[1:])
 """
 
 
+@pytest.mark.slow
 def test_what_is_wrong_is_told_with_advice_and_without_secrets(tmp_path: Path) -> None:
     """At once: clock, resolver, rights, configuration, memory, files, proxy, a run under way."""
     data = tmp_path / "data"
@@ -392,6 +393,7 @@ FULL = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("before", "why", "advice"),
     [
@@ -537,6 +539,7 @@ def test_trust_anchors_grow_old_and_can_be_unreadable(
     assert (seen.state, "no certificate can be judged" in said(seen)) == ("problem", True)
 
 
+@pytest.mark.slow
 def test_a_home_matters_where_no_folder_is_named(place: types.CheckContext, tmp_path: Path) -> None:
     assert machine.surroundings(replace(place, environment={})).advice is None
     usual = replace(place, data_given=False)
@@ -570,6 +573,7 @@ for limit in (4096, 1000, 100):
     assert done.stdout.split() == ["ok", "info", "problem"]
 
 
+@pytest.mark.slow
 def test_a_tunnel_on_the_way_out_is_a_note() -> None:
     """In a network of its own, whose default route leads into a tunnel, and then elsewhere."""
     code = """
@@ -608,6 +612,7 @@ def test_a_folder_that_even_root_may_not_change_is_found_by_trying(
     )
 
 
+@pytest.mark.slow
 def test_rights_matter_less_behind_a_closed_door(place: types.CheckContext) -> None:
     assert folder.who_may_read(place).state == "ok"
     some = next(place.data.rglob("*.jsonl"))

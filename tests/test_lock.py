@@ -184,6 +184,7 @@ def lock_is_link(data: Path) -> None:
     (data / "lock").symlink_to("nowhere")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("place", "at", "said"),
     [
@@ -213,6 +214,7 @@ def test_it_is_told_in_one_line_with_exit_5(data: Path, probe: Command) -> None:
     assert done.stderr.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_another_users_folder_is_named(data: Path) -> None:
     """Root without its powers is as any user."""
     if os.geteuid() != 0:

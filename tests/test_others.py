@@ -301,6 +301,7 @@ ANYTHING = st.recursive(
 )
 
 
+@pytest.mark.slow
 @UNTIMED
 @given(st.data())
 def test_nor_does_anything_in_the_place_of_anything(folder: Path, data: st.DataObject) -> None:

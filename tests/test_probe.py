@@ -624,6 +624,7 @@ def test_a_clock_that_is_days_off_does_not_judge_dates(authority: trustme.CA, ro
     assert (tls.state, tls.reason) == ("inconclusive", "own_clock")
 
 
+@pytest.mark.slow
 def test_waiting_costs_nothing_a_hundred_silent_targets_end_together() -> None:
     with (
         loopback.serving(loopback.silent) as server,

@@ -222,6 +222,7 @@ def test_help_and_summary_speak_the_language_asked_for(keepiton: Command) -> Non
     assert "Usage: keepiton report" in keepiton("report", "--help").stdout
 
 
+@pytest.mark.slow
 def test_status_refreshes_in_place(results: Path, tmp_path: Path) -> None:
     """In a real terminal: the table is there, is drawn again, and Ctrl-C gives the screen back."""
     import shutil  # noqa: PLC0415

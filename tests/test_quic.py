@@ -157,6 +157,7 @@ def test_a_bad_certificate_is_judged_by_the_given_roots(
     assert shake.verdict == (failure, kind)
 
 
+@pytest.mark.slow
 def test_a_silent_port_times_out(roots: Path) -> None:
     with udp(lambda _: []) as (port, server):
         assert shaken(port, roots, within_s=1) == "generic_timeout_error"
@@ -232,6 +233,7 @@ def test_a_server_that_closes_is_quoted_by_its_code_alone(
         assert shaken(port, roots) == failure
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "junk",
     [b"", b"\x00", b"\xff" * 1200, b"HTTP/1.1 200 OK\r\n\r\n", b"\xc0\x00\x00\x00\x01\xff"],
@@ -258,6 +260,7 @@ def test_a_chain_that_is_too_large_ends_the_handshake(
         assert shaken(port, roots) == QUIC_TOO_LARGE
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("versions", "failure"),
     [

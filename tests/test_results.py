@@ -519,6 +519,7 @@ def test_killed_at_any_moment_everything_flushed_stays_and_the_next_run_seals_it
     assert end.previous == hashlib.sha256(recovered.read_bytes()).hexdigest()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_interrupted_it_ends_within_two_seconds_and_keeps_what_was_measured(
     tmp_path: Path, number: signal.Signals, code: int

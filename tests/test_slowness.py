@@ -30,6 +30,7 @@ def slowly(*parts: bytes, then: str = "close") -> loopback.Talk:
     return talk
 
 
+@pytest.mark.slow
 def test_phases_of_a_response_add_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whether it ended or stood still; where the time went is seen."""
     monkeypatch.setitem(limits.STAGE_S, "http", 3 * HALF_S + 1.0)
@@ -88,6 +89,7 @@ def test_what_was_measured_while_the_loop_was_late_is_marked() -> None:
     assert all(row.late_ms is None for row in rows if row.check == 0 and row.control)
 
 
+@pytest.mark.slow
 def test_a_sample_is_taken_where_both_sides_allow_it_and_has_bounds(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -203,6 +203,7 @@ lines = st.one_of(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=8, deadline=None, phases=[Phase.explicit, Phase.generate])
 @given(hostile=st.lists(st.lists(lines, max_size=8), min_size=1, max_size=3))
 def test_whatever_bytes_a_run_holds_it_comes_back(
@@ -516,6 +517,7 @@ def small_disk(place: Path, size: str) -> Iterator[Path]:
         subprocess.run(["umount", "-l", place], check=True)
 
 
+@pytest.mark.slow
 def test_a_full_disk_stops_packing_and_a_run_and_loses_nothing(tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk", "4M") as disk:
         noise = random.Random(6).randbytes(30_000).hex().encode()  # noqa: S311 - to fill it

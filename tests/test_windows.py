@@ -72,6 +72,7 @@ def disordered(files: Sequence[Path], folders: Path, order: random.Random) -> li
 EXAMPLE = ["..xxxxx.....", "..xx.xx..x..", "....sssssss ", ".....~~~....", "..xxxxx....."]
 
 
+@pytest.mark.slow
 @FEW
 @example(marks=EXAMPLE, seed=1, line="............")
 @given(
@@ -164,6 +165,7 @@ def test_windows_of_one_subject_are_ordered_and_disjoint_and_their_edges_too(
             assert one.vantages_for, "somebody saw it"
 
 
+@pytest.mark.slow
 @MANY
 @given(marks=SEVERAL, dropped=st.sets(st.integers(0, 80)))
 def test_silence_makes_no_window(marks: list[str], dropped: set[int]) -> None:
@@ -239,6 +241,7 @@ LINE = "." * 40
 SILENT = "." * 36 + "  " + CALM
 
 
+@pytest.mark.slow
 @MANY
 @example(  # where v1 has stopped looking the country is out; a was, for v2, a little longer
     marks=[LINE, LINE, CALM + " " * 8 + "." * 8 + "x" * 6 + CALM, CALM + "x" * 23 + CALM],
