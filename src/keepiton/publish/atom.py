@@ -18,24 +18,24 @@ def render(report: Report) -> str:
     """Write every window; ``updated`` is the last observation that speaks for it, or its end."""
     report = replace(report, lang=ENGLISH)
     entries = []
-    for one in report.windows:
-        said = [
-            f"began {phrases.began(one, report)}",
-            f"ended {phrases.ended(one, report)}",
-            f"lasted {phrases.duration(one, ENGLISH)}",
-            one.verdict,
-            phrases.evidence(one, ENGLISH),
-            phrases.vantages(one, ENGLISH),
-            f"refuted by {phrases.refuted_by(one, ENGLISH)}",
+    for window in report.windows:
+        facts = [
+            f"began {phrases.began(window, report)}",
+            f"ended {phrases.ended(window, report)}",
+            f"lasted {phrases.duration(window, ENGLISH)}",
+            window.verdict,
+            phrases.evidence(window, ENGLISH),
+            phrases.vantages(window, ENGLISH),
+            f"refuted by {phrases.refuted_by(window, ENGLISH)}",
         ]
-        name = one.id or f"{one.scope} {one.subject} {utc(one.start)}"
+        name = window.id or f"{window.scope} {window.subject} {utc(window.start)}"
         entries.append(
             f"<entry><id>{_urn(name)}</id>"
-            f"<title>{_text(phrases.heading(one, ENGLISH))}</title>"
-            f"<published>{utc(one.start_latest)}</published>"
-            f"<updated>{utc(one.end_latest or one.end_earliest)}</updated>"
-            f'<category term="{_text(one.severity)}"/>'
-            f"<summary>{_text('; '.join(said))}</summary></entry>"
+            f"<title>{_text(phrases.heading(window, ENGLISH))}</title>"
+            f"<published>{utc(window.start_latest)}</published>"
+            f"<updated>{utc(window.end_latest or window.end_earliest)}</updated>"
+            f'<category term="{_text(window.severity)}"/>'
+            f"<summary>{_text('; '.join(facts))}</summary></entry>"
         )
     return (
         '<?xml version="1.0" encoding="utf-8"?>\n<feed xmlns="http://www.w3.org/2005/Atom">'

@@ -39,14 +39,14 @@ def sheets(report: Report) -> list[Sheet]:
     for window in report.windows:
         for name in window.operators:
             touched.setdefault(name, []).append(window)
-    ordered = sorted(touched, key=lambda name: -sum(one.impact for one in touched[name]))
+    ordered = sorted(touched, key=lambda name: -sum(window.impact for window in touched[name]))
     return [_sheet(name, touched[name], report) for name in ordered]
 
 
 def _sheet(operator: str, windows: Sequence[Window], report: Report) -> Sheet:
-    words = report.lang
-    _ = words.gettext
-    of_what = phrases.event_name(report.event, words) if report.event else phrases.title(report)
+    language = report.lang
+    _ = language.gettext
+    of_what = phrases.event_name(report.event, language) if report.event else phrases.title(report)
     files = {one.file for window in windows for one in window.evidence}
     hashes = {one.file: one.sha256 for one in report.sealed}
     evidence = [
@@ -55,8 +55,8 @@ def _sheet(operator: str, windows: Sequence[Window], report: Report) -> Sheet:
     ]
     compared = [
         "; ".join(
-            f"{_(name)}: {told}"
-            for name, told in zip(
+            f"{_(name)}: {value}"
+            for name, value in zip(
                 vocabulary.COMPARISON_HEADER[1:],
                 phrases.comparison_cells(one, report)[1:],
                 strict=True,
@@ -90,20 +90,20 @@ def _sheet(operator: str, windows: Sequence[Window], report: Report) -> Sheet:
     )
 
 
-def _window(one: Window, report: Report) -> str:
-    words = report.lang
-    return words.gettext(
+def _window(window: Window, report: Report) -> str:
+    language = report.lang
+    return language.gettext(
         "{what}. Began {began}; ended {ended}; lasted {lasted}. {kind}. {verdict}. Targets:"
         " {targets}. {evidence}. Refuted by {refuted}.",
-        what=phrases.heading(one, words),
-        began=phrases.began(one, report),
-        ended=phrases.ended(one, report),
-        lasted=phrases.duration(one, words),
-        kind=phrases.kind(one, words),
-        verdict=words.gettext(one.verdict),
-        targets=", ".join(one.targets),
-        evidence=phrases.evidence(one, words),
-        refuted=phrases.refuted_by(one, words),
+        what=phrases.heading(window, language),
+        began=phrases.began(window, report),
+        ended=phrases.ended(window, report),
+        lasted=phrases.duration(window, language),
+        kind=phrases.kind(window, language),
+        verdict=language.gettext(window.verdict),
+        targets=", ".join(window.targets),
+        evidence=phrases.evidence(window, language),
+        refuted=phrases.refuted_by(window, language),
     )
 
 

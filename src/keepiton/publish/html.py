@@ -58,14 +58,14 @@ def fill(template: str, report: Report, **values: Any) -> str:  # noqa: ANN401 -
             "form-action 'none'",
         )
     )
-    words = report.lang
+    language = report.lang
     return (
         _environment()
         .get_template(template)
         .render(
-            _=words.gettext,
-            ngettext=words.ngettext,
-            words=words,
+            _=language.gettext,
+            ngettext=language.ngettext,
+            language=language,
             c=phrases,
             v=vocabulary,
             report=report,
@@ -73,7 +73,7 @@ def fill(template: str, report: Report, **values: Any) -> str:  # noqa: ANN401 -
             script=Markup(script),  # noqa: S704
             policy=policy,
             version=__version__,
-            made=words.instant(report.now, UTC),
+            made=language.instant(report.now, UTC),
             **values,
         )
     )
@@ -81,15 +81,19 @@ def fill(template: str, report: Report, **values: Any) -> str:  # noqa: ANN401 -
 
 def render(report: Report) -> str:
     """Write the report as a page."""
-    shown = sorted(report.windows, key=lambda one: -one.impact)[:MOST_WINDOWS]
+    shown = sorted(report.windows, key=lambda window: -window.impact)[:MOST_WINDOWS]
     return fill(
         "page.html.jinja",
         report,
-        windows=[window(one, report) for one in sorted(shown, key=lambda one: one.start)],
+        windows=[
+            _window(window, report) for window in sorted(shown, key=lambda window: window.start)
+        ],
         more=len(report.windows) - len(shown),
         drawing=Markup(svg.inline(report)),  # noqa: S704 - escaped where it is made
         legend=[(kind, Markup(swatch(kind)), text) for kind, text in svg.LEGEND],  # noqa: S704
-        contrasts=[phrases.comparison_cells(one, report) for one in report.comparisons],
+        comparisons=[
+            phrases.comparison_cells(comparison, report) for comparison in report.comparisons
+        ],
         method=METHOD,
     )
 
@@ -100,7 +104,7 @@ def status(report: Report) -> str:
         "status.html.jinja",
         report,
         first=report.lang.gettext(vocabulary.SCOPES[report.by]),
-        rows=[_row(one, report) for one in report.statuses],
+        rows=[_row(status, report) for status in report.statuses],
         notes=[
             *(phrases.vantage_outages(report) if report.by == "vantage" else []),
             *phrases.remarks(report),
@@ -108,17 +112,19 @@ def status(report: Report) -> str:
     )
 
 
-def _row(one: Status, report: Report) -> dict[str, str]:
-    words = report.lang
+def _row(status: Status, report: Report) -> dict[str, str]:
+    language = report.lang
     return {
-        "subject": one.subject,
-        "side": words.gettext(vocabulary.SIDES[one.perspective]),
-        "state": phrases.state(one, report),
-        "since": phrases.since(one, report),
-        "answering": words.gettext("{part} of {n}", part=one.answering, n=one.targets),
-        "vantages": words.gettext("{part} of {n}", part=one.vantages_agree, n=one.vantages),
-        "strip": phrases.strip(one.trend, 24),
-        "spoken": phrases.finding_title(one, words),
+        "subject": status.subject,
+        "side": language.gettext(vocabulary.SIDES[status.perspective]),
+        "state": phrases.state(status, report),
+        "since": phrases.since(status, report),
+        "answering": language.gettext("{part} of {n}", part=status.answering, n=status.targets),
+        "vantages": language.gettext(
+            "{part} of {n}", part=status.vantages_agree, n=status.vantages
+        ),
+        "strip": phrases.strip(status.trend, 24),
+        "spoken": phrases.finding_title(status, language),
     }
 
 
@@ -132,26 +138,23 @@ def swatch(kind: str) -> str:
     return f'<svg class="tl" viewBox="0 0 26 10" aria-hidden="true">{inside}</svg>'
 
 
-def window(one: Window, report: Report) -> dict[str, Any]:
+def _window(window: Window, report: Report) -> dict[str, Any]:
     """Write one window as the page shows it."""
-    words = report.lang
-    _ = words.gettext
+    language = report.lang
+    _ = language.gettext
     return {
-        "id": one.id,
-        "subject": one.subject,
-        "scope": _(vocabulary.SCOPES[one.scope]),
-        "side": _(vocabulary.SIDES[one.perspective]),
-        "sure": phrases.confidence_text(one, words),
-        "confidence": f"{one.confidence:.3f}",
-        "began": phrases.began(one, report),
-        "began_key": one.start_latest.isoformat(),
-        "ended": phrases.ended(one, report),
-        "ended_key": one.end_earliest.isoformat(),
-        "lasted": phrases.duration(one, words),
-        "lasted_key": f"{(one.end_earliest - one.start_latest).total_seconds():012.0f}",
-        "kind": phrases.kind(one, words),
-        "facts": phrases.facts(one, report),
+        "id": window.id,
+        "subject": window.subject,
+        "scope": _(vocabulary.SCOPES[window.scope]),
+        "side": _(vocabulary.SIDES[window.perspective]),
+        "sure": phrases.confidence_text(window, language),
+        "confidence": f"{window.confidence:.3f}",
+        "began": phrases.began(window, report),
+        "began_key": window.start_latest.isoformat(),
+        "ended": phrases.ended(window, report),
+        "ended_key": window.end_earliest.isoformat(),
+        "lasted": phrases.duration(window, language),
+        "lasted_key": f"{(window.end_earliest - window.start_latest).total_seconds():012.0f}",
+        "kind": phrases.kind(window, language),
+        "facts": phrases.facts(window, report),
     }
-
-
-__all__ = ["fill", "render", "status", "window"]

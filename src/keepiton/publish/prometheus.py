@@ -8,11 +8,15 @@ from keepiton.report.types import Report
 from keepiton.report.vocabulary import STATES
 
 FIGURES: tuple[tuple[str, str, Callable[[Status], float]], ...] = (
-    ("answering_targets", "Targets that answer now.", lambda one: one.answering),
-    ("targets", "Targets that were asked.", lambda one: one.targets),
-    ("confidence", "Of the disruption that it is in; 0 without one.", lambda one: one.confidence),
-    ("vantages", "Vantages with fresh data.", lambda one: one.vantages),
-    ("vantages_agree", "Those that say what the state says.", lambda one: one.vantages_agree),
+    ("answering_targets", "Targets that answer now.", lambda status: status.answering),
+    ("targets", "Targets that were asked.", lambda status: status.targets),
+    (
+        "confidence",
+        "Of the disruption that it is in; 0 without one.",
+        lambda status: status.confidence,
+    ),
+    ("vantages", "Vantages with fresh data.", lambda status: status.vantages),
+    ("vantages_agree", "Those that say what the state says.", lambda status: status.vantages_agree),
 )
 
 
@@ -25,26 +29,26 @@ def status(report: Report) -> str:
     """Write one gauge a figure, a state as 1 beside the others' 0, and how old the data is."""
     out = []
 
-    def gauge(name: str, told: str, rows: list[tuple[str, float]]) -> None:
-        out.append(f"# HELP keepiton_{name} {told}")
+    def gauge(name: str, help_text: str, rows: list[tuple[str, float]]) -> None:
+        out.append(f"# HELP keepiton_{name} {help_text}")
         out.append(f"# TYPE keepiton_{name} gauge")
         out.extend(f"keepiton_{name}{labels} {value:.12g}" for labels, value in rows)
 
-    def named(one: Status, more: str = "") -> str:
-        return f'{{{report.by}="{label(one.subject)}",perspective="{one.perspective}"{more}}}'
+    def named(status: Status, more: str = "") -> str:
+        return f'{{{report.by}="{label(status.subject)}",perspective="{status.perspective}"{more}}}'
 
     statuses = report.statuses
     gauge(
         "state",
         "1 for the state that holds, 0 for the others.",
         [
-            (named(one, f',state="{state}"'), one.state == state)
-            for one in statuses
+            (named(status, f',state="{state}"'), status.state == state)
+            for status in statuses
             for state in STATES
         ],
     )
-    for name, told, figure in FIGURES:
-        gauge(name, told, [(named(one), figure(one)) for one in statuses])
+    for name, help_text, figure in FIGURES:
+        gauge(name, help_text, [(named(status), figure(status)) for status in statuses])
     if report.last_at:
         at = report.last_at.timestamp()
         gauge(
@@ -59,10 +63,10 @@ def render(report: Report) -> str:
     """Write the states of operators, and each disruption that goes on with how sure it is."""
     out = ["# HELP keepiton_disruption A disruption that goes on: how sure it is."]
     out.append("# TYPE keepiton_disruption gauge")
-    for one in report.windows:
-        if one.ongoing:
-            told = {name: getattr(one, name) for name in ("scope", "subject", "perspective")}
-            told |= {"severity": one.severity, "id": one.id}
-            labels = ",".join(f'{name}="{label(value)}"' for name, value in told.items())
-            out.append(f"keepiton_disruption{{{labels}}} {one.confidence:.12g}")
+    for window in report.windows:
+        if window.ongoing:
+            facts = {name: getattr(window, name) for name in ("scope", "subject", "perspective")}
+            facts |= {"severity": window.severity, "id": window.id}
+            labels = ",".join(f'{name}="{label(value)}"' for name, value in facts.items())
+            out.append(f"keepiton_disruption{{{labels}}} {window.confidence:.12g}")
     return status(report) + "\n".join(out) + "\n"

@@ -64,7 +64,7 @@ def render(report: Report) -> str:
         _(vocabulary.CAVEAT),
         _("Made with keepiton. Names are no links."),
     ]
-    lines = [line for one in foot for line in textwrap.wrap(clean(one, 600), FOOT)]
+    lines = [line for note in foot for line in textwrap.wrap(clean(note, 600), FOOT)]
     notes = "".join(
         f'<text class="sub" x="8" y="{height + 14 * n}">{escape(line)}</text>'
         for n, line in enumerate(lines, 1)
@@ -86,8 +86,8 @@ def _legend(report: Report, y: int) -> tuple[str, int]:
     """Draw what each shade means, in as many lines as it takes; return where the last one is."""
     out, x = [], 8.0
     for kind, text in LEGEND:
-        said = report.lang.gettext(text)
-        wide = 40 + LETTER * len(said)
+        label = report.lang.gettext(text)
+        wide = 40 + LETTER * len(label)
         if x + wide > LABEL + PLOT:
             x, y = 8.0, y + 16
         shape = (
@@ -95,7 +95,7 @@ def _legend(report: Report, y: int) -> tuple[str, int]:
             if kind == "void"
             else f'<path class="row {kind}" stroke-width="8" d="M{x:.0f} {y - 4}h20"/>'
         )
-        out.append(f'{shape}<text class="sub" x="{x + 24:.0f}" y="{y}">{escape(said)}</text>')
+        out.append(f'{shape}<text class="sub" x="{x + 24:.0f}" y="{y}">{escape(label)}</text>')
         x += wide
     return "".join(out), y
 
@@ -115,11 +115,10 @@ class _Axis:
     """From instants to pixels."""
 
     def __init__(self, report: Report) -> None:
-        found = report
-        self.count = max((len(one.trend.good) for one in found.statuses), default=24)
+        self.count = max((len(status.trend.good) for status in report.statuses), default=24)
         self.each = max(1, PLOT // self.count)
-        self.start = found.trend_start
-        self.step = timedelta(seconds=found.trend_step_s)
+        self.start = report.trend_start
+        self.step = timedelta(seconds=report.trend_step_s)
         self.end = self.start + self.count * self.step
         self.width = self.count * self.each
 
@@ -135,25 +134,25 @@ def drawn(report: Report, top: int) -> tuple[str, int]:
     marks = _events(report, axis, top + 10)
     head = top + (TOP if marks else TOP - EVENT_LINES * 12)
     rows, y = [], head
-    both = len({one.perspective for one in report.statuses}) > 1
-    whole = [one for one in report.windows if one.scope == "country"]
+    both = len({status.perspective for status in report.statuses}) > 1
+    whole = [window for window in report.windows if window.scope == "country"]
     if whole:
         rows.append(_label(report.lang.gettext("whole country"), "", y))
         rows.append(_bars(whole, report, axis, y))
         y += ROW // 2 + 4
-    for one in report.statuses:
-        side = report.lang.gettext(vocabulary.SIDES[one.perspective]) if both else ""
+    for status in report.statuses:
+        side = report.lang.gettext(vocabulary.SIDES[status.perspective]) if both else ""
         rows.append(
-            f'<g role="img" aria-label="{escape(phrases.finding_title(one, report.lang))}">'
+            f'<g role="img" aria-label="{escape(phrases.finding_title(status, report.lang))}">'
         )
-        rows.append(_label(one.subject, side, y))
-        rows.append(_stripes(one, axis, y + BAR + 2))
-        mine = [window for window in report.windows if _belongs(window, one)]
+        rows.append(_label(status.subject, side, y))
+        rows.append(_stripes(status, axis, y + BAR + 2))
+        mine = [window for window in report.windows if _belongs(window, status)]
         rows += [_bars(mine, report, axis, y), "</g>"]
         y += ROW
     for vantage, periods in groupby(
-        sorted(report.connectivity_periods, key=lambda one: one.vantage),
-        key=lambda one: one.vantage,
+        sorted(report.connectivity_periods, key=lambda period: period.vantage),
+        key=lambda period: period.vantage,
     ):
         rows.append(_label(vantage, report.lang.gettext("own line"), y))
         rows.append(_connectivity_periods(list(periods), report, axis, y))
@@ -182,10 +181,10 @@ _DEFS = (
 )
 
 
-def _belongs(window: Window, one: Status) -> bool:
-    if window.scope == "country" or window.perspective not in (one.perspective, "both"):
+def _belongs(window: Window, status: Status) -> bool:
+    if window.scope == "country" or window.perspective not in (status.perspective, "both"):
         return False
-    return one.subject == window.subject or one.subject in window.operators
+    return status.subject == window.subject or status.subject in window.operators
 
 
 def _label(name: str, below: str, y: int) -> str:
@@ -199,9 +198,9 @@ def _label(name: str, below: str, y: int) -> str:
     return text
 
 
-def _levels(one: Status) -> Iterator[tuple[int, list[str]]]:
+def _levels(status: Status) -> Iterator[tuple[int, list[str]]]:
     """Yield each stage's place and the class of each of its cells; "" of none."""
-    trend = one.trend
+    trend = status.trend
     for place, stage in enumerate(STAGES):
         cells = []
         for n, (tried, failed) in enumerate(
@@ -217,9 +216,9 @@ def _levels(one: Status) -> Iterator[tuple[int, list[str]]]:
         yield place, cells
 
 
-def _stripes(one: Status, axis: _Axis, y: int) -> str:
+def _stripes(status: Status, axis: _Axis, y: int) -> str:
     paths: dict[str, list[str]] = {}
-    for place, cells in _levels(one):
+    for place, cells in _levels(status):
         at = LABEL
         middle = y + place * (STRIPE + 1) + STRIPE // 2
         for kind, same in groupby(cells):
@@ -238,15 +237,15 @@ def _stripes(one: Status, axis: _Axis, y: int) -> str:
 
 def _bars(windows: Iterable[Window], report: Report, axis: _Axis, y: int) -> str:
     out = []
-    for one in windows:
-        fade = axis.x(one.start_earliest or one.start_latest)
-        begin = axis.x(one.start_latest)
-        end = max(axis.x(one.end_earliest), begin + 2)
-        gone = axis.x(one.end_latest or one.end_earliest)
-        if one.ongoing:
+    for window in windows:
+        fade = axis.x(window.start_earliest or window.start_latest)
+        begin = axis.x(window.start_latest)
+        end = max(axis.x(window.end_earliest), begin + 2)
+        gone = axis.x(window.end_latest or window.end_earliest)
+        if window.ongoing:
             end = gone = max(end, axis.x(report.now))
-        kind = one.severity
-        said = f"{phrases.heading(one, report.lang)}; {phrases.began(one, report)}"
+        kind = window.severity
+        label = f"{phrases.heading(window, report.lang)}; {phrases.began(window, report)}"
         shapes = [f'<rect class="w-{kind}" x="{begin}" y="{y}" width="{end - begin:.1f}"']
         if fade < begin:
             shapes.append(
@@ -257,7 +256,7 @@ def _bars(windows: Iterable[Window], report: Report, axis: _Axis, y: int) -> str
                 f'<rect fill="url(#out-{kind})" x="{end}" y="{y}" width="{gone - end:.1f}"'
             )
         drawn_ = "".join(f'{shape} height="{BAR - 1}"/>' for shape in shapes)
-        sure = report.lang.confidence(one.confidence)
+        sure = report.lang.confidence(window.confidence)
         near = max(end, gone) + 2
         place = (
             f'x="{near}"'
@@ -265,7 +264,7 @@ def _bars(windows: Iterable[Window], report: Report, axis: _Axis, y: int) -> str
             else (f'x="{fade - 2}" text-anchor="end"')
         )
         out.append(
-            f"<g><title>{escape(said)}</title>{drawn_}"
+            f"<g><title>{escape(label)}</title>{drawn_}"
             f'<text class="sure" {place} y="{y + 7}">{sure}</text></g>'
         )
     return "".join(out)
@@ -276,29 +275,30 @@ def _connectivity_periods(
 ) -> str:
     _ = report.lang.gettext
     return "".join(
-        f'<rect class="line{"" if one.connectivity.counts_as_offline else " told"}"'
-        f' x="{axis.x(one.start)}"'
-        f' y="{y}" width="{max(2.0, axis.x(one.end) - axis.x(one.start)):.1f}" height="{LINE - 4}">'
-        f"<title>{escape(_(one.connectivity.text))}</title></rect>"
-        for one in periods
-        if one.end >= axis.start and one.start <= axis.end
+        f'<rect class="line{"" if period.connectivity.counts_as_offline else " told"}"'
+        f' x="{axis.x(period.start)}"'
+        f' y="{y}" width="{max(2.0, axis.x(period.end) - axis.x(period.start)):.1f}"'
+        f' height="{LINE - 4}">'
+        f"<title>{escape(_(period.connectivity.text))}</title></rect>"
+        for period in periods
+        if period.end >= axis.start and period.start <= axis.end
     )
 
 
 def _external(series: ExternalSeries, axis: _Axis, y: int) -> str:
     """Draw other people's figures by themselves, from 0 or their least to their most."""
     inside = [(at, value) for at, value in series.points if axis.start <= at <= axis.end]
-    told = [value for _, value in inside if value is not None]
+    values = [value for _, value in inside if value is not None]
     name = f"{series.source}: {series.name}"
-    if not told:
+    if not values:
         return _label(series.source, "-", y)
-    low, high = min(0.0, *told), max(told)
+    low, high = min(0.0, *values), max(values)
     scale = (OTHER - 16) / ((high - low) or 1)
-    each = -(-len(inside) // MOST_POINTS)
-    gap = timedelta(seconds=GAP_STEPS * each * series.step_s)
+    size = -(-len(inside) // MOST_POINTS)
+    gap = timedelta(seconds=GAP_STEPS * size * series.step_s)
     path: list[str] = []
     drawn_at: datetime | None = None
-    for at, value in inside[::each]:
+    for at, value in inside[::size]:
         if value is not None:
             pen = "L" if drawn_at and at - drawn_at <= gap else "M"
             path.append(f"{pen}{axis.x(at)} {y + OTHER - 10 - (value - low) * scale:.1f}")
@@ -311,12 +311,14 @@ def _external(series: ExternalSeries, axis: _Axis, y: int) -> str:
 
 
 def _grid(report: Report, axis: _Axis, y: int, bottom: int) -> str:
-    hours = (axis.end - axis.start) / timedelta(hours=1)
-    each = timedelta(hours=next((one for one in TICKS_H if hours / one <= MOST_TICKS), TICKS_H[-1]))
+    length_h = (axis.end - axis.start) / timedelta(hours=1)
+    step = timedelta(
+        hours=next((hours for hours in TICKS_H if length_h / hours <= MOST_TICKS), TICKS_H[-1])
+    )
     first = axis.start.astimezone(report.zone).replace(hour=0, minute=0, second=0, microsecond=0)
     out = []
-    for n in range(int((axis.end - first) / each) + 1):
-        at = first + n * each
+    for n in range(int((axis.end - first) / step) + 1):
+        at = first + n * step
         if not axis.start <= at < axis.end:
             continue
         local = at.astimezone(report.zone)
@@ -333,7 +335,7 @@ def _events(report: Report, axis: _Axis, y: int) -> list[str]:
     """Draw a band for each event; how tall it is, ``{tall}``, is known when all rows stand."""
     out = []
     taken = [0.0] * EVENT_LINES
-    for event in sorted(report.events, key=lambda one: one.span()):
+    for event in sorted(report.events, key=lambda event: event.span()):
         start, end = event.span()
         if end < axis.start or start > axis.end:
             continue

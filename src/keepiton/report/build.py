@@ -45,17 +45,17 @@ def build(
     if targets or operators:
         kept = _only(kept, targets, operators)
     over = spans(*_times(kept, span), most) if most and len(kept) else None
-    found = detect(kept, policy, now, by=by, over=over, event=event.span() if event else None)
+    detection = detect(kept, policy, now, by=by, over=over, event=event.span() if event else None)
     if not _any(kept, span, whole=not (targets or operators)):
         return None
-    values = shared_fields(Detection, found) | {
-        "windows": tuple(window for window in found.windows if _overlaps(window, since, until)),
+    values = shared_fields(Detection, detection) | {
+        "windows": tuple(window for window in detection.windows if _overlaps(window, since, until)),
         "vantage_outages": tuple(
-            window for window in found.vantage_outages if _overlaps(window, since, until)
+            window for window in detection.vantage_outages if _overlaps(window, since, until)
         ),
         "connectivity_periods": tuple(
             period
-            for period in found.connectivity_periods
+            for period in detection.connectivity_periods
             if (not until or period.start <= until) and (not since or period.end >= since)
         ),
     }

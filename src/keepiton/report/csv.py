@@ -51,7 +51,7 @@ def render(report: Report) -> str:
     writer = csv.writer(out, lineterminator="\r\n")
     writer.writerow(HEADER)
     for window in report.windows:
-        told = {name: getattr(window, name) for name in HEADER}
-        told["evidence"] = tuple(phrases.evidence_rows(window))
-        writer.writerow([cell(value) for value in told.values()])
+        cells = {name: getattr(window, name) for name in HEADER}
+        cells["evidence"] = tuple(phrases.evidence_rows(window))
+        writer.writerow([cell(value) for value in cells.values()])
     return out.getvalue()

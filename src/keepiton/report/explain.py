@@ -49,7 +49,7 @@ def _text(name: str, entry: object, shared: Mapping[str, Mapping[str, str]]) -> 
     if common is None or (common and "means" not in own):
         raise ValueError(f"explain.toml: {name}: like nothing that is shared, or without a meaning")
     whole = {**common, **own}
-    if whole.keys() != {one.name for one in fields(Text)}:
+    if whole.keys() != {field.name for field in fields(Text)}:
         raise ValueError(f"explain.toml: {name}: a key is missing or unknown")
     if not all(value and isinstance(value, str) for value in whole.values()):
         raise ValueError(f"explain.toml: {name}: a value is empty or no text")
@@ -66,7 +66,11 @@ def kinds() -> Mapping[str, Mapping[str, Text]]:
     source = resources.files(__package__).joinpath("explain.toml").read_text(encoding="utf-8")
     data = tomllib.loads(source)
     shared = data.pop("shared")
-    names = {str(one.alert): one.failure for one in TABLE if one.alert is not None}
+    names = {
+        str(condition.alert): condition.failure
+        for condition in TABLE
+        if condition.alert is not None
+    }
     for number, entry in data.pop("alert").items():
         data["failure"][names[number]] = {"like": "alert", **entry}
     if data.keys() != TITLES.keys():
@@ -79,8 +83,8 @@ def kinds() -> Mapping[str, Mapping[str, Text]]:
 
 def key(code: str) -> str:
     """Write a code as it is compared: no prefix, lower case, words joined by ``_``."""
-    words = re.sub(r"[^a-z0-9]+", "_", code[:200].lower()).strip("_")
-    return words.removeprefix(f"{UNKNOWN}_")
+    text = re.sub(r"[^a-z0-9]+", "_", code[:200].lower()).strip("_")
+    return text.removeprefix(f"{UNKNOWN}_")
 
 
 def _spellings(name: str) -> set[str]:
@@ -93,27 +97,32 @@ def find(code: str) -> list[tuple[str, str]]:
 
     A failure that begins with ``unknown_failure`` and has no text of its own is that.
     """
-    found = [
+    matches = [
         (kind, name)
         for kind, texts in kinds().items()
         for name in texts
         if key(code) in _spellings(name)
     ]
-    if not found and code.strip().lower().startswith(f"{UNKNOWN}:"):
+    if not matches and code.strip().lower().startswith(f"{UNKNOWN}:"):
         return [("failure", UNKNOWN)]
-    return found
+    return matches
 
 
 def near(code: str) -> list[str]:
     """Return the codes that are spelt most like one, at most three."""
-    known = {one: name for texts in kinds().values() for name in texts for one in _spellings(name)}
+    known = {
+        spelling: name
+        for texts in kinds().values()
+        for name in texts
+        for spelling in _spellings(name)
+    }
     close = closest(key(code), known, 3)
-    return list(dict.fromkeys(known[one].removeprefix(_PREFIX) for one in close))
+    return list(dict.fromkeys(known[spelling].removeprefix(_PREFIX) for spelling in close))
 
 
 def text(kind: str, name: str, width: int = WIDTH) -> str:
     """Write what one code means, in lines of at most ``width`` columns."""
-    one = kinds()[kind][name]
+    entry = kinds()[kind][name]
     where = kind
     if kind == "failure":
         stages = dict.fromkeys(
@@ -122,15 +131,15 @@ def text(kind: str, name: str, width: int = WIDTH) -> str:
         where = f"failure at {', '.join(stages)}" if stages else kind
     parts = [
         *textwrap.wrap(f"{name} ({where})", width, subsequent_indent="  "),
-        f"  {one.short}",
+        f"  {entry.short}",
     ]
-    for title, words in (
-        ("What it means", one.means),
-        ("Common causes", one.causes),
-        ("What it does not prove", one.not_proof),
+    for title, paragraph in (
+        ("What it means", entry.means),
+        ("Common causes", entry.causes),
+        ("What it does not prove", entry.not_proof),
     ):
         parts += ["", title]
-        parts += textwrap.wrap(words, width, initial_indent="  ", subsequent_indent="  ")
+        parts += textwrap.wrap(paragraph, width, initial_indent="  ", subsequent_indent="  ")
     return "\n".join(parts) + "\n"
 
 
@@ -139,9 +148,9 @@ def listing() -> Iterator[str]:
     indent = " " * (SHORT_CODE + 4)
     for kind, texts in kinds().items():
         yield f"{TITLES[kind]}:"
-        for name, one in texts.items():
+        for name, entry in texts.items():
             shown = name.removeprefix(_PREFIX)
-            first, *more = textwrap.wrap(one.short, WIDTH - len(indent))
+            first, *more = textwrap.wrap(entry.short, WIDTH - len(indent))
             if len(shown) <= SHORT_CODE:
                 yield f"  {shown:<{SHORT_CODE}}  {first}"
             else:

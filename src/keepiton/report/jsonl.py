@@ -10,5 +10,6 @@ from keepiton.report.types import Report
 def render(report: Report) -> str:
     """Write one line a window."""
     return "".join(
-        json.dumps(asdict(one), default=plain, ensure_ascii=False) + "\n" for one in report.windows
+        json.dumps(asdict(window), default=plain, ensure_ascii=False) + "\n"
+        for window in report.windows
     )

@@ -35,7 +35,7 @@ def escape(text: str) -> str:
 
 def table(header: Iterable[str], rows: Iterable[Iterable[str]]) -> list[str]:
     """Write a table, its cells escaped."""
-    names = [escape(one) for one in header]
+    names = [escape(name) for name in header]
     return [
         f"| {' | '.join(names)} |",
         "|---" * len(names) + "|",
@@ -45,8 +45,8 @@ def table(header: Iterable[str], rows: Iterable[Iterable[str]]) -> list[str]:
 
 def render(report: Report) -> str:
     """Write the windows as a table, with the notes that belong to them."""
-    words = report.lang
-    _ = words.gettext
+    language = report.lang
+    _ = language.gettext
     title = f"{_('Disruptions.')} {phrases.times(report)}"
     out = [f"## {escape(title)}", "", escape(phrases.basis(report))]
     if old := phrases.warning(report):
@@ -55,26 +55,28 @@ def render(report: Report) -> str:
         [
             f"{window.subject} ({_(vocabulary.SCOPES[window.scope])})",
             _(vocabulary.SIDES[window.perspective]),
-            phrases.confidence_text(window, words),
+            phrases.confidence_text(window, language),
             phrases.began(window, report),
             phrases.ended(window, report),
-            phrases.duration(window, words),
-            f"{_(window.verdict)}; {phrases.kind(window, words)}",
+            phrases.duration(window, language),
+            f"{_(window.verdict)}; {phrases.kind(window, language)}",
             _("{bad} of {n}", bad=window.rounds_bad, n=window.rounds),
-            phrases.sides(window, words),
-            words.percent(window.coverage),
-            phrases.failures(window, words),
+            phrases.sides(window, language),
+            language.percent(window.coverage),
+            phrases.failures(window, language),
         ]
         for window in report.windows
     ]
     out += ["", *(table(map(_, HEADER), rows) if rows else [phrases.none_found(report)])]
     if report.event:
-        event = phrases.event_name(report.event, words)
+        event = phrases.event_name(report.event, language)
         out += ["", f"### {escape(_('Before, during and after: {event}', event=event))}", ""]
         out += [escape(phrases.event_span(report, report.event)), ""]
-        told = (phrases.comparison_cells(one, report) for one in report.comparisons)
+        comparisons = (
+            phrases.comparison_cells(comparison, report) for comparison in report.comparisons
+        )
         out += [
-            *table(map(_, vocabulary.COMPARISON_HEADER), told),
+            *table(map(_, vocabulary.COMPARISON_HEADER), comparisons),
             "",
             escape(_(vocabulary.COMPARISON_NOTE)),
         ]

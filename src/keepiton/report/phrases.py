@@ -53,16 +53,16 @@ def times(report: Report) -> str:
 def between(first: datetime, last: datetime, report: Report) -> str:
     """Write what is known of an edge: it lies between two instants."""
     _ = report.lang.gettext
-    days = {one.astimezone(zone).date() for one in (first, last) for zone in (report.zone, UTC)}
+    days = {at.astimezone(zone).date() for at in (first, last) for zone in (report.zone, UTC)}
     if len(days) > 1:
         return _(
             "between {first} and {last}", first=instant(first, report), last=instant(last, report)
         )
-    local = [f"{one.astimezone(report.zone):%H:%M}" for one in (first, last)]
+    local = [f"{at.astimezone(report.zone):%H:%M}" for at in (first, last)]
     day = report.lang.day(first.astimezone(report.zone))
-    said = _("{day}, between {first} and {last}", day=day, first=local[0], last=local[1])
-    utc = [f"{one.astimezone(UTC):%H:%M}" for one in (first, last)]
-    return said if utc == local else f"{said} ({utc[0]}-{utc[1]} UTC)"
+    text = _("{day}, between {first} and {last}", day=day, first=local[0], last=local[1])
+    utc = [f"{at.astimezone(UTC):%H:%M}" for at in (first, last)]
+    return text if utc == local else f"{text} ({utc[0]}-{utc[1]} UTC)"
 
 
 def began(window: Window, report: Report) -> str:
@@ -88,38 +88,38 @@ def ended(window: Window, report: Report) -> str:
     return _("after {last} (nobody looked afterwards)", last=last)
 
 
-def duration(window: Window, words: Language) -> str:
+def duration(window: Window, language: Language) -> str:
     """Write how long it lasted, as a range."""
-    least = words.duration(window.end_earliest - window.start_latest)
+    least = language.duration(window.end_earliest - window.start_latest)
     if not (window.start_earliest and window.end_latest):
-        return words.gettext("at least {least}", least=least)
-    most = words.duration(window.end_latest - window.start_earliest)
-    return words.gettext("{least} to {most}", least=least, most=most)
+        return language.gettext("at least {least}", least=least)
+    most = language.duration(window.end_latest - window.start_earliest)
+    return language.gettext("{least} to {most}", least=least, most=most)
 
 
-def heading(window: Window, words: Language) -> str:
+def heading(window: Window, language: Language) -> str:
     """Name a window: what, from where, how sure."""
-    _ = words.gettext
+    _ = language.gettext
     return (
         f"{window.subject} ({_(SCOPES[window.scope])}), {_(SEEN_FROM[window.perspective])}:"
-        f" {confidence_text(window, words)}"
+        f" {confidence_text(window, language)}"
     )
 
 
-def confidence_text(window: Window, words: Language) -> str:
+def confidence_text(window: Window, language: Language) -> str:
     """Write how sure it is, in words and as a number."""
-    return f"{words.gettext(window.confidence_label)} ({words.confidence(window.confidence)})"
+    return f"{language.gettext(window.confidence_label)} ({language.confidence(window.confidence)})"
 
 
-def kind(window: Window, words: Language) -> str:
+def kind(window: Window, language: Language) -> str:
     """Write how severe it was, where it broke and how much of the scope it touched."""
-    _ = words.gettext
+    _ = language.gettext
     parts = [_(SEVERITIES[window.severity])]
     if window.layer:
         parts.append(_("at {stage}", stage=window.layer))
     if window.flapping:
         parts.append(_("came and went"))
-    parts.append(_("{share} of the scope's targets affected", share=words.percent(window.share)))
+    parts.append(_("{share} of the scope's targets affected", share=language.percent(window.share)))
     return ", ".join(parts)
 
 
@@ -128,68 +128,75 @@ def policy(report: Report) -> str:
     usual = asdict(Policy())
     values = asdict(report.policy)
     _ = report.lang.gettext
-    said = [
-        _("{name}={value} (usually {usual})", name=name, value=f"{one:g}", usual=f"{usual[name]:g}")
-        for name, one in values.items()
-        if one != usual[name]
+    thresholds = [
+        _(
+            "{name}={value} (usually {usual})",
+            name=name,
+            value=f"{value:g}",
+            usual=f"{usual[name]:g}",
+        )
+        for name, value in values.items()
+        if value != usual[name]
     ]
-    said += [f"{name}={one:.10g}" for name, one in values.items() if one == usual[name]]
-    return _("Thresholds: {thresholds}", thresholds=", ".join(said))
+    thresholds += [f"{name}={value:.10g}" for name, value in values.items() if value == usual[name]]
+    return _("Thresholds: {thresholds}", thresholds=", ".join(thresholds))
 
 
-def failures(window: Window, words: Language, most: int = 3) -> str:
+def failures(window: Window, language: Language, most: int = 3) -> str:
     """Write the commonest failures with their counts."""
-    shown = [f"{name} ({words.number(n)})" for name, n in list(window.failures.items())[:most]]
+    shown = [f"{name} ({language.number(n)})" for name, n in list(window.failures.items())[:most]]
     more = len(window.failures) - most
     if more > 0:
-        shown.append(words.ngettext("{n} more kind", "{n} more kinds", more))
+        shown.append(language.ngettext("{n} more kind", "{n} more kinds", more))
     return ", ".join(shown)
 
 
-def evidence(window: Window, words: Language) -> str:
+def evidence(window: Window, language: Language) -> str:
     """Write how much failed, and how."""
-    bad = words.number(window.rounds_bad)
+    bad = language.number(window.rounds_bad)
     if window.severity == "degraded":
-        said = words.ngettext(
+        text = language.ngettext(
             "{bad} of {n} round slow", "{bad} of {n} rounds slow", window.rounds, bad=bad
         )
     else:
-        said = words.ngettext(
+        text = language.ngettext(
             "{bad} of {n} round failed", "{bad} of {n} rounds failed", window.rounds, bad=bad
         )
-    return said + (f": {failures(window, words)}" if window.failures else "")
+    return text + (f": {failures(window, language)}" if window.failures else "")
 
 
-def meanings(window: Window, words: Language, most: int = 3) -> str:
+def meanings(window: Window, language: Language, most: int = 3) -> str:
     """Say in plain words what the commonest failures are."""
     from keepiton.report import explain  # noqa: PLC0415 - of pages alone
 
     texts = explain.kinds()["failure"]
     codes = dict.fromkeys(name.partition(" ")[2] for name in window.failures)
     return "; ".join(
-        f"{code}: {words.gettext(texts[code].short)}"
+        f"{code}: {language.gettext(texts[code].short)}"
         for code in list(codes)[:most]
         if code in texts
     )
 
 
-def vantages(window: Window, words: Language) -> str:
+def vantages(window: Window, language: Language) -> str:
     """Write who saw it, who did not speak, and how much of the time was observed."""
-    saw = words.ngettext("{n} saw it", "{n} saw it", len(window.vantages_for))
+    saw = language.ngettext("{n} saw it", "{n} saw it", len(window.vantages_for))
     if window.vantages_for:
         saw += f" ({', '.join(window.vantages_for)})"
-    against = words.ngettext(
+    against = language.ngettext(
         "{n} saw the opposite", "{n} saw the opposite", len(window.vantages_against)
     )
-    silent = words.ngettext("{n} silent", "{n} silent", len(window.vantages_without_data))
-    seen = words.gettext("{share} of the time observed", share=words.percent(window.coverage))
-    gaps = [words.ngettext("{n} gap", "{n} gaps", len(window.gaps))] if window.gaps else []
-    return f"{saw}, {against}, {silent}; {', '.join([seen, *gaps])}"
+    silent = language.ngettext("{n} silent", "{n} silent", len(window.vantages_without_data))
+    observed = language.gettext(
+        "{share} of the time observed", share=language.percent(window.coverage)
+    )
+    gaps = [language.ngettext("{n} gap", "{n} gaps", len(window.gaps))] if window.gaps else []
+    return f"{saw}, {against}, {silent}; {', '.join([observed, *gaps])}"
 
 
-def sides(window: Window, words: Language) -> str:
+def sides(window: Window, language: Language) -> str:
     """Count who saw it, who saw the opposite and who was silent."""
-    return words.gettext(
+    return language.gettext(
         "{for_it} for, {against} against, {silent} silent",
         for_it=len(window.vantages_for),
         against=len(window.vantages_against),
@@ -200,13 +207,13 @@ def sides(window: Window, words: Language) -> str:
 def evidence_rows(window: Window) -> list[str]:
     """Write where failures can be read: file, line, target."""
     return [
-        f"{one.file}{f':{one.line}' if one.line else ''} ({one.target})" for one in window.evidence
+        f"{row.file}{f':{row.line}' if row.line else ''} ({row.target})" for row in window.evidence
     ]
 
 
-def refuted_by(window: Window, words: Language) -> str:
+def refuted_by(window: Window, language: Language) -> str:
     """Say what would show the window to be wrong."""
-    _ = words.gettext
+    _ = language.gettext
     whom = _(WHOM[window.perspective])
     if window.severity == "degraded":
         return _("answers as fast as usual to {whom} in that time", whom=whom)
@@ -219,56 +226,56 @@ def refuted_by(window: Window, words: Language) -> str:
 
 def facts(window: Window, report: Report) -> list[tuple[str, str]]:
     """Name all that a window rests on, with what would refute it and where it can be read."""
-    words = report.lang
-    _ = words.gettext
-    told = [
+    language = report.lang
+    _ = language.gettext
+    named = [
         (_("verdict"), _(window.verdict)),
-        (_("kind"), kind(window, words)),
-        (_("evidence"), evidence(window, words)),
-        (_("that means"), meanings(window, words)),
-        (_("vantages"), vantages(window, words)),
+        (_("kind"), kind(window, language)),
+        (_("evidence"), evidence(window, language)),
+        (_("that means"), meanings(window, language)),
+        (_("vantages"), vantages(window, language)),
         (_("targets"), ", ".join(window.targets)),
         (_("operators"), ", ".join(window.operators)),
-        (_("refuted by"), refuted_by(window, words)),
-        *((_("witness"), one) for one in evidence_rows(window)),
+        (_("refuted by"), refuted_by(window, language)),
+        *((_("witness"), fact) for fact in evidence_rows(window)),
         (_("id"), window.id),
     ]
-    return [(name, one) for name, one in told if one]
+    return [(name, fact) for name, fact in named if fact]
 
 
 def vantage_outages(report: Report) -> list[str]:
     """Write when each vantage's own line was not simply up; of many, single runs as a count."""
-    words = report.lang
+    language = report.lang
     shown = report.connectivity_periods
     if len(shown) > MANY:
-        shown = tuple(one for one in shown if one.runs > 1)
-    said = [
-        words.gettext(
+        shown = tuple(period for period in shown if period.runs > 1)
+    lines = [
+        language.gettext(
             "{vantage}  {first} to {last}  {what} ({runs})",
-            vantage=one.vantage,
-            first=words.instant(one.start, report.zone),
-            last=words.instant(one.end, report.zone),
-            what=words.gettext(one.connectivity.text),
-            runs=words.ngettext("{n} run", "{n} runs", one.runs),
+            vantage=period.vantage,
+            first=language.instant(period.start, report.zone),
+            last=language.instant(period.end, report.zone),
+            what=language.gettext(period.connectivity.text),
+            runs=language.ngettext("{n} run", "{n} runs", period.runs),
         )
-        for one in shown
+        for period in shown
     ]
     left = len(report.connectivity_periods) - len(shown)
     if left:
-        said.append(
-            words.ngettext(
+        lines.append(
+            language.ngettext(
                 "and {n} single run of the kind (all in the JSON report)",
                 "and {n} single runs of the kind (all in the JSON report)",
                 left,
             )
         )
-    return said
+    return lines
 
 
-def state(one: Status, report: Report) -> str:
+def state(status: Status, report: Report) -> str:
     """Write a state as a sign and a word, and how sure the disruption is that it is in."""
-    sure = f" {report.lang.confidence(one.confidence)}" if one.confidence else ""
-    return f"{SIGNS[one.state]} {report.lang.gettext(STATES[one.state])}{sure}"
+    sure = f" {report.lang.confidence(status.confidence)}" if status.confidence else ""
+    return f"{SIGNS[status.state]} {report.lang.gettext(STATES[status.state])}{sure}"
 
 
 def since(status: Status, report: Report) -> str:
@@ -286,7 +293,7 @@ def since(status: Status, report: Report) -> str:
     def short(at: datetime) -> str:
         return f"{report.lang.day(at, year=at.year != year)} {at:%H:%M}"
 
-    after, by = (one and one.astimezone(report.zone) for one in status.since)
+    after, by = (at and at.astimezone(report.zone) for at in status.since)
     assert by  # noqa: S101 - the second instant is always there
     if after is None:
         return report.lang.gettext("before {first}", first=short(by))
@@ -302,15 +309,15 @@ def strip(trend: Trend, cells: int) -> str:
         if hidden
         else NOTHING
         for good, bad, hidden in zip(
-            *(_gathered(one, cells) for one in (trend.good, trend.bad, trend.inconclusive)),
+            *(_gathered(counts, cells) for counts in (trend.good, trend.bad, trend.inconclusive)),
             strict=True,
         )
     )
 
 
 def _gathered(counts: Sequence[int], cells: int) -> Iterable[int]:
-    each = -(-len(counts) // cells)
-    return (sum(counts[at : at + each]) for at in range(0, len(counts), each))
+    size = -(-len(counts) // cells)
+    return (sum(counts[at : at + size]) for at in range(0, len(counts), size))
 
 
 def age(report: Report) -> str:
@@ -339,15 +346,15 @@ def warning(report: Report) -> str | None:
 
 def basis(report: Report) -> str:
     """Say in a line what all of it rests on."""
-    found, words = report, report.lang
+    language = report.lang
     first, last = (
-        words.instant(at, report.zone) if at else "-" for at in (found.first_at, found.last_at)
+        language.instant(at, report.zone) if at else "-" for at in (report.first_at, report.last_at)
     )
-    return words.gettext(
+    return language.gettext(
         "{rounds} of {runs} from {vantages}, {first} to {last} {zone}; newest data {age}",
-        rounds=words.ngettext("{n} round", "{n} rounds", found.rounds),
-        runs=words.ngettext("{n} run", "{n} runs", found.runs),
-        vantages=words.ngettext("{n} vantage", "{n} vantages", len(found.vantages)),
+        rounds=language.ngettext("{n} round", "{n} rounds", report.rounds),
+        runs=language.ngettext("{n} run", "{n} runs", report.runs),
+        vantages=language.ngettext("{n} vantage", "{n} vantages", len(report.vantages)),
         first=first,
         last=last,
         zone=zone_name(report),
@@ -357,7 +364,7 @@ def basis(report: Report) -> str:
 
 def none_found(report: Report) -> str:
     """Say that there is no window, and not more than that."""
-    if any(one.connectivity.counts_as_offline for one in report.connectivity_periods):
+    if any(period.connectivity.counts_as_offline for period in report.connectivity_periods):
         return report.lang.gettext(
             "No disruption found in this data; some of it is inconclusive, since a vantage's own"
             " line was not up."
@@ -367,28 +374,28 @@ def none_found(report: Report) -> str:
 
 def remarks(report: Report) -> list[str]:
     """List what a reader must know beside the windows."""
-    words = report.lang
-    said = list(report.warnings)
+    language = report.lang
+    notes = list(report.warnings)
     if report.unsealed:
-        said.append(
-            words.ngettext(
+        notes.append(
+            language.ngettext(
                 "{unsealed} of {n} file unsealed: under way, or cut off",
                 "{unsealed} of {n} files unsealed: under way, or cut off",
                 report.files,
-                unsealed=words.number(report.unsealed),
+                unsealed=language.number(report.unsealed),
             )
         )
     never = report.never_answered
     if never:
         names = list(never[:10])
         if len(never) > len(names):
-            names.append(words.ngettext("{n} more", "{n} more", len(never) - len(names)))
-        said.append(
-            words.gettext(
+            names.append(language.ngettext("{n} more", "{n} more", len(never) - len(names)))
+        notes.append(
+            language.gettext(
                 "never seen to answer, so no windows for them: {names}", names=", ".join(names)
             )
         )
-    return said
+    return notes
 
 
 def title(report: Report) -> str:
@@ -398,7 +405,7 @@ def title(report: Report) -> str:
         return _("Disruptions: {event}", event=event_name(report.event, report.lang))
     first = report.since or report.first_at or report.now
     last = report.until or report.last_at or report.now
-    days = [report.lang.day(one.astimezone(report.zone)) for one in (first, last)]
+    days = [report.lang.day(at.astimezone(report.zone)) for at in (first, last)]
     if days[0] == days[1]:
         return _("Disruptions on {day}", day=days[0])
     return _("Disruptions from {first} to {last}", first=days[0], last=days[1])
@@ -406,39 +413,39 @@ def title(report: Report) -> str:
 
 def summary(report: Report) -> str:
     """Say in two sentences what was found, the gravest first."""
-    words = report.lang
+    language = report.lang
     if not report.windows:
         return none_found(report)
-    worst = max(report.windows, key=lambda one: (one.impact, one.confidence))
-    found = words.ngettext(
+    worst = max(report.windows, key=lambda window: (window.impact, window.confidence))
+    count = language.ngettext(
         "{n} disruption was found.", "{n} disruptions were found.", len(report.windows)
     )
     return (
-        found
+        count
         + " "
-        + words.gettext(
+        + language.gettext(
             "The gravest: {what}; lasted {length}; {verdict}.",
-            what=heading(worst, words),
-            length=duration(worst, words),
-            verdict=words.gettext(worst.verdict),
+            what=heading(worst, language),
+            length=duration(worst, language),
+            verdict=language.gettext(worst.verdict),
         )
     )
 
 
-def finding_title(one: Status, words: Language) -> str:
+def finding_title(status: Status, language: Language) -> str:
     """Say in words what a trend shows."""
-    good, bad = sum(one.trend.good), sum(one.trend.bad)
-    return words.gettext(
+    good, bad = sum(status.trend.good), sum(status.trend.bad)
+    return language.gettext(
         "{name} ({side}): {share} of rounds answered",
-        name=one.subject,
-        side=words.gettext(SIDES[one.perspective]),
-        share=words.percent(good / (good + bad)) if good + bad else "-",
+        name=status.subject,
+        side=language.gettext(SIDES[status.perspective]),
+        share=language.percent(good / (good + bad)) if good + bad else "-",
     )
 
 
-def event_name(event: Event, words: Language) -> str:
+def event_name(event: Event, language: Language) -> str:
     """Name an event in the reader's language, or in English where nobody gave that."""
-    return event.title_in(words.code)
+    return event.title_in(language.code)
 
 
 def event_span(report: Report, event: Event) -> str:
@@ -453,53 +460,58 @@ def event_span(report: Report, event: Event) -> str:
     )
 
 
-def comparison_cells(one: BeforeDuringAfter, report: Report) -> list[str]:
+def comparison_cells(comparison: BeforeDuringAfter, report: Report) -> list[str]:
     """Write one operator's row: before, during and after an event."""
-    words = report.lang
-    periods = (one.before, one.during, one.after)
-    thin = "; ".join(words.gettext(INSUFFICIENT_LABELS[why]) for why in one.insufficient)
+    language = report.lang
+    periods = (comparison.before, comparison.during, comparison.after)
+    thin = "; ".join(language.gettext(INSUFFICIENT_LABELS[why]) for why in comparison.insufficient)
     took = " / ".join(
-        "-" if period.latency_ms is None else words.number(round(period.latency_ms))
+        "-" if period.latency_ms is None else language.number(round(period.latency_ms))
         for period in periods
     )
     count = sum(
-        (one.subject == window.subject or one.subject in window.operators)
-        and window.perspective in (one.perspective, "both")
+        (comparison.subject == window.subject or comparison.subject in window.operators)
+        and window.perspective in (comparison.perspective, "both")
         and window.start_earliest is not None
-        and window.start_latest <= one.during.end
-        and (window.end_latest or window.end_earliest) >= one.during.start
+        and window.start_latest <= comparison.during.end
+        and (window.end_latest or window.end_earliest) >= comparison.during.start
         for window in report.windows
     )
     return [
-        one.subject,
-        words.gettext(SIDES[one.perspective]),
-        *(_share(period, words) for period in periods),
-        _points(one.difference, words) or thin,
-        _points(one.difference_after, words) or thin,
-        words.gettext("{times} ms", times=took),
-        _milliseconds(one.latency_difference_ms, words),
-        words.number(count),
+        comparison.subject,
+        language.gettext(SIDES[comparison.perspective]),
+        *(_share(period, language) for period in periods),
+        _points(comparison.difference, language) or thin,
+        _points(comparison.difference_after, language) or thin,
+        language.gettext("{times} ms", times=took),
+        _milliseconds(comparison.latency_difference_ms, language),
+        language.number(count),
     ]
 
 
-def _share(period: Period, words: Language) -> str:
+def _share(period: Period, language: Language) -> str:
     if period.share is None:
-        return words.gettext("no data")
-    rounds = words.ngettext("{n} round", "{n} rounds", period.rounds)
-    return f"{words.percent(period.share)} ({rounds})"
+        return language.gettext("no data")
+    rounds = language.ngettext("{n} round", "{n} rounds", period.rounds)
+    return f"{language.percent(period.share)} ({rounds})"
 
 
-def _points(one: Difference | None, words: Language) -> str:
+def _points(difference: Difference | None, language: Language) -> str:
     """Write a difference of shares in percentage points, with its interval."""
-    if one is None:
+    if difference is None:
         return ""
-    value, low, high = (words.number(round(part * 100)) for part in (one.value, one.low, one.high))
-    return words.gettext("{value} points ({low} to {high})", value=value, low=low, high=high)
+    value, low, high = (
+        language.number(round(part * 100))
+        for part in (difference.value, difference.low, difference.high)
+    )
+    return language.gettext("{value} points ({low} to {high})", value=value, low=low, high=high)
 
 
-def _milliseconds(one: Difference | None, words: Language) -> str:
+def _milliseconds(difference: Difference | None, language: Language) -> str:
     """Write a difference of latencies, with its interval."""
-    if one is None:
+    if difference is None:
         return "-"
-    value, low, high = (words.number(round(part)) for part in (one.value, one.low, one.high))
-    return words.gettext("{value} ms ({low} to {high})", value=value, low=low, high=high)
+    value, low, high = (
+        language.number(round(part)) for part in (difference.value, difference.low, difference.high)
+    )
+    return language.gettext("{value} ms ({low} to {high})", value=value, low=low, high=high)

@@ -31,22 +31,22 @@ TITLES = (
 LAST = gettext_noop("24 h")
 
 
-def _cells(one: Status, report: Report) -> list[str]:
+def _cells(status: Status, report: Report) -> list[str]:
     _ = report.lang.gettext
     return [
-        one.subject,
-        phrases.state(one, report),
-        phrases.since(one, report),
-        _("{part} of {n}", part=one.answering, n=one.targets),
-        _("{part} of {n}", part=one.vantages_agree, n=one.vantages),
+        status.subject,
+        phrases.state(status, report),
+        phrases.since(status, report),
+        _("{part} of {n}", part=status.answering, n=status.targets),
+        _("{part} of {n}", part=status.vantages_agree, n=status.vantages),
     ]
 
 
 def _above(report: Report) -> list[str]:
     zone = report.lang.gettext("Times are {zone}.", zone=phrases.zone_name(report))
-    said = f"{zone} {phrases.basis(report)}."
+    basis = f"{zone} {phrases.basis(report)}."
     old = phrases.warning(report)
-    return [f"!! {old} !!", said] if old else [said]
+    return [f"!! {old} !!", basis] if old else [basis]
 
 
 def _below(report: Report) -> list[str]:
@@ -62,11 +62,11 @@ def _below(report: Report) -> list[str]:
 
 def _sides(report: Report) -> list[tuple[str, list[Status]]]:
     """Return the states seen from each side, with what to call it."""
-    sides = sorted({one.perspective for one in report.statuses})
+    sides = sorted({status.perspective for status in report.statuses})
     return [
         (
             report.lang.gettext(vocabulary.SEEN_FROM[side]),
-            [one for one in report.statuses if one.perspective == side],
+            [status for status in report.statuses if status.perspective == side],
         )
         for side in sides
     ]
@@ -76,40 +76,40 @@ def table(report: Report) -> str:
     """Write one row a subject, or one card where the screen is narrow."""
     width = report.width
     _ = report.lang.gettext
-    out = [line for one in _above(report) for line in textwrap.wrap(one, width)]
+    out = [line for status in _above(report) for line in textwrap.wrap(status, width)]
     header = [_(vocabulary.SCOPES[report.by]), *map(_, TITLES)]
-    rows = [_cells(one, report) for one in report.statuses]
+    rows = [_cells(status, report) for status in report.statuses]
     wide = [max(map(cell_len, column)) + GAP for column in zip(header, *rows, strict=True)]
     last = cell_len(_(LAST))
     fit = next((fit for fit in FITS if sum(wide[: fit[0]]) + max(fit[1], last) <= width), None)
     for side, statuses in _sides(report):
         out += ["", f"{side[:1].upper()}{side[1:]}:", ""]
         if fit:
-            told = [
-                [*_cells(one, report)[: fit[0]], phrases.strip(one.trend, fit[1])]
-                for one in statuses
+            cells = [
+                [*_cells(status, report)[: fit[0]], phrases.strip(status.trend, fit[1])]
+                for status in statuses
             ]
-            out += columns([*header[: fit[0]], _(LAST)], told, width).splitlines()
+            out += columns([*header[: fit[0]], _(LAST)], cells, width).splitlines()
         else:
-            for one in statuses:
-                out += _card(one, report, width)
+            for status in statuses:
+                out += _card(status, report, width)
     out.append("")
     for note in _below(report):
         out += textwrap.wrap(note, width)
     return "\n".join(out) + "\n"
 
 
-def _card(one: Status, report: Report, width: int) -> list[str]:
+def _card(status: Status, report: Report, width: int) -> list[str]:
     _ = report.lang.gettext
-    name, now, since, answers, agree = _cells(one, report)
-    told = [
+    name, now, since, answers, agree = _cells(status, report)
+    details = [
         _("since {since}", since=since),
         _("answers {share}, vantages {agree}", share=answers, agree=agree),
     ]
-    lines = [f"{now}  {name}", *(f"  {line}" for line in told)]
+    lines = [f"{now}  {name}", *(f"  {line}" for line in details)]
     return [
         *(set_cell_size(line, width).rstrip() for line in lines),
-        "  " + phrases.strip(one.trend, CELLS),
+        "  " + phrases.strip(status.trend, CELLS),
     ]
 
 
@@ -117,11 +117,11 @@ def in_markdown(report: Report) -> str:
     """Write the same as a Markdown table."""
     _ = report.lang.gettext
     header = [_(vocabulary.SCOPES[report.by]), *map(_, TITLES), _(LAST)]
-    out = [markdown.escape(one) for one in _above(report)]
+    out = [markdown.escape(note) for note in _above(report)]
     for side, statuses in _sides(report):
-        rows = [[*_cells(one, report), phrases.strip(one.trend, CELLS)] for one in statuses]
+        rows = [[*_cells(note, report), phrases.strip(note.trend, CELLS)] for note in statuses]
         out += ["", markdown.escape(side), "", *markdown.table(header, rows)]
-    return "\n".join([*out, "", *(f"- {markdown.escape(one)}" for one in _below(report))]) + "\n"
+    return "\n".join([*out, "", *(f"- {markdown.escape(note)}" for note in _below(report))]) + "\n"
 
 
 def in_csv(report: Report) -> str:
@@ -129,13 +129,13 @@ def in_csv(report: Report) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\r\n")
     writer.writerow(HEADER)
-    for one in report.statuses:
-        since = one.since or (None, None)
-        told = {
-            **{name: getattr(one, name) for name in HEADER if hasattr(one, name)},
+    for status in report.statuses:
+        since = status.since or (None, None)
+        cells = {
+            **{name: getattr(status, name) for name in HEADER if hasattr(status, name)},
             "group": report.by,
             "since_earliest": since[0],
             "since_latest": since[1],
         }
-        writer.writerow([cell(told[name]) for name in HEADER])
+        writer.writerow([cell(cells[name]) for name in HEADER])
     return out.getvalue()

@@ -23,8 +23,8 @@ def columns(header: list[str], rows: list[list[str]], width: int = 100) -> str:
 
 def render(report: Report) -> str:
     """Write the windows, the vantages' own lines and what to know beside them."""
-    words = report.lang
-    _ = words.gettext
+    language = report.lang
+    _ = language.gettext
     out = [f"{_('Disruptions.')} {phrases.times(report)}"]
     if old := phrases.warning(report):
         out.append(old)
@@ -35,26 +35,26 @@ def render(report: Report) -> str:
         rows = [
             (_("began"), phrases.began(window, report)),
             (_("ended"), phrases.ended(window, report)),
-            (_("lasted"), phrases.duration(window, words)),
+            (_("lasted"), phrases.duration(window, language)),
             *phrases.facts(window, report),
         ]
         wide = max(len(name) for name, _told in rows)
-        out.append(phrases.heading(window, words))
-        out += [f"  {name:<{wide}} {told}" for name, told in rows]
+        out.append(phrases.heading(window, language))
+        out += [f"  {name:<{wide}} {value}" for name, value in rows]
         out.append("")
     if report.event:
-        event = phrases.event_name(report.event, words)
+        event = phrases.event_name(report.event, language)
         out.append(_("Before, during and after: {event}", event=event))
         out += textwrap.wrap(phrases.event_span(report, report.event), 100)
-        for one in report.comparisons:
-            subject, side, *cells = phrases.comparison_cells(one, report)
+        for comparison in report.comparisons:
+            subject, side, *cells = phrases.comparison_cells(comparison, report)
             out.append(f"{subject} ({side})")
             names = map(_, vocabulary.COMPARISON_HEADER[2:])
-            out += [f"  {name}: {told}" for name, told in zip(names, cells, strict=True)]
+            out += [f"  {name}: {value}" for name, value in zip(names, cells, strict=True)]
         out += [*textwrap.wrap(_(vocabulary.COMPARISON_NOTE), 100), ""]
     if report.connectivity_periods:
         out.append(_("The vantages' own lines (no windows come from these times):"))
-        out += [*(f"  {one}" for one in phrases.vantage_outages(report)), ""]
-    out += [_("Note: {note}", note=one) for one in phrases.remarks(report)]
+        out += [*(f"  {comparison}" for comparison in phrases.vantage_outages(report)), ""]
+    out += [_("Note: {note}", note=comparison) for comparison in phrases.remarks(report)]
     out += [_(vocabulary.CAVEAT), "", *textwrap.wrap(phrases.policy(report), 100)]
     return "\n".join(out) + "\n"
