@@ -313,7 +313,7 @@ def _tell(kind: str, job: "Job", words: "Language", *, inside: bool) -> None:
             command="keepiton schedule --install",
         )
     )
-    _say(words.gettext("To look at it: {command}", command=KINDS[kind].look))
+    _say(words.gettext("To look at it: {command}", command=KINDS[kind].show_command))
     _say(words.gettext("To remove it: {command}", command="keepiton schedule --remove"))
     if kind == "systemd" and not systemd.lingers():
         _say(

@@ -1,7 +1,7 @@
-"""Schedules: one job, written as every system wants it, installed and taken away again.
+"""Schedules: one job, written for each system's own scheduler, installed and removed.
 
-Runs are started by what the system has for that, never by keepiton itself. A new kind is one file
-and one line in ``KINDS``.
+Runs are started by the system's scheduler, never by keepiton itself. A new kind is one file and one
+line in ``KINDS``; the command, its help and ``wipe`` take it from there.
 """
 
 import os
@@ -26,12 +26,12 @@ KINDS: Mapping[str, Kind] = {
     "windows": windows.KIND,
     "termux": termux.KIND,
 }
-"""Every kind, by the name that a person gives it."""
+"""Every kind, by its name on the command line."""
 
 
 @dataclass(frozen=True, slots=True)
 class Installed:
-    """A schedule that is there."""
+    """A schedule that is installed."""
 
     kind: str
     place: str
@@ -40,11 +40,11 @@ class Installed:
     """The last day, in UTC."""
     data: Path
     options: tuple[str, ...]
-    """Those of the run that the schedule does not give itself."""
+    """Options of the run, without those that the schedule sets."""
 
 
 def fitting() -> str:
-    """Name the kind that suits this machine and user. Raises UserError where there is none."""
+    """Return the name of the kind for this machine and user. Raises UserError without one."""
     if sys.platform in {"win32", "darwin"}:
         return "windows" if sys.platform == "win32" else "launchd"
     if termux.here():
@@ -62,18 +62,18 @@ def fitting() -> str:
 
 
 def installed() -> list[Installed]:
-    """List the schedules of this user and, where they can be read, the machine's."""
-    there = []
+    """List the schedules of this user and, where they can be read, of the machine."""
+    schedules = []
     for name, kind in KINDS.items():
         try:
-            found = kind.find()
-        except UserError:  # a table of another system, or one that this user may not have
+            schedule = kind.find()
+        except UserError:  # a scheduler of another system, or one that this user may not use
             continue
-        mark = MARK.search(found.text) if found else None
-        if not (found and mark):
+        mark = MARK.search(schedule.text) if schedule else None
+        if not (schedule and mark):
             continue
-        data, options = parse_words(found.words)
+        data, options = parse_words(schedule.words)
         until = date.fromisoformat(mark["until"])
-        where = data or systemd.STATE
-        there.append(Installed(name, found.place, mark["every"], until, where, options))
-    return there
+        folder = data or systemd.STATE
+        schedules.append(Installed(name, schedule.place, mark["every"], until, folder, options))
+    return schedules

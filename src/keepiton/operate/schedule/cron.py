@@ -1,4 +1,4 @@
-"""A line of the user's own crontab (crontab(5)); the other lines are never touched."""
+"""A line in the user's crontab (crontab(5)); the other lines are never altered."""
 
 import shlex
 
@@ -8,11 +8,11 @@ from keepiton.operate.schedule.job import DAY, HOUR, MARK, MINUTE, InstalledSche
 
 PLACE = "crontab"
 MOST = 999
-"""Characters of a command that Debian's cron takes."""
+"""Bytes of a command that Debian's cron accepts."""
 
 
 def times(every_s: int, phase_s: int) -> str:
-    """Write a period as minutes, hours and days."""
+    """Return the minute, hour and day fields of a period."""
     hour, minute = divmod(phase_s // MINUTE, HOUR // MINUTE)
     if every_s < HOUR:
         return f"{minute}-59/{every_s // MINUTE} * * * *"
@@ -22,8 +22,8 @@ def times(every_s: int, phase_s: int) -> str:
 
 
 def files(job: Job) -> dict[str, str]:
-    """Write the line. Raises UserError."""
-    jobs.plain(job)
+    """Return the line. Raises UserError."""
+    jobs.check_printable(job)
     command = f"{shlex.join(job.words(jitter=True))} # {job.mark}"
     if len(command.encode()) > MOST:
         raise UserError(f"--kind cron: the command is longer than {MOST} bytes; name fewer lists")
@@ -32,7 +32,7 @@ def files(job: Job) -> dict[str, str]:
 
 
 def _lines() -> list[bytes]:
-    """Return the user's lines, each with its end."""
+    """Return the lines of the crontab, with their line ends."""
     try:
         return jobs.run_program("crontab", "-l").splitlines(keepends=True)
     except UserError as exc:
@@ -41,14 +41,14 @@ def _lines() -> list[bytes]:
         raise
 
 
-def _ours(line: bytes) -> bool:
-    """Tell whether keepiton wrote a line: its mark ends it."""
-    found = list(MARK.finditer(line.decode("utf-8", "replace").rstrip()))
-    return bool(found) and found[-1].end() == len(line.decode("utf-8", "replace").rstrip())
+def _is_own(line: bytes) -> bool:
+    """Whether keepiton wrote a line: it ends with the mark."""
+    text = line.decode("utf-8", "replace").rstrip()
+    return any(mark.end() == len(text) for mark in MARK.finditer(text))
 
 
 def _others() -> bytes:
-    return b"".join(line for line in _lines() if not _ours(line))
+    return b"".join(line for line in _lines() if not _is_own(line))
 
 
 def _install(job: Job) -> None:
@@ -65,14 +65,13 @@ def _remove() -> None:
 
 
 def _find() -> InstalledSchedule | None:
-    for line in filter(_ours, _lines()):
-        text = line.decode("utf-8", "replace").strip()
-        try:
-            words = shlex.split(text.replace("\\%", "%"), comments=True)
-        except ValueError:  # somebody has edited it
-            words = []
-        return InstalledSchedule(PLACE, text, words)
+    for line in filter(_is_own, _lines()):
+        return jobs.installed_schedule(PLACE, line.decode("utf-8", "replace").strip(), _command)
     return None
+
+
+def _command(text: str) -> list[str]:
+    return shlex.split(text.replace("\\%", "%"), comments=True)
 
 
 KIND = Kind(files, _install, _remove, _find, "crontab -l")

@@ -1,10 +1,10 @@
-"""What is to run, how often, from which second on and until when; the same for every kind."""
+"""The job of a schedule: what runs, how often, from when and until when; what all kinds share."""
 
 import hashlib
 import os
 import re
 import subprocess
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -13,26 +13,26 @@ from keepiton.base import files
 from keepiton.base.errors import UserError
 
 NAME = "keepiton"
-"""Of the unit, task or job: one schedule a user."""
+"""Name of the unit, task or job: one schedule per user."""
 MINUTE, HOUR, DAY = 60, 3600, 86400
 EVERY = {
     **{f"{n}m": n * MINUTE for n in (5, 6, 10, 12, 15, 20, 30)},
     **{f"{n}h": n * HOUR for n in (1, 2, 3, 4, 6, 8, 12, 24)},
 }
-"""Periods in seconds by what a person writes: those that divide an hour or a day, so that a
-calendar can hold them; none below five minutes (SAFETY S11)."""
+"""Periods in seconds by their notation: those that divide an hour or a day, as calendars need; none
+below five minutes (SAFETY S11)."""
 SHARE, REST_S, MOST_JITTER_S = 5, 270, 600
 """Jitter is a fifth of the period at most (SAFETY S11), leaves four and a half minutes between two
 runs (the probe refuses to ask again within four), and is no longer than ten minutes, for it is
 spent holding the folder's lock."""
 MARK = re.compile(r"keepiton schedule: every (?P<every>\d+[mh]) until (?P<until>\d{4}-\d\d-\d\d)")
-"""By this text alone a schedule is known for keepiton's own."""
+"""Text by which alone a schedule is recognised as keepiton's."""
 OWN = ("--until", "--jitter", "--data")
-"""Options of a run that the schedule gives; each takes a value."""
+"""Options of a run that the schedule sets; each takes a value."""
 SECONDS = 60
-"""What a program of the system may take."""
+"""Longest that a program of the system may take."""
 MOST_TEXT = 1 << 20
-"""Bytes of a file that may be a schedule, at most."""
+"""Bytes that are read of a file that may be a schedule."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,32 +40,32 @@ class Job:
     """One schedule."""
 
     python: str
-    """The interpreter that keepiton is installed for: an absolute path."""
+    """Absolute path of the interpreter that keepiton is installed for."""
     options: tuple[str, ...]
-    """Options and lists of the run, besides those that the schedule gives."""
+    """Options and lists of the run, without those that the schedule sets."""
     every_s: int
     phase_s: int
-    """Seconds from each beginning of a period to the run."""
+    """Seconds from the beginning of each period to the run."""
     jitter_s: int
     data: Path
     until: date
     """The last day, in UTC."""
     first_at: datetime
     limit_s: int
-    """Seconds after which a run that still goes on hangs."""
+    """Seconds after which a run counts as hanging."""
 
     @property
     def every(self) -> str:
-        """Return the period as a person writes it."""
+        """Return the notation of the period."""
         return next(text for text, seconds in EVERY.items() if seconds == self.every_s)
 
     @property
     def mark(self) -> str:
-        """Return the text by which the schedule is found again."""
+        """Return the text by which the schedule is recognised."""
         return f"keepiton schedule: every {self.every} until {self.until}"
 
     def words(self, *, jitter: bool, data: bool = True) -> list[str]:
-        """Return the command of one run; no name of a target is in it, but those of lists are."""
+        """Return the command of one run; it names lists, and no targets."""
         own = ["--until", str(self.until)]
         own += ["--jitter", str(self.jitter_s)] if jitter and self.jitter_s else []
         own += ["--data", str(self.data)] if data else []
@@ -74,72 +74,90 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class InstalledSchedule:
-    """What a kind finds of itself: where, the text with the mark, and the command."""
+    """An installed schedule of one kind: its place, the text with the mark, and the command."""
 
     place: str
     text: str
     words: Sequence[str]
 
 
+def installed_schedule(
+    place: str, text: str, parse: Callable[[str], Iterable[object]]
+) -> InstalledSchedule:
+    """Return a schedule with the command that ``parse`` reads in its text, empty if edited."""
+    try:
+        words = [str(word) for word in parse(text)]
+    except (ValueError, KeyError, TypeError):
+        words = []
+    return InstalledSchedule(place, text, words)
+
+
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One kind of schedule. ``files`` is pure; the others act on this machine."""
+    """One kind of schedule. ``files`` is pure; the other functions act on this machine."""
 
     files: Callable[[Job], Mapping[str, str]]
-    """Texts by the paths they belong to. Raises UserError for what the kind cannot hold."""
+    """Contents of the schedule's files by path. Raises UserError for what the kind cannot hold."""
     install: Callable[[Job], None]
     """Raises UserError, or OSError where a file cannot be written."""
     remove: Callable[[], None]
     find: Callable[[], InstalledSchedule | None]
-    look: str
-    """A command that shows it."""
+    show_command: str
+    """A command that shows the schedule."""
     utc: bool = False
-    """Whether its clock is UTC, and knows seconds; else the machine's, to the minute."""
+    """Whether its clock is UTC with seconds; else it is the machine's, to the minute."""
     least_s: int = EVERY["5m"]
+    """Shortest period."""
+    exact: bool = True
+    """Whether runs begin at the times of the schedule, not when the system finds time."""
+    of_machine: bool = False
+    """Whether it belongs to the machine: an administrator installs it, and it has its own data
+    folder, whose memory the first run makes."""
 
 
 def period(text: str) -> int:
-    """Read a period, in seconds. Raises UserError."""
+    """Parse a period; return its seconds. Raises UserError."""
     if text in EVERY:
         return EVERY[text]
-    given = re.fullmatch(r"([0-9]{1,4})([mh])", text)
-    if not given:
+    match = re.fullmatch(r"([0-9]{1,4})([mh])", text)
+    if not match:
         raise UserError(f"--every {text[:20]}: not a period; write one of {' '.join(EVERY)}")
-    seconds = int(given[1]) * (MINUTE if given[2] == "m" else HOUR)
+    seconds = int(match[1]) * (MINUTE if match[2] == "m" else HOUR)
     if seconds < min(EVERY.values()):
         raise UserError(
             f"--every {text}: nobody is asked more often than every 5m; write 5m or more"
         )
-    near = [max(one for one in EVERY.values() if one <= seconds)]
-    near += [one for one in EVERY.values() if one > seconds][:1]
-    fit = " or ".join(one for one, length in EVERY.items() if length in near)
-    raise UserError(f"--every {text}: divides neither an hour nor a day; write {fit}")
+    shorter = [every for every, length in EVERY.items() if length <= seconds]
+    longer = [every for every, length in EVERY.items() if length > seconds]
+    nearest = " or ".join([*shorter[-1:], *longer[:1]])
+    raise UserError(f"--every {text}: divides neither an hour nor a day; write {nearest}")
 
 
 def jitter(every_s: int) -> int:
-    """Return up to how many seconds a run may come late at random."""
+    """Return the most seconds by which a run is delayed at random."""
     return min(every_s // SHARE, max(0, every_s - REST_S), MOST_JITTER_S)
 
 
 def phase(vantage: str, every_s: int) -> int:
-    """Return a vantage's own second of every period: vantages are spread evenly, each stays put.
+    """Return the second of every period at which a vantage's runs are due, the same each time.
 
-    With its jitter a run still begins within its period, so that no two of them ever meet.
+    Vantages are spread evenly. With its jitter a run still begins within its period, so that two
+    runs of a vantage never overlap.
     """
-    drawn = int.from_bytes(hashlib.sha256(vantage.encode()).digest()[:8])
-    return drawn * (every_s - jitter(every_s)) >> 64
+    hashed = int.from_bytes(hashlib.sha256(vantage.encode()).digest()[:8])
+    return hashed * (every_s - jitter(every_s)) >> 64
 
 
 def first(now: datetime, every_s: int, phase_s: int) -> datetime:
-    """Return the next run by the clock that ``now`` shows; its day begins at its midnight."""
+    """Return the next run by the clock of ``now``, whose day begins at its own midnight."""
     midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
     passed = (now - midnight).total_seconds()
-    beats = -((phase_s - passed) // every_s)  # the least number of periods that is not over
-    return midnight + timedelta(seconds=phase_s + beats * every_s)
+    periods = -((phase_s - passed) // every_s)  # the least number that is not over
+    return midnight + timedelta(seconds=phase_s + periods * every_s)
 
 
 def parse_words(words: Sequence[str]) -> tuple[Path | None, tuple[str, ...]]:
-    """Find in the command of a schedule its data folder, and the options that are not its own."""
+    """Return the data folder in the command of a schedule, and the options that it does not set."""
     rest = list(words[words.index("-q") + 1 :]) if "-q" in words else []
     own: dict[str, str] = {}
     while len(rest) > 1 and rest[0] in OWN:
@@ -148,7 +166,7 @@ def parse_words(words: Sequence[str]) -> tuple[Path | None, tuple[str, ...]]:
     return Path(own["--data"]) if "--data" in own else None, tuple(rest)
 
 
-def plain(job: Job) -> None:
+def check_printable(job: Job) -> None:
     """Raise UserError where a word of the command has a control character: no kind can hold it."""
     for word in (*job.words(jitter=True), *job.options):
         if not word.isprintable():
@@ -156,9 +174,9 @@ def plain(job: Job) -> None:
 
 
 def run_program(*words: str, stdin: bytes | None = None) -> bytes:
-    """Run a program of the system; return what it prints. Raises UserError with what it says."""
+    """Run a program of the system; return its stdout. Raises UserError with its stderr."""
     try:
-        done = subprocess.run(  # noqa: S603 - the kinds' own commands
+        process = subprocess.run(  # noqa: S603 - the kinds' own commands
             words,
             input=stdin,
             stdin=None if stdin is not None else subprocess.DEVNULL,
@@ -171,14 +189,14 @@ def run_program(*words: str, stdin: bytes | None = None) -> bytes:
         raise UserError(f"{words[0]}: not found here; choose another --kind") from None
     except (OSError, subprocess.TimeoutExpired) as exc:
         raise UserError(f"{words[0]}: {exc}") from None
-    if done.returncode:
-        said = " ".join(done.stderr.decode("utf-8", "replace").split())[:500]
-        raise UserError(f"{' '.join(words[:4])}: {said or f'exit status {done.returncode}'}")
-    return done.stdout
+    if process.returncode:
+        error = " ".join(process.stderr.decode("utf-8", "replace").split())[:500]
+        raise UserError(f"{' '.join(words[:4])}: {error or f'exit status {process.returncode}'}")
+    return process.stdout
 
 
-def ours(path: Path) -> str | None:
-    """Return the text of a file that keepiton wrote; None for any other, and for none."""
+def own_text(path: Path) -> str | None:
+    """Return the text of a file that keepiton wrote; None for any other, and without a file."""
     try:
         with path.open(encoding="utf-8") as file:
             text = file.read(MOST_TEXT)
@@ -188,8 +206,8 @@ def ours(path: Path) -> str | None:
 
 
 def write(path: Path, text: str, mode: int) -> None:
-    """Put a file in place in one step. Raises OSError, and UserError where another's file lies."""
-    if os.path.lexists(path) and ours(path) is None:
+    """Replace a file in one step. Raises OSError, and UserError where it is not keepiton's."""
+    if os.path.lexists(path) and own_text(path) is None:
         raise UserError(f"{path}: not written by keepiton schedule; move it away first")
     path.parent.mkdir(parents=True, exist_ok=True)
     with files.replacement(path, mode=mode) as file:

@@ -1,4 +1,4 @@
-"""A launch agent of macOS (launchd.plist(5)); what was missed asleep is made up for on waking."""
+"""A launch agent of macOS (launchd.plist(5)); a run missed in sleep is made on waking."""
 
 import contextlib
 import os
@@ -12,7 +12,7 @@ from keepiton.operate.schedule.job import DAY, HOUR, MINUTE, InstalledSchedule, 
 
 LABEL = "keepiton.probe"
 HEAD = 2
-"""Lines before the list itself, where the mark goes."""
+"""Lines before the property list itself, after which the mark is written."""
 
 
 def _place() -> Path:
@@ -20,7 +20,7 @@ def _place() -> Path:
 
 
 def times(every_s: int, phase_s: int) -> list[dict[str, int]]:
-    """List the minutes, or hours and minutes, of a day on which the runs lie."""
+    """Return the minutes, or hours and minutes, of a day at which runs begin."""
     if every_s <= HOUR:
         return [{"Minute": at // MINUTE} for at in range(phase_s, HOUR, every_s)]
     return [
@@ -29,9 +29,9 @@ def times(every_s: int, phase_s: int) -> list[dict[str, int]]:
 
 
 def files(job: Job) -> dict[str, str]:
-    """Write the property list. Raises UserError."""
-    jobs.plain(job)
-    listed: dict[str, Any] = {
+    """Return the property list. Raises UserError."""
+    jobs.check_printable(job)
+    properties: dict[str, Any] = {
         "Label": LABEL,
         "ProgramArguments": job.words(jitter=True),
         "StartCalendarInterval": times(job.every_s, job.phase_s),
@@ -41,7 +41,7 @@ def files(job: Job) -> dict[str, str]:
         "Umask": 0o077,
         "StandardErrorPath": str(job.data / "keepiton.log"),
     }
-    lines = plistlib.dumps(listed, sort_keys=False).decode().splitlines()
+    lines = plistlib.dumps(properties, sort_keys=False).decode().splitlines()
     return {str(_place()): "\n".join([*lines[:HEAD], f"<!-- {job.mark} -->", *lines[HEAD:], ""])}
 
 
@@ -60,14 +60,13 @@ def _remove() -> None:
 
 
 def _find() -> InstalledSchedule | None:
-    text = jobs.ours(_place())
-    if text is None:
-        return None
-    try:
-        words = plistlib.loads(text.encode())["ProgramArguments"]
-    except (ValueError, KeyError, TypeError):  # somebody has edited it
-        words = []
-    return InstalledSchedule(str(_place()), text, [str(one) for one in words])
+    text = jobs.own_text(_place())
+    return None if text is None else jobs.installed_schedule(str(_place()), text, _command)
+
+
+def _command(text: str) -> list[object]:
+    command: list[object] = plistlib.loads(text.encode())["ProgramArguments"]
+    return command
 
 
 KIND = Kind(files, _install, _remove, _find, f"launchctl print gui/$(id -u)/{LABEL}")

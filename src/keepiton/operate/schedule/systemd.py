@@ -1,4 +1,4 @@
-"""systemd timers: a user's own, and one of the machine in a sandbox (systemd.exec(5), v252)."""
+"""systemd timers: of a user, and of the machine in a sandbox (systemd.exec(5), v252)."""
 
 import os
 import shlex
@@ -9,10 +9,10 @@ from keepiton.operate.schedule import job as jobs
 from keepiton.operate.schedule.job import DAY, HOUR, MINUTE, NAME, InstalledSchedule, Job, Kind
 
 STATE = Path("/var/lib/keepiton")
-"""The machine's data folder: ``%S/keepiton``, which systemd makes (StateDirectory=)."""
+"""Data folder of the machine's runs: ``%S/keepiton``, made by systemd (StateDirectory=)."""
 UNITS = Path("/etc/systemd/system")
 HIDDEN = ("/home", "/root", "/run/user", "/tmp", "/var/tmp")  # noqa: S108 - named, not used
-"""What the machine's unit cannot see (ProtectHome=, PrivateTmp=)."""
+"""Folders hidden from the machine's unit (ProtectHome=, PrivateTmp=)."""
 
 EITHER = """\
 UMask=0077
@@ -31,9 +31,8 @@ SystemCallFilter=@system-service
 SystemCallFilter=~@privileged @resources
 SystemCallErrorNumber=EPERM
 """
-"""What a user's manager can do too: it needs no privilege and no user namespace, which some
-systems refuse. AF_UNIX is asyncio's and the resolver's, AF_NETLINK the C library's look at the
-machine's own addresses."""
+"""Settings of both units: they need no privilege and no user namespace, which some systems refuse.
+asyncio and the resolver use AF_UNIX; the C library reads the machine's addresses by AF_NETLINK."""
 
 MACHINE = f"""\
 DynamicUser=yes
@@ -57,11 +56,11 @@ ProtectProc=invisible
 ProtectSystem=strict
 RemoveIPC=yes
 """
-"""What only the machine's manager can do."""
+"""Settings that only the machine's manager can apply."""
 
 
 def calendar(every_s: int, phase_s: int) -> str:
-    """Write a period as a calendar event, in UTC: no change of summer time moves it."""
+    """Return a period as a calendar event, in UTC: summer time does not move it."""
     hours, rest = divmod(phase_s, HOUR)
     minute, second = divmod(rest, MINUTE)
     if every_s < HOUR:
@@ -72,7 +71,7 @@ def calendar(every_s: int, phase_s: int) -> str:
 
 
 def quoted(words: list[str]) -> str:
-    """Write a command for ExecStart=, whose ``%`` and ``$`` mean something even in quotes."""
+    """Return a command for ExecStart=, which expands ``%`` and ``$`` even in quotes."""
     if any(sign in words[0] for sign in "$\\\"'"):
         raise UserError(
             f"{words[0]}: systemd takes no such path; install keepiton in a plainer one"
@@ -86,12 +85,12 @@ def _quoted(word: str) -> str:
 
 
 def unquoted(text: str) -> list[str]:
-    """Read a command that :func:`quoted` wrote."""
+    """Parse a command that :func:`quoted` wrote."""
     return [word.replace("%%", "%").replace("$$", "$") for word in shlex.split(text)]
 
 
 def _files(job: Job, folder: Path, command: list[str], unit: str, service: str) -> dict[str, str]:
-    jobs.plain(job)
+    jobs.check_printable(job)
     line = f"# {job.mark}\n"
     path = folder / NAME
     return {
@@ -111,37 +110,35 @@ def _units() -> Path:
 
 
 def of_user(job: Job) -> dict[str, str]:
-    """Write a user's service and timer. Raises UserError."""
+    """Return the service and timer of a user. Raises UserError."""
     return _files(job, _units(), job.words(jitter=False), "", EITHER)
 
 
 def of_machine(job: Job) -> dict[str, str]:
-    """Write the machine's service and timer. Raises UserError."""
+    """Return the service and timer of the machine. Raises UserError."""
     network = "Wants=network-online.target\nAfter=network-online.target\n"
     command = job.words(jitter=False, data=False)
     return _files(job, UNITS, command, network, EITHER + MACHINE)
 
 
 def reachable() -> bool:
-    """Tell whether a manager of this user's runs; its place is the usual one if none is named."""
-    place = Path(os.environ.get("XDG_RUNTIME_DIR") or f"/run/user/{os.getuid()}")
-    if (place / "systemd/private").exists():
-        os.environ.setdefault("XDG_RUNTIME_DIR", str(place))
+    """Whether this user's manager runs; XDG_RUNTIME_DIR is set to the usual folder if unset."""
+    folder = Path(os.environ.get("XDG_RUNTIME_DIR") or f"/run/user/{os.getuid()}")
+    if (folder / "systemd/private").exists():
+        os.environ.setdefault("XDG_RUNTIME_DIR", str(folder))
         return True
     return False
 
 
 def lingers() -> bool:
-    """Tell whether this user's timers also run while nobody is logged in."""
+    """Whether this user's timers also run without a login."""
     import pwd  # noqa: PLC0415 - not on every system
 
     return (Path("/var/lib/systemd/linger") / pwd.getpwuid(os.getuid()).pw_name).exists()
 
 
 def _install(files: dict[str, str], mode: int, *manager: str) -> None:
-    jobs.run_program(
-        "systemctl", *manager, "show", "--property=Version"
-    )  # is there one to install for?
+    jobs.run_program("systemctl", *manager, "show", "--property=Version")  # does it run?
     for path, text in files.items():
         jobs.write(Path(path), text, mode)
     jobs.run_program("systemctl", *manager, "daemon-reload")
@@ -155,9 +152,9 @@ def _install_user(job: Job) -> None:
 
 
 def _install_machine(job: Job) -> None:
-    for path in _seen(job):
+    for path in _needed_paths(job):
         real = (Path(path).absolute(), Path(path).resolve())
-        if any(one.is_relative_to(hidden) for one in real for hidden in HIDDEN):
+        if any(place.is_relative_to(hidden) for place in real for hidden in HIDDEN):
             raise UserError(
                 f"{path}: the machine's timer sees nothing under {' '.join(HIDDEN)}; install"
                 " keepiton elsewhere (pipx install --global keepiton, or a virtual environment in"
@@ -166,38 +163,38 @@ def _install_machine(job: Job) -> None:
     _install(of_machine(job), 0o644)
 
 
-def _seen(job: Job) -> list[str]:
-    """List the paths that a run needs to see."""
-    return [job.python, __file__, *(one for one in job.options if Path(one).is_absolute())]
+def _needed_paths(job: Job) -> list[str]:
+    """List the paths that a run reads."""
+    return [job.python, __file__, *(word for word in job.options if Path(word).is_absolute())]
 
 
 def _remove(folder: Path, *manager: str) -> None:
     paths = [folder / f"{NAME}{ending}" for ending in (".timer", ".service")]
-    there = [path for path in paths if jobs.ours(path) is not None]
-    missed = None
+    own = [path for path in paths if jobs.own_text(path) is not None]
+    reachable = True
     try:
         jobs.run_program("systemctl", *manager, "disable", "--now", f"{NAME}.timer")
-    except UserError as exc:  # no manager to ask: the files alone would start it again
-        missed = exc
-    for path in there:
+    except UserError:  # no manager runs: the next one would start what these files say
+        reachable = False
+    for path in own:
         path.unlink()
-    wanted = folder / f"timers.target.wants/{NAME}.timer"
-    if missed is not None:
-        wanted.unlink(missing_ok=True)
-        return
-    jobs.run_program("systemctl", *manager, "daemon-reload")
+    if reachable:
+        jobs.run_program("systemctl", *manager, "daemon-reload")
+    else:
+        (folder / f"timers.target.wants/{NAME}.timer").unlink(missing_ok=True)
 
 
 def _find(folder: Path) -> InstalledSchedule | None:
     path = folder / f"{NAME}.timer"
-    service = jobs.ours(path.with_suffix(".service"))
-    if jobs.ours(path) is None or service is None:
+    service = jobs.own_text(path.with_suffix(".service"))
+    if jobs.own_text(path) is None or service is None:
         return None
-    command = next((one for one in service.split("\n") if one.startswith("ExecStart=")), "")
-    try:
-        return InstalledSchedule(str(path), service, unquoted(command.partition("=")[2]))
-    except ValueError:  # somebody has edited it
-        return InstalledSchedule(str(path), service, [])
+    return jobs.installed_schedule(str(path), service, _command)
+
+
+def _command(service: str) -> list[str]:
+    line = next((line for line in service.split("\n") if line.startswith("ExecStart=")), "")
+    return unquoted(line.partition("=")[2])
 
 
 def _remove_user() -> None:
@@ -220,4 +217,5 @@ SYSTEM = Kind(
     lambda: _find(UNITS),
     f"systemctl list-timers {NAME}.timer; journalctl -u {NAME}.service",
     utc=True,
+    of_machine=True,
 )

@@ -1,4 +1,4 @@
-"""A job of Android's own scheduler, through Termux:API (termux-job-scheduler)."""
+"""A job of Android's scheduler, through Termux:API (termux-job-scheduler)."""
 
 import os
 import shlex
@@ -9,11 +9,11 @@ from keepiton.operate.schedule.job import EVERY, InstalledSchedule, Job, Kind
 
 PREFIX = "/data/data/com.termux/files/usr"
 NUMBER = "4806"
-"""The job's, among those of Termux; any number does."""
+"""Number of the job among those of Termux; chosen at random."""
 
 
 def here() -> bool:
-    """Tell whether this is Termux."""
+    """Whether this is Termux."""
     return "com.termux" in os.environ.get("PREFIX", "")
 
 
@@ -22,8 +22,8 @@ def _place() -> Path:
 
 
 def files(job: Job) -> dict[str, str]:
-    """Write the script that the job calls. Raises UserError."""
-    jobs.plain(job)
+    """Return the script that the job calls. Raises UserError."""
+    jobs.check_printable(job)
     command = shlex.join(job.words(jitter=True))
     log = shlex.quote(str(job.data / "keepiton.log"))
     text = f"#!{PREFIX}/bin/sh\n# {job.mark}\numask 077\nexec {command} 2>>{log}\n"
@@ -33,7 +33,7 @@ def files(job: Job) -> dict[str, str]:
 def _install(job: Job) -> None:
     ((path, text),) = files(job).items()
     jobs.write(Path(path), text, 0o700)
-    jobs.run_program(  # without a network too: that the line is dead is a finding as well
+    jobs.run_program(  # also without a network: an offline vantage is recorded too
         *("termux-job-scheduler", "--script", path, "--job-id", NUMBER),
         *("--period-ms", str(job.every_s * 1000), "--persisted", "true", "--network", "none"),
         *("--battery-not-low", "true"),
@@ -46,14 +46,21 @@ def _remove() -> None:
 
 
 def _find() -> InstalledSchedule | None:
-    text = jobs.ours(_place())
-    if text is None:
-        return None
-    command = next((one for one in text.split("\n") if one.startswith("exec ")), "")
-    try:
-        return InstalledSchedule(str(_place()), text, shlex.split(command.partition(" 2>>")[0])[1:])
-    except ValueError:  # somebody has edited it
-        return InstalledSchedule(str(_place()), text, [])
+    text = jobs.own_text(_place())
+    return None if text is None else jobs.installed_schedule(str(_place()), text, _command)
 
 
-KIND = Kind(files, _install, _remove, _find, "termux-job-scheduler --pending", least_s=EVERY["15m"])
+def _command(text: str) -> list[str]:
+    line = next((line for line in text.split("\n") if line.startswith("exec ")), "")
+    return shlex.split(line.partition(" 2>>")[0])[1:]
+
+
+KIND = Kind(
+    files,
+    _install,
+    _remove,
+    _find,
+    "termux-job-scheduler --pending",
+    least_s=EVERY["15m"],
+    exact=False,
+)

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tempfile
 from datetime import UTC, datetime, time, timedelta
+from html import unescape
 from pathlib import Path
 from xml.sax.saxutils import escape
 
@@ -14,9 +15,9 @@ from keepiton.operate.schedule import job as jobs
 from keepiton.operate.schedule.job import NAME, InstalledSchedule, Job, Kind
 
 MOST_PATH = 260
-"""Characters of the command, by the schema."""
+"""Most characters of the command, by the schema."""
 VARIABLE = re.compile(r"%\w[^%]*%|\$\(")
-"""What the scheduler replaces in a command; there is no way to write it plainly."""
+"""What the scheduler replaces in a command; it cannot be escaped."""
 WORDS = re.compile(r"<Documentation>(.*?)</Documentation>", re.DOTALL)
 TASK = """\
 <?xml version="1.0"?>
@@ -62,12 +63,12 @@ TASK = """\
   </Actions>
 </Task>
 """
-"""It names no encoding: the same text is right in a file of any that a shell may write."""
+"""It names no encoding: the same text is valid in whatever encoding a shell writes its files."""
 
 
 def files(job: Job) -> dict[str, str]:
-    """Write the task. Raises UserError."""
-    jobs.plain(job)
+    """Return the task. Raises UserError."""
+    jobs.check_printable(job)
     words = job.words(jitter=False)
     words[0] = re.sub(r"python\.exe$", "pythonw.exe", words[0])  # opens no window
     for word in words:
@@ -105,15 +106,14 @@ def _remove() -> None:
 
 
 def read(text: str) -> InstalledSchedule:
-    """Find the command in a task that keepiton wrote."""
-    import html  # noqa: PLC0415
+    """Return the schedule of a task that keepiton wrote."""
+    return jobs.installed_schedule(f"Task Scheduler: {NAME}", text, _command)
 
-    kept = WORDS.search(text)
-    try:
-        words = json.loads(html.unescape(kept[1])) if kept else []
-    except ValueError:  # somebody has edited it
-        words = []
-    return InstalledSchedule(f"Task Scheduler: {NAME}", text, [str(one) for one in words])
+
+def _command(text: str) -> list[object]:
+    documentation = WORDS.search(text)
+    command: list[object] = json.loads(unescape(documentation[1])) if documentation else []
+    return command
 
 
 def _find() -> InstalledSchedule | None:
