@@ -29,7 +29,7 @@ from keepiton.probe.types import Progress
 from keepiton.storage.reader import find, read
 
 BETA = ("operator", "beta", "both", "degraded", None)
-LIED = [("target", one, "inside", "full", "dns") for one in story.LIED]
+LIED = [("target", one, "inside", "full", "dns") for one in story.FALSE_NAMES]
 COUNTRY = ("country", "ZZ", "both", "full", "tls")
 OWN = ("own_line", "you", "inside", "full", None)
 CHAPTERS = [one.title for one in story.SCENARIOS["all"]]

@@ -1,6 +1,7 @@
 """``keepiton wipe``."""
 
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import click
 
 from keepiton.base.errors import UserError
 from keepiton.cli import exits, folders, shared_options
+from keepiton.operate.schedule import KINDS, installed
 from keepiton.storage import lock
 
 OURS = (
@@ -21,7 +23,7 @@ OURS = (
     "keepiton.log",
     "tended",
 )
-"""What keepiton makes in its data folder; nothing else there is touched."""
+"""Files and folders that keepiton makes in its data folder; nothing else there is removed."""
 
 
 @click.command()
@@ -34,40 +36,37 @@ def wipe(data: Path | None, *, yes: bool) -> None:
     A schedule goes with the folder that it writes to. A crontab line or timer that you made
     yourself stays; so does your shell's history.
     """
-    from keepiton.commands.schedule import may_change  # noqa: PLC0415
-    from keepiton.operate.schedule import KINDS, installed  # noqa: PLC0415
-
     data = data or folders.data_folder()
-    schedules = [one for one in installed() if one.data.resolve() == data.resolve()]
-    bound = [one for one in schedules if not may_change(one)]
-    if bound:
-        raise UserError(
-            f"{bound[0].place}: only an administrator can remove it; run wipe with sudo"
-        )
-    found = [data / name for name in OURS if (data / name).exists()]
+    schedules = [schedule for schedule in installed() if schedule.data.resolve() == data.resolve()]
+    for schedule in schedules:
+        if not schedule.may_change:
+            raise UserError(
+                f"{schedule.place}: only an administrator can remove it; run wipe with sudo"
+            )
+    paths = [data / name for name in OURS if (data / name).exists()]
     config = folders.user_config()
     if config.is_file():
-        found.append(config)
-    if not (found or schedules):
+        paths.append(config)
+    if not (paths or schedules):
         click.echo(f"nothing to remove in {data}", err=True)
         return
     click.echo("This removes:", err=True)
-    for one in schedules:
-        click.echo(f"  the schedule: {one.place}", err=True)
-    for path in found:
+    for schedule in schedules:
+        click.echo(f"  the schedule: {schedule.place}", err=True)
+    for path in paths:
         click.echo(f"  {path}", err=True)
     if not yes:
         click.confirm("Remove all of it?", abort=True, err=True)
     try:
-        for one in schedules:  # first, so that none of them begins a run meanwhile
-            KINDS[one.kind].remove()
+        for schedule in schedules:  # first, so that none of them begins a run meanwhile
+            KINDS[schedule.kind].remove()
         with lock.hold(data):
-            for path in found:
+            for path in paths:
                 if path.name != lock.FILE:
                     _remove(path)
-            if os.name != "nt":  # while it is held: a run that comes now makes another
+            if os.name != "nt":  # while it is held: a run that begins now makes another
                 (data / lock.FILE).unlink()
-        if os.name == "nt":  # where nobody removes what is open
+        if os.name == "nt":  # where an open file cannot be removed
             (data / lock.FILE).unlink()
         for empty in (data, config.parent):
             if empty.is_dir() and not any(empty.iterdir()):
@@ -78,15 +77,13 @@ def wipe(data: Path | None, *, yes: bool) -> None:
         sys.exit(
             exits.print_error(f"{exc.filename}: not removed: {exc.strerror}", exits.NOT_WRITTEN)
         )
-    left = [one.place for one in installed() if may_change(one)]
+    left = [schedule.place for schedule in installed() if schedule.may_change]
     if left:
         click.echo(f"a schedule for another folder stays: {', '.join(left)}", err=True)
     click.echo("removed; also look at: your shell's history", err=True)
 
 
 def _remove(path: Path) -> None:
-    import shutil  # noqa: PLC0415
-
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:

@@ -1,7 +1,7 @@
-"""A tiny country on loopback: operators with their sites, a name server, controls.
+"""A make-believe country on loopback: operators with sites, a name server, and controls.
 
-Its servers run in a thread of their own, on ports that the system chooses. What they do depends on
-who looks at them: a view is set before each probe.
+Its servers run in a thread of their own, on ports that the system chooses. How they answer depends
+on the vantage: a view is set before each probe.
 """
 
 import asyncio
@@ -30,23 +30,23 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 HERE = "127.0.0.1"
-TRUTH = {"A": HERE}
-LIES = {"A": "10.10.34.34", "AAAA": "100::34"}
-"""Addresses that no public name leads to."""
+TRUE_ADDRESSES = {"A": HERE}
+FALSE_ADDRESSES = {"A": "10.10.34.34", "AAAA": "100::34"}
+"""Addresses that no public name has."""
 SITES = {
     "alpha": ("www", "news", "mail"),
     "beta": ("www", "shop", "bank"),
     "gamma": ("www", "vote", "chat"),
 }
-ABROAD = ("foreign-1", "foreign-2", "foreign-3")
-AT_HOME = ("domestic-1", "domestic-2")
+FOREIGN_CONTROLS = ("foreign-1", "foreign-2", "foreign-3")
+DOMESTIC_CONTROLS = ("domestic-1", "domestic-2")
 ANSWER_S = 0.1
-"""What an answer takes: so long that a busy machine does not triple it."""
+"""Time of an answer, and of a slow one: so long that a busy machine does not triple it."""
 SLOW_S = 1.0
 PAGE = b"<!doctype html><title>A drill</title><p>All is well.\n"
 PEM = serialization.Encoding.PEM
 RESET = struct.pack("ii", 1, 0)
-"""Linger for no time: a close is a reset."""
+"""SO_LINGER of zero seconds: closing sends a reset."""
 
 LIST = """\
 title = "A make-believe country on this machine"
@@ -79,70 +79,71 @@ perspective = "inside"
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """How the world looks to one vantage: groups are operators, kinds of controls, the resolver."""
+    """How servers answer one vantage; groups are operators, kinds of controls and the resolver."""
 
     slow: tuple[str, ...] = ()
     cut: tuple[str, ...] = ()
-    """Groups of which every handshake is reset, and every question answered with a failure."""
-    lied: tuple[str, ...] = ()
-    """Names for which the resolver gives an address that leads nowhere."""
+    """Groups whose handshakes are reset, and whose queries are answered with SERVFAIL."""
+    false_names: tuple[str, ...] = ()
+    """Names for which the resolver returns a false address."""
 
 
 class Clock:
-    """The drill's time: it jumps from run to run, and goes on as usual in between."""
+    """Clock of the drill: it is set for each run, and goes on as usual during it."""
 
     def __init__(self, at: datetime) -> None:
-        """Begin at an instant."""
-        self.jump(at)
+        """Set it to an instant."""
+        self.set(at)
 
-    def jump(self, at: datetime) -> None:
-        """Make it another time."""
+    def set(self, at: datetime) -> None:
+        """Set it to an instant."""
         self._at, self._since = at, time.monotonic()
 
     def __call__(self) -> datetime:
-        """Tell the time."""
+        """Return the time."""
         return self._at + timedelta(seconds=time.monotonic() - self._since)
 
 
 @dataclass(slots=True)
 class Country:
-    """The servers; all but ``view`` is settled once they stand."""
+    """The servers; only ``view`` changes once they listen."""
 
     clock: Clock
     roots: Path
-    """Their certificate, which is its own trust anchor."""
+    """Path of their certificate, which is its own trust anchor."""
     view: View = field(default_factory=View)
     targets: str = LIST
     """The target list, as TOML."""
     port: int = 0
-    """The resolver's."""
+    """Port of the resolver."""
     _open: list[asyncio.Server | asyncio.DatagramTransport] = field(default_factory=list)
 
     async def open(self) -> None:
-        """Let all servers listen."""
-        tls = _certified(self.roots)
-        web = [(SITE, group, f"{one}.{group}.example") for group in SITES for one in SITES[group]]
-        for entry, group, name in (*web, *((FOREIGN, "foreign", one) for one in ABROAD)):
+        """Open all servers."""
+        tls = _tls_context(self.roots)
+        web = [(SITE, group, f"{site}.{group}.example") for group in SITES for site in SITES[group]]
+        web += [(FOREIGN, "foreign", name) for name in FOREIGN_CONTROLS]
+        for entry, group, name in web:
             server = await asyncio.start_server(partial(self._serve, tls, group), HERE, 0)
             self._open.append(server)
             port = server.sockets[0].getsockname()[1]
             self.targets += entry.format(name=name, group=group, port=port)
-        for name in AT_HOME:
+        for name in DOMESTIC_CONTROLS:
             port = await self._name_server("domestic")
             self.targets += DOMESTIC.format(name=name, port=port)
         self.port = await self._name_server("resolver")
 
     async def _name_server(self, group: str) -> int:
         loop = asyncio.get_running_loop()
-        names = partial(_NameServer, self, group)
-        transport, _ = await loop.create_datagram_endpoint(names, (HERE, 0))
+        server = partial(_NameServer, self, group)
+        transport, _ = await loop.create_datagram_endpoint(server, (HERE, 0))
         self._open.append(transport)
         return int(transport.get_extra_info("sockname")[1])
 
     async def close(self) -> None:
-        """End all servers, and what they were in the middle of."""
-        for one in self._open:
-            one.close()
+        """Close all servers and their open connections."""
+        for server in self._open:
+            server.close()
         rest = asyncio.all_tasks() - {asyncio.current_task()}
         for task in rest:
             task.cancel()
@@ -171,14 +172,14 @@ class Country:
             writer.write(head.encode() + PAGE)
             await writer.drain()
         except (OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
-            pass  # whoever asked has gone, or the drill is over
+            pass  # the client is gone, or the drill is over
         finally:
             writer.close()
 
 
 @dataclass(slots=True)
 class _NameServer(asyncio.DatagramProtocol):
-    """Answers questions for names, truly or not, as the view has it."""
+    """Answers queries for names, with true addresses or false ones, according to the view."""
 
     country: Country
     group: str
@@ -189,15 +190,15 @@ class _NameServer(asyncio.DatagramProtocol):
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
         query = dns.message.from_wire(data)
-        (asked,) = query.question
+        (question,) = query.question
         reply = dns.message.make_response(query)
         if self.group in self.country.view.cut:
             reply.set_rcode(dns.rcode.SERVFAIL)
         else:
-            lied = asked.name.to_text(omit_final_dot=True) in self.country.view.lied
-            kind = dns.rdatatype.to_text(asked.rdtype)
-            if given := (LIES if lied else TRUTH).get(kind):
-                reply.answer.append(dns.rrset.from_text(asked.name, 60, "IN", kind, given))
+            name, kind = question.name, dns.rdatatype.to_text(question.rdtype)
+            false = name.to_text(omit_final_dot=True) in self.country.view.false_names
+            if address := (FALSE_ADDRESSES if false else TRUE_ADDRESSES).get(kind):
+                reply.answer.append(dns.rrset.from_text(name, 60, "IN", kind, address))
         wait_s = 0 if self.group == "resolver" else ANSWER_S
         send = partial(self.transport.sendto, reply.to_wire(), addr)
         asyncio.get_running_loop().call_later(wait_s, send)
@@ -205,7 +206,7 @@ class _NameServer(asyncio.DatagramProtocol):
 
 @contextmanager
 def serve(clock: Clock) -> Iterator[Country]:
-    """Let the country stand while the block lasts; nothing of it stays behind."""
+    """Run the servers while the block lasts; they leave no file behind."""
     with tempfile.TemporaryDirectory(prefix="keepiton-drill-") as folder:
         loop = asyncio.new_event_loop()
         thread = threading.Thread(target=loop.run_forever)
@@ -221,12 +222,13 @@ def serve(clock: Clock) -> Iterator[Country]:
             loop.close()
 
 
-def _certified(roots: Path) -> ssl.SSLContext:
-    """Make a throw-away certificate for all sites, and what servers show it with."""
+def _tls_context(roots: Path) -> ssl.SSLContext:
+    """Create a certificate for all sites at ``roots``, and return a context of servers with it."""
     now, key = datetime.now(UTC), ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "A drill")])
-    hosts = [*(x509.DNSName(f"*.{one}.example") for one in SITES), x509.IPAddress(ip_address(HERE))]
-    made = (
+    hosts: list[x509.GeneralName] = [x509.DNSName(f"*.{group}.example") for group in SITES]
+    hosts.append(x509.IPAddress(ip_address(HERE)))
+    certificate = (
         x509.CertificateBuilder()
         .issuer_name(name)
         .subject_name(name)
@@ -237,10 +239,10 @@ def _certified(roots: Path) -> ssl.SSLContext:
         .add_extension(x509.SubjectAlternativeName(hosts), critical=False)
         .sign(key, hashes.SHA256())
     )
-    secret = roots.with_name("key.pem")
+    key_path = roots.with_name("key.pem")
     plain = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    roots.write_bytes(made.public_bytes(PEM))
-    secret.write_bytes(key.private_bytes(PEM, *plain))
+    roots.write_bytes(certificate.public_bytes(PEM))
+    key_path.write_bytes(key.private_bytes(PEM, *plain))
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    tls.load_cert_chain(roots, secret)
+    tls.load_cert_chain(roots, key_path)
     return tls

@@ -1,4 +1,4 @@
-"""The story that a drill tells: chapters as data, and how they are played with real probes."""
+"""The story of a drill: chapters as data, and how they are run with real probes."""
 
 import json
 import textwrap
@@ -12,7 +12,7 @@ from pathlib import Path
 from keepiton.base.connectivity import Connectivity
 from keepiton.base.language import Language, gettext_noop
 from keepiton.base.types import Perspective
-from keepiton.drill.fake_servers import HERE, LIES, SITES, Clock, View, serve
+from keepiton.drill.fake_servers import FALSE_ADDRESSES, HERE, SITES, Clock, View, serve
 from keepiton.lists.load import load
 from keepiton.probe import dns, http
 from keepiton.probe.run import RunPlan, RunResult, run_once
@@ -20,31 +20,32 @@ from keepiton.probe.settings import Settings
 from keepiton.storage import state
 
 WIDTH = 78
+"""Columns of the text."""
 EVERY = timedelta(minutes=10)
-"""The drill's time between two runs of a vantage."""
+"""Time between two runs of a vantage, by the drill's clock."""
 READING_S = 0.024
-"""For a letter."""
+"""Pause per letter of a text."""
 VANTAGES: tuple[tuple[str, Perspective], ...] = (("you", "inside"), ("friend", "outside"))
 LIST, THRESHOLDS = "drill.toml", "policy.toml"
 POLICY = "slow_least = 3  # a drill cannot wait for a week of answers to know what is usual\n"
 TERMINATED = 143
 
-LIED = ("news.alpha.example", "vote.gamma.example")
-WELL = View()
+FALSE_NAMES = ("news.alpha.example", "vote.gamma.example")
+NORMAL = View()
 
 
 @dataclass(frozen=True, slots=True)
 class Chapter:
-    """What happens, seen from two sides, and what there is to see in it."""
+    """An event, how two vantages see it, and what the report must show of it."""
 
     title: str
     happens: str
-    look: str
+    lesson: str
     runs: int
     after: int = 1
-    """Calm runs that follow, so that there is an end to see."""
-    inside: View = WELL
-    outside: View = WELL
+    """Calm runs that follow, so that the report has an end of the event."""
+    inside: View = NORMAL
+    outside: View = NORMAL
 
 
 CALM = Chapter(
@@ -76,7 +77,7 @@ DNS = Chapter(
         " well. The report must hold two windows, seen from inside."
     ),
     runs=3,
-    inside=View(lied=LIED),
+    inside=View(false_names=FALSE_NAMES),
 )
 BORDER = Chapter(
     gettext_noop("The border is cut"),
@@ -143,25 +144,25 @@ def run_story(
     chapters: tuple[Chapter, ...],
     folder: Path,
     now: datetime,
-    words: Language,
-    say: Callable[[str], None],
+    lang: Language,
+    echo: Callable[[str], None],
     *,
     fast: bool,
 ) -> None:
-    """Play chapters so that they end about ``now``; what is measured goes into the folder.
+    """Run chapters whose last run is about ``now``; the folder gets lists and results.
 
     Raises OSError when it cannot be written, KeyboardInterrupt when a run was interrupted.
     """
-    _ = words.gettext
+    _ = lang.gettext
     last = now.replace(minute=now.minute // 10 * 10, second=0, microsecond=0)
-    at = last - EVERY * (sum(one.runs + one.after for one in chapters) - 1)
+    at = last - EVERY * (sum(chapter.runs + chapter.after for chapter in chapters) - 1)
     clock = Clock(at)
 
-    def tell(text: str) -> None:
-        say(textwrap.fill(text, WIDTH) + "\n")
+    def narrate(text: str) -> None:
+        echo(textwrap.fill(text, WIDTH) + "\n")
         time.sleep(0 if fast else len(text) * READING_S)
 
-    tell(_(INTRODUCTION))
+    narrate(_(INTRODUCTION))
     with serve(clock) as country:
         (folder / LIST).write_text(country.targets, encoding="utf-8")
         (folder / THRESHOLDS).write_text(POLICY, encoding="utf-8")
@@ -178,41 +179,46 @@ def run_story(
             now=clock,
         )
         for number, chapter in enumerate(chapters, 1):
-            say(f"{number}. {_(chapter.title)}")
-            tell(_(chapter.happens, lie=LIES["A"], first=LIED[0], second=LIED[1]))
+            echo(f"{number}. {_(chapter.title)}")
+            names = dict(zip(("first", "second"), FALSE_NAMES, strict=True))
+            narrate(_(chapter.happens, lie=FALSE_ADDRESSES["A"], **names))
             for run in range(chapter.runs + chapter.after):
                 if run == chapter.runs:
-                    say(_("Then it is over:"))
+                    echo(_("Then it is over:"))
                 for vantage, side in VANTAGES:
                     view = chapter.inside if side == "inside" else chapter.outside
-                    country.view = view if run < chapter.runs else WELL
-                    clock.jump(at)
+                    country.view = view if run < chapter.runs else NORMAL
+                    clock.set(at)
                     plan = RunPlan(folder, loaded, vantage, side, settings, at)
-                    done = run_once(plan, state.load(folder))
-                    if done.progress.reason == "interrupted":
+                    result = run_once(plan, state.load(folder))
+                    if result.progress.reason == "interrupted":
                         raise KeyboardInterrupt
-                    if done.progress.reason == "terminated":
+                    if result.progress.reason == "terminated":
                         raise SystemExit(TERMINATED)
-                    say(f"{at:%H:%M}  {_told(done, side, words)}")
+                    echo(f"{at:%H:%M}  {_result_line(result, side, lang)}")
                 at += EVERY
-            say("")
-            tell(_(chapter.look))
+            echo("")
+            narrate(_(chapter.lesson))
 
 
-def _told(done: RunResult, side: Perspective, words: Language) -> str:
-    """Say in a line what a run saw."""
-    _, progress = words.gettext, done.progress
-    width = max(len(_(one)) for one in SIDES.values())
-    failed = Counter((one.stage, one.failure) for one in progress.results if one.state == "fail")
-    answered = sum(one.state == "ok" for one in progress.results)
-    facts: dict[str, object] = {"answered": answered, "asked": progress.planned}
+def _result_line(result: RunResult, side: Perspective, lang: Language) -> str:
+    """Return the results of a run in one line."""
+    _, progress = lang.gettext, result.progress
+    width = max(len(_(name)) for name in SIDES.values())
+    states = Counter(target.state for target in progress.results)
+    failures = Counter(
+        (target.stage, target.failure) for target in progress.results if target.state == "fail"
+    )
+    values: dict[str, object] = {"answered": states["ok"], "asked": progress.planned}
     if progress.verdict is not Connectivity.UP:
-        told = CUT if progress.verdict is Connectivity.BORDER else OFFLINE
-    elif failed:
-        told, (((stage, failure), count),) = FAILED, failed.most_common(1)
-        facts |= {"stage": stage, "failure": failure, "failed": count}
+        text = CUT if progress.verdict is Connectivity.BORDER else OFFLINE
+    elif failures:
+        text = FAILED
+        (((stage, failure), count),) = failures.most_common(1)
+        values |= {"stage": stage, "failure": failure, "failed": count}
     else:
-        told, rows = UP, map(json.loads, done.path.read_text(encoding="utf-8").splitlines())
-        took_ms = (one["duration_ms"] for one in rows if one.get("stage") == "http")
-        facts["ms"] = words.number(round(max(took_ms, default=0)))
-    return f"{_(SIDES[side]):<{width}}  {_(told, **facts)}"
+        text = UP
+        rows = map(json.loads, result.path.read_text(encoding="utf-8").splitlines())
+        durations_ms = (row["duration_ms"] for row in rows if row.get("stage") == "http")
+        values["ms"] = lang.number(round(max(durations_ms, default=0)))
+    return f"{_(SIDES[side]):<{width}}  {_(text, **values)}"

@@ -1,52 +1,52 @@
-"""When to look next: a steady beat, and for a while a quick one after a change. Pure."""
+"""Times of the runs of a watch: a steady interval, and shorter ones after a change. Pure."""
 
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 LEAST = 0.8
-"""Of the interval, what lies between two whole looks at least: less a fifth (SAFETY S11)."""
+"""Least distance of two runs over all targets, as a share of the interval (SAFETY S11)."""
 BURST_EVERY_S = 30.0
 BURST_S = 600.0
-"""How often, and how long, what changed its state is asked again with ``watch --burst``."""
+"""Interval and duration of the extra runs over changed targets with ``watch --burst``."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """One look, to come or done."""
+    """A run that is due or was made."""
 
     at: float
     all_targets: bool
-    """Whether all targets are asked, or only those that changed lately."""
+    """Whether all targets are probed, or only those that changed recently."""
 
 
 @dataclass(slots=True)
 class Pacer:
-    """Beats of one watch. Instants are seconds of a clock that also counts while asleep."""
+    """Schedule of one watch, in seconds of a clock that also counts while the machine sleeps."""
 
     every_s: float
     began_at: float
     burst: bool = False
-    whole_at: float = 0.0
-    """When all targets were last asked."""
+    all_probed_at: float = 0.0
+    """When all targets were last probed."""
     states: dict[str, str] = field(default_factory=dict)
-    """Of each target, the latest of ``ok`` and ``fail``."""
+    """Latest of ``ok`` and ``fail`` by target id."""
     recently_changed: dict[str, float] = field(default_factory=dict)
-    """Targets that changed, and until when they are asked more often."""
+    """Changed targets, and until when they are probed more often."""
 
-    def after(self, beat: Tick, now: float) -> Tick:
-        """Return the look that follows one that is over now; its ``at`` is when it really began.
+    def after(self, tick: Tick, now: float) -> Tick:
+        """Return the run after one that is over now; ``tick.at`` is when that one really began.
 
-        Beats lie on the grid that the watch began with, so no lateness adds up. Those that passed
-        meanwhile, in a long look or in sleep, are made up for by one look at once.
+        Runs lie on the grid that the watch began with, so that delays do not add up. Those missed
+        meanwhile, in a long run or in sleep, are replaced by one run at once.
         """
-        if beat.all_targets:
-            self.whole_at = beat.at
-        since = self.whole_at - self.began_at
-        due = self.began_at + math.ceil(since / self.every_s + LEAST) * self.every_s
+        if tick.all_targets:
+            self.all_probed_at = tick.at
+        elapsed_s = self.all_probed_at - self.began_at
+        due = self.began_at + math.ceil(elapsed_s / self.every_s + LEAST) * self.every_s
         if due <= now:
             return Tick(now, all_targets=True)
-        soon = max(now, beat.at + BURST_EVERY_S)
+        soon = max(now, tick.at + BURST_EVERY_S)
         if (
             self.burst
             and soon < due
@@ -55,11 +55,11 @@ class Pacer:
             return Tick(soon, all_targets=False)
         return Tick(due, all_targets=True)
 
-    def note(self, seen: Mapping[str, str], now: float) -> set[str]:
-        """Take in the states that a look found; return the targets whose state changed."""
-        told = {name: state for name, state in seen.items() if state in ("ok", "fail")}
-        changed = {name for name, state in told.items() if self.states.get(name, state) != state}
-        self.states |= told
+    def note(self, states: Mapping[str, str], now: float) -> set[str]:
+        """Store the states that a run measured; return the targets whose state changed."""
+        known = {name: state for name, state in states.items() if state in ("ok", "fail")}
+        changed = {name for name, state in known.items() if self.states.get(name, state) != state}
+        self.states |= known
         self.recently_changed = {
             name: until for name, until in self.recently_changed.items() if until > now
         }

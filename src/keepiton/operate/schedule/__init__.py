@@ -42,6 +42,11 @@ class Installed:
     options: tuple[str, ...]
     """Options of the run, without those that the schedule sets."""
 
+    @property
+    def may_change(self) -> bool:
+        """Whether this user may change it: only an administrator may change the machine's."""
+        return not KINDS[self.kind].of_machine or os.geteuid() == 0
+
 
 def fitting() -> str:
     """Return the name of the kind for this machine and user. Raises UserError without one."""
