@@ -26,7 +26,7 @@ import catalogue
 import golden
 import manual
 from keepiton.cli import config_layers, keepiton
-from keepiton.commands.config import default
+from keepiton.commands.config_run import default
 from keepiton.findings.rules import RULES
 from keepiton.probe import failures
 from keepiton.report import explain

@@ -17,7 +17,7 @@ from pathlib import Path
 from click.testing import CliRunner
 
 from keepiton.cli import keepiton
-from keepiton.cli.report import MOST_SPANS
+from keepiton.cli.report_run import MOST_SPANS
 from keepiton.lists import events
 from keepiton.report.build import build
 from keepiton.report.formats import REPORT_FORMATS, STATUS_FORMATS

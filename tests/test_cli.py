@@ -406,7 +406,7 @@ def test_rounded_reports_withhold_what_leads_back(keepiton: Command, outage: Pat
     exact = json.loads(keepiton("report", str(outage), "--format", "json").stdout)
     (window,) = exact["windows"]
     for form in ("table", "json", "csv", "md"):
-        shown = keepiton("report", str(outage), "--format", form, "--round", "1h").stdout
+        shown = keepiton("report", str(outage), "--format", form, "--coarsen", "1h").stdout
         assert "alpha" in shown
         assert window["id"] not in shown
         for one in window["evidence"]:

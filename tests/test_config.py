@@ -242,7 +242,7 @@ def test_each_value_has_its_origin(keepiton: Command, tmp_path: Path) -> None:
     write(tmp_path, "project", "report.until = '24h'\n")
     done = keepiton(
         *("config", "show", "report", "--origin", "--all"),
-        env=BARE | {"KEEPITON_REPORT_ROUND": "5m", "KEEPITON_REPORT_COMPARE": f"a{os.pathsep}b"},
+        env=BARE | {"KEEPITON_REPORT_COARSEN": "5m", "KEEPITON_REPORT_COMPARE": f"a{os.pathsep}b"},
     )
     assert (done.returncode, done.stderr.count("\n")) == (0, strangers(done.stderr))
     lines = done.stdout.splitlines()
@@ -256,7 +256,7 @@ def test_each_value_has_its_origin(keepiton: Command, tmp_path: Path) -> None:
         f"defang = true  # {system}:3",
         f'tz = "UTC"  # {user}:1',
         'until = "24h"  # keepiton.toml:1',
-        'round = "5m"  # environment KEEPITON_REPORT_ROUND',
+        'coarsen = "5m"  # environment KEEPITON_REPORT_COARSEN',
         'compare = ["a", "b"]  # environment KEEPITON_REPORT_COMPARE',
         "# since: not set  # default",
     ):

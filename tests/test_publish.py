@@ -93,7 +93,7 @@ def test_a_picture_in_pixels(keepiton: Command, results: Path, tmp_path: Path) -
         (("report", "--since", "2030-01-01"), 6, "no data in the asked range"),
         (("report", "-o", "made.pdf"), 2, "no format is known by that ending"),
         (("report", "-o", "no/such/folder.html"), 5, "not written: No such file or directory"),
-        (("report", "--round", "often"), 2, "--round often: not a length of time"),
+        (("report", "--coarsen", "often"), 2, "--coarsen often: not a length of time"),
         (("status", "--watch", "--format", "json"), 2, "--watch shows the table on the terminal"),
         (("status", "-o", "made.pdf"), 2, "no format is known by that ending"),
         (("status", "--operator", "nobody"), 6, "no measurements of such targets"),

@@ -13,15 +13,15 @@ def explain(code: tuple[str, ...]) -> None:
     CODE is a failure (connection_reset), a reason (own_line), a verdict on the own line (border)
     or the kind of a finding (interference). Without CODE, list them all. Nothing is sent.
     """
-    from keepiton.report import explain as words  # noqa: PLC0415
+    from keepiton.report import explain as texts  # noqa: PLC0415
 
     if not code:
-        click.echo("\n".join(words.listing()).rstrip())
+        click.echo("\n".join(texts.listing()).rstrip())
         return
-    asked = " ".join(code)
-    found = words.find(asked)
-    if not found:
-        close = words.near(asked)
+    wanted = " ".join(code)
+    entries = texts.find(wanted)
+    if not entries:
+        close = texts.near(wanted)
         hint = f"did you mean: {'; '.join(close)}?" if close else "none is spelt like it"
-        raise UserError(f"{asked[:60]!a}: no such code; {hint}\nall codes: keepiton explain")
-    click.echo("\n".join(words.text(kind, name) for kind, name in found), nl=False)
+        raise UserError(f"{wanted[:60]!a}: no such code; {hint}\nall codes: keepiton explain")
+    click.echo("\n".join(texts.text(kind, name) for kind, name in entries), nl=False)

@@ -4,7 +4,7 @@ The core imports none of them: it names modules here, and loads those that a com
 something to every run, write a module with the functions of :class:`RunExtension` and name it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from importlib import import_module
@@ -16,6 +16,7 @@ from keepiton.cli.option_fields import Command
 
 if TYPE_CHECKING:
     from keepiton.base.connectivity import Connectivity
+    from keepiton.report.types import ExternalSeries
     from keepiton.storage.state import DataFolderState
 
 RUN_EXTENSIONS = (
@@ -24,6 +25,8 @@ RUN_EXTENSIONS = (
     "keepiton.commands.alarm_options",
 )
 """Modules that take part in every run of ``probe`` and ``watch``, in this order."""
+EXTERNAL_SERIES = "keepiton.compare"
+"""Module whose ``read`` gives the series of a file of other projects, for ``report --compare``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,3 +86,8 @@ def add_run_options(function: Command) -> Command:
     for extension in reversed(run_extensions()):
         function = extension.options(function)
     return function
+
+
+def external_series(paths: Iterable[Path]) -> "tuple[ExternalSeries, ...]":
+    """Read series of other projects from files as they offer them. Raises UserError."""
+    return tuple(series for path in paths for series in import_module(EXTERNAL_SERIES).read(path))

@@ -15,11 +15,8 @@ from keepiton.report.formats import STATUS_FORMATS
     show_default=True,
     help="What a row is.",
 )
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(list(STATUS_FORMATS)),
-    help="Kind of table.  [default: by the ending of --output, or table]",
+@shared_options.format_option(
+    STATUS_FORMATS, "Kind of table.  [default: by the ending of --output, or table]"
 )
 @click.option("--watch", is_flag=True, help="Show it anew every 30 seconds, until Ctrl-C.")
 @deferred("keepiton.cli.status_run", readers=True)
