@@ -13,7 +13,8 @@ from keepiton.base.bogons import is_bogon
 from keepiton.base.errors import UserError
 from keepiton.base.names import host_name, web_url
 from keepiton.lists import toml
-from keepiton.lists.load import SHIPPED_FOLDER, DoNotProbe, available, load
+from keepiton.lists.do_not_probe import DoNotProbe
+from keepiton.lists.load import SHIPPED_FOLDER, available, load
 from keepiton.lists.types import TargetList
 
 LIST = """\

@@ -36,9 +36,9 @@ class Language:
         translated = self.catalogue.gettext(message) if message else ""
         return translated.format(**values) if values else translated
 
-    def ngettext(self, one: str, several: str, n: int, **values: object) -> str:
+    def ngettext(self, singular: str, plural: str, n: int, **values: object) -> str:
         """Translate a text in the form that a number asks for; ``{n}`` is the number."""
-        translated = self.catalogue.ngettext(one, several, n)
+        translated = self.catalogue.ngettext(singular, plural, n)
         return translated.format(n=self.number(n), **values)
 
     def number(self, value: float) -> str:
@@ -100,7 +100,7 @@ def load(code: str) -> Language:
 def of_system(environment: Mapping[str, str]) -> str:
     """Return the language of the system's messages, where it is one of ours; else English."""
     asked = (environment.get(name) for name in ("LC_ALL", "LC_MESSAGES", "LANG"))
-    code = next((one for one in asked if one), "")[:2].lower()
+    code = next((value for value in asked if value), "")[:2].lower()
     return code if code in LOCALES else "en"
 
 

@@ -45,9 +45,9 @@ def read(path: Path) -> tuple[ExternalSeries, ...]:
         raise UserError(f"{name}:{exc}") from None
 
 
-def _series(found: object) -> list[ExternalSeries]:
+def _series(content: object) -> list[ExternalSeries]:
     for reader in READERS.values():
-        series = reader(found)
+        series = reader(content)
         if series is None:
             continue
         if not series:

@@ -17,13 +17,13 @@ from keepiton.report.types import ExternalSeries
 MAX_STEP_S = 366 * 86_400
 
 
-def read(found: object) -> list[ExternalSeries] | None:
+def read(content: object) -> list[ExternalSeries] | None:
     """Read every series of plain numbers; the latency and loss ones hold tables, and are left out.
 
     Values are what the data source counts (networks visible or answering, addresses seen): of
     different size each, so each needs an axis of its own. null is "no data". Raises UserError.
     """
-    match found:
+    match content:
         case {"type": "signals", "error": str(error)} if error:
             raise UserError(f'error: IODA says "{clean(error)}"; correct the request')
         case {"type": "signals", "data": list(entities)}:
@@ -32,14 +32,16 @@ def read(found: object) -> list[ExternalSeries] | None:
             raise UserError(f'type: "{clean(kind)}"; download "signals/raw" instead')
         case _:
             return None
-    return [one for at, entity in enumerate(entities) for one in _entity(f"data[{at}]", entity)]
+    return [
+        series for at, entity in enumerate(entities) for series in _entity(f"data[{at}]", entity)
+    ]
 
 
 def _entity(place: str, entity: object) -> Iterator[ExternalSeries]:
     if not isinstance(entity, list):
         raise UserError(f"{place}: not a list of series; download the file again")
-    for at, one in enumerate(entity):
-        match one:
+    for at, entry in enumerate(entity):
+        match entry:
             case {
                 "entityType": str(kind),
                 "entityCode": str(code),
@@ -51,10 +53,10 @@ def _entity(place: str, entity: object) -> Iterator[ExternalSeries]:
                 raise UserError(f"{place}[{at}]: not a series; download the file again")
         if not values or any(isinstance(value, list) for value in values):
             continue
-        subtype = one.get("subtype")
+        subtype = entry.get("subtype")
         name = f"{datasource} {subtype}" if isinstance(subtype, str) and subtype else datasource
-        start = required_number(f"{place}[{at}].from", one.get("from"), FIRST, LAST)
-        step_s = required_number(f"{place}[{at}].step", one.get("step"), 1, MAX_STEP_S)
+        start = required_number(f"{place}[{at}].from", entry.get("from"), FIRST, LAST)
+        step_s = required_number(f"{place}[{at}].step", entry.get("step"), 1, MAX_STEP_S)
         required_number(
             f"{place}[{at}].values: its last time", start + step_s * len(values), FIRST, LAST
         )

@@ -27,7 +27,7 @@ AXES = (
 Row = Mapping[str, object]
 
 
-def read(found: object) -> list[ExternalSeries] | None:
+def read(content: object) -> list[ExternalSeries] | None:
     """Read two series a group: the share of measurements that were ok, and their number.
 
     Ok, rather than anomalous, so that it falls with reachability and can be drawn on its axis: 1 is
@@ -35,15 +35,15 @@ def read(found: object) -> list[ExternalSeries] | None:
     and where none could be judged there is no data. The number is needed beside it, since where a
     country is cut off measurements do not turn anomalous: they stop coming. Raises UserError.
     """
-    match found:
+    match content:
         case {"v": int(), "result": list(rows)}:
             return _grouped([(f"result[{at}]", row) for at, row in enumerate(rows)])
         case {"v": int(), "result": dict(row)}:
             return _grouped([("result", row)])
-        case {"v": int(), "msg": str(said)} | {"v": int(), "error": str(said)}:
-            raise UserError(f'msg: OONI says "{clean(said)}"; correct the request')
-        case Table() if "anomaly_count" in found.columns:
-            return _grouped(found.rows)
+        case {"v": int(), "msg": str(message)} | {"v": int(), "error": str(message)}:
+            raise UserError(f'msg: OONI says "{clean(message)}"; correct the request')
+        case Table() if "anomaly_count" in content.columns:
+            return _grouped(content.rows)
         case _:
             return None
 

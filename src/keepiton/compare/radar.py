@@ -16,26 +16,28 @@ from keepiton.report.types import ExternalSeries
 TIMES, VALUES = " timestamps", " values"
 
 
-def read(found: object) -> list[ExternalSeries] | None:
+def read(content: object) -> list[ExternalSeries] | None:
     """Read every series; values are relative, as Radar normalises them. Raises UserError.
 
     They can be compared within one file, and with other files in shape only.
     """
-    match found:
+    match content:
         case {"success": False}:
             raise UserError("success: Cloudflare answered with an error; correct the request")
         case {"success": True, "result": dict(result)}:
-            return [_listed(name, one) for name, one in result.items() if name != "meta"]
+            return [_listed(name, value) for name, value in result.items() if name != "meta"]
         case Table():
-            names = [one.removesuffix(TIMES) for one in found.columns if one.endswith(TIMES)]
-            return [_column(found, name) for name in names] or None
+            names = [
+                value.removesuffix(TIMES) for value in content.columns if value.endswith(TIMES)
+            ]
+            return [_column(content, name) for name in names] or None
         case _:
             return None
 
 
-def _listed(name: str, one: object) -> ExternalSeries:
+def _listed(name: str, value: object) -> ExternalSeries:
     place = f"result.{clean(name)}"
-    match one:
+    match value:
         case {"timestamps": list(times), "values": list(values)} if len(times) == len(values):
             cells = enumerate(zip(times, values, strict=True))
             return _made(name, ((f"{place}[{at}]", *cell) for at, cell in cells))

@@ -79,12 +79,12 @@ def series(
 ) -> ExternalSeries:
     """Put points in order; without a step, find it. Raises UserError."""
     name = clean(name)
-    found = sorted(islice(points, MAX_POINTS + 1), key=itemgetter(0))
-    if len(found) > MAX_POINTS:
+    ordered = sorted(islice(points, MAX_POINTS + 1), key=itemgetter(0))
+    if len(ordered) > MAX_POINTS:
         raise UserError(f"{name}: more than {MAX_POINTS} points; ask the source for a shorter time")
-    for (before, _), (after, _) in pairwise(found):
+    for (before, _), (after, _) in pairwise(ordered):
         if before == after:
             raise UserError(f"{name}: {utc(after)} stands twice; download the file again")
     if step_s is None:
-        step_s = usual_step_s(name, (at for at, _ in found))
-    return ExternalSeries(source, name, tuple(found), step_s)
+        step_s = usual_step_s(name, (at for at, _ in ordered))
+    return ExternalSeries(source, name, tuple(ordered), step_s)

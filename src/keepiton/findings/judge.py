@@ -19,7 +19,7 @@ from keepiton.findings.types import Finding, FindingKind, NameAgreement
 from keepiton.storage.rows import End, Measurement, Run
 
 BROKEN_OFF = frozenset({*SUSPECT, "connection_refused"})
-"""How connections end to an address that is being punished for an earlier one."""
+"""How connections end to an address that a filter blocks after an earlier connection."""
 DENIED = frozenset({"dns_nxdomain_error", "dns_no_answer"})
 CERTIFICATE = frozenset(
     {"ssl_unknown_authority", "ssl_invalid_hostname", "ssl_invalid_certificate"}
@@ -61,35 +61,38 @@ class NumberedRow:
 
 @dataclass
 class Hop:
-    """All rows of one target on the way to one place: the target itself, or a hop."""
+    """All rows of one target at one place: the target itself, or one that it redirects to."""
 
-    hop: int | None
+    number: int | None
+    """Of the redirect that leads there, from 1; None is the target itself."""
     rows: list[NumberedRow] = field(default_factory=list)
 
     def of(self, stage: str, aside: str | None = None) -> list[NumberedRow]:
         """Return the rows of a stage, in order."""
-        return [one for one in self.rows if one.row.stage == stage and one.row.aside == aside]
+        return [
+            entry for entry in self.rows if entry.row.stage == stage and entry.row.aside == aside
+        ]
 
     @cached_property
     def ends(self) -> list[NumberedRow]:
         """The last row of the last attempt at each address: where each chain ended."""
         last: dict[tuple[str | None, int | None, str | None], NumberedRow] = {}
-        for one in self.rows:
-            row = one.row
+        for entry in self.rows:
+            row = entry.row
             if row.address and row.aside is None:
                 transport = row.transport if row.stage == "dns" else None
-                last[row.address, row.port, transport] = one
+                last[row.address, row.port, transport] = entry
         return list(last.values())
 
     @cached_property
     def answered(self) -> NumberedRow | None:
         """An end that was reached without anything wrong."""
-        return next((one for one in self.ends if self._good(one)), None)
+        return next((entry for entry in self.ends if self._good(entry)), None)
 
     @cached_property
     def name(self) -> str:
         """The name that was looked up; empty without one."""
-        asked = (one.row.query for one in self.of("dns") if one.row.address is None)
+        asked = (entry.row.query for entry in self.of("dns") if entry.row.address is None)
         return (next(asked, "") or "").partition(" ")[0]
 
     def _good(self, end: NumberedRow) -> bool:
@@ -99,25 +102,25 @@ class Hop:
     def verified(self) -> dict[str, int]:
         """Addresses that showed a good certificate for the name, and the lines of it."""
         return {
-            one.row.address: one.line
-            for one in self.rows
-            if one.row.stage == "tls" and one.row.state == "ok" and one.row.address
-            if one.row.aside in (None, "compare")
+            entry.row.address: entry.line
+            for entry in self.rows
+            if entry.row.stage == "tls" and entry.row.state == "ok" and entry.row.address
+            if entry.row.aside in (None, "compare")
         }
 
 
 def hops(rows: Iterable[NumberedRow]) -> dict[str, list[Hop]]:
-    """Group rows by target and hop; controls speak of the own line and are left out."""
-    found: dict[str, dict[int, Hop]] = defaultdict(dict)
-    for one in rows:
-        if one.row.control is None:
-            hops = found[one.row.target]
-            hops.setdefault(one.row.hop or 0, Hop(one.row.hop)).rows.append(one)
-    return {target: [hops[number] for number in sorted(hops)] for target, hops in found.items()}
+    """Group rows by target and hop; controls judge the vantage's connectivity and are left out."""
+    by_target: dict[str, dict[int, Hop]] = defaultdict(dict)
+    for entry in rows:
+        if entry.row.control is None:
+            hops = by_target[entry.row.target]
+            hops.setdefault(entry.row.hop or 0, Hop(entry.row.hop)).rows.append(entry)
+    return {target: [hops[number] for number in sorted(hops)] for target, hops in by_target.items()}
 
 
 Reference = dict[str, list[Hop]]
-"""The legs of a run from a vantage that nothing lies in the way of, by target."""
+"""The hops of a run from a vantage that nothing interferes with, by target."""
 
 
 @dataclass(frozen=True)
@@ -144,18 +147,23 @@ def judge_run(
 
     ``end`` is None when the run was cut off.
     """
-    found = []
+    findings = []
     named: dict[str, NumberedRow] = {}
-    for one in rows:
-        later = one.row.stage in ("tls", "http") and one.row.aside is None
-        if later and one.row.failure in SUSPECT and one.row.address and one.row.control is None:
-            named.setdefault(one.row.address, one)
-    for target, all_legs in hops(rows).items():
-        others = {leg.hop: leg for leg in reference.get(target, ())}
-        for judge in _judge_target(all_legs, others, end, named, known):
-            at = min(one.row.at for one in judge.rows) if judge.rows else run.started_at
-            found.append(judge.finding(run, target, at))
-    return found
+    for entry in rows:
+        later = entry.row.stage in ("tls", "http") and entry.row.aside is None
+        if (
+            later
+            and entry.row.failure in SUSPECT
+            and entry.row.address
+            and entry.row.control is None
+        ):
+            named.setdefault(entry.row.address, entry)
+    for target, all_hops in hops(rows).items():
+        others = {hop.number: hop for hop in reference.get(target, ())}
+        for judge in _judge_target(all_hops, others, end, named, known):
+            at = min(entry.row.at for entry in judge.rows) if judge.rows else run.started_at
+            findings.append(judge.finding(run, target, at))
+    return findings
 
 
 @dataclass(frozen=True)
@@ -179,7 +187,7 @@ class FindingDraft:
             at=at,
             kind=self.kind,
             rule=self.rule,
-            rows=tuple(sorted({one.line for one in self.rows})),
+            rows=tuple(sorted({entry.line for entry in self.rows})),
             detail=self.detail,
             artefact=self.artefact,
             hop=self.hop,
@@ -188,26 +196,26 @@ class FindingDraft:
 
 
 def _judge_target(
-    all_legs: list[Hop],
+    all_hops: list[Hop],
     others: dict[int | None, Hop],
     end: End | None,
     named: dict[str, NumberedRow],
     known: KnownAddresses,
 ) -> Iterator[FindingDraft]:
-    last = all_legs[-1]
-    for leg in all_legs:
+    last = all_hops[-1]
+    for hop in all_hops:
         rules = set()
-        names = names_agree(leg, known)
-        for said in _judge_hop(leg, others.get(leg.hop), end, named, names, last=leg is last):
-            rules.add(said.rule)
-            yield replace(said, hop=leg.hop, names=names)
+        names = names_agree(hop, known)
+        for draft in _judge_hop(hop, others.get(hop.number), end, named, names, last=hop is last):
+            rules.add(draft.rule)
+            yield replace(draft, hop=hop.number, names=names)
         if "other_page" in rules:  # where that leads to is no longer the target's
             break
     no_route = [
-        one
-        for leg in all_legs
-        for one in leg.rows
-        if one.row.reason == "no_route" and one.row.family == 6  # noqa: PLR2004 - an IP version
+        entry
+        for hop in all_hops
+        for entry in hop.rows
+        if entry.row.reason == "no_route" and entry.row.family == 6  # noqa: PLR2004 - an IP version
     ]
     if no_route:
         yield FindingDraft(
@@ -216,7 +224,7 @@ def _judge_target(
 
 
 def _judge_hop(
-    leg: Hop,
+    hop: Hop,
     other: Hop | None,
     end: End | None,
     named: dict[str, NumberedRow],
@@ -225,107 +233,111 @@ def _judge_hop(
     last: bool,
 ) -> Iterator[FindingDraft]:
     """``named`` holds, by address, the first connection that broke off after a name in it."""
-    own = _own_trouble(leg, end)
+    own = _own_trouble(hop, end)
     if own:
         yield own
         return
-    artefacts = list(_artefacts(leg, other))
+    artefacts = list(_artefacts(hop, other))
     yield from artefacts
-    yield from _authorities(leg)
-    good = leg.answered
+    yield from _authorities(hop)
+    good = hop.answered
     if good:
         if last or artefacts:
-            yield _answered(leg, good, other)
+            yield _answered(hop, good, other)
             if not artefacts and names == "inconsistent":
-                yield _other_address(leg)
-        elif page := _other_page(leg, good, other):
+                yield _other_address(hop)
+        elif page := _other_page(hop, good, other):
             yield page
-        yield from _side_measurements(leg, other)
+        yield from _side_measurements(hop, other)
         return
     if not artefacts:
-        yield _residual_failures(leg, other, named) or _failed(leg, other)
+        yield _residual_failures(hop, other, named) or _failed(hop, other)
 
 
-def _own_trouble(leg: Hop, end: End | None) -> FindingDraft | None:
-    """Say what this machine's own trouble makes of a leg that did not answer."""
+def _own_trouble(hop: Hop, end: End | None) -> FindingDraft | None:
+    """Say what this machine's own trouble makes of a hop that did not answer."""
     line = end.line if end else Connectivity.UNKNOWN
     if line is Connectivity.MIXED:
         detail = "the way out changed in mid-run: who answered or failed by which way is unknown"
-        return FindingDraft("insufficient", "line_mixed", tuple(leg.rows), detail)
-    if leg.answered and (line is not Connectivity.PORTAL or leg.verified):
+        return FindingDraft("insufficient", "line_mixed", tuple(hop.rows), detail)
+    if hop.answered and (line is not Connectivity.PORTAL or hop.verified):
         return None  # a portal answers for anybody, without a certificate
     if line.is_offline:
         kind: FindingKind = "own_line" if line is Connectivity.DOWN else "captive_portal"
-        return FindingDraft(kind, f"line_{line}", tuple(leg.rows), "the own line was not usable")
-    unknown = [one for one in leg.rows if one.row.reason in OWN and one.row.aside is None]
-    if unknown and all(one.row.state != "fail" for one in leg.ends):
+        return FindingDraft(kind, f"line_{line}", tuple(hop.rows), "the own line was not usable")
+    unknown = [entry for entry in hop.rows if entry.row.reason in OWN and entry.row.aside is None]
+    if unknown and all(entry.row.state != "fail" for entry in hop.ends):
         reason = unknown[-1].row.reason or ""
         return FindingDraft(OWN[reason], reason, tuple(unknown))
-    shown = [one for one in leg.rows if one.row.state != "skipped"]
+    shown = [entry for entry in hop.rows if entry.row.state != "skipped"]
     if not shown:
-        reason = leg.rows[-1].row.reason or "nothing"
-        return FindingDraft("insufficient", "not_measured", tuple(leg.rows), f"skipped: {reason}")
+        reason = hop.rows[-1].row.reason or "nothing"
+        return FindingDraft("insufficient", "not_measured", tuple(hop.rows), f"skipped: {reason}")
     return None
 
 
 def _answers(rows: Iterable[NumberedRow]) -> set[str]:
     return {
         text
-        for one in rows
-        for text in one.row.answers or ()
-        if (one.row.query or "").endswith(" A")
+        for entry in rows
+        for text in entry.row.answers or ()
+        if (entry.row.query or "").endswith(" A")
     }
 
 
-def _artefacts(leg: Hop, other: Hop | None) -> Iterator[FindingDraft]:
-    """Find what shows that somebody in between had a hand in it."""
-    for one in leg.rows:
-        if one.row.fingerprint and one.row.aside is None:
-            name = one.row.fingerprint
+def _artefacts(hop: Hop, other: Hop | None) -> Iterator[FindingDraft]:
+    """Find artefacts: what shows interference on the path."""
+    for entry in hop.rows:
+        if entry.row.fingerprint and entry.row.aside is None:
+            name = entry.row.fingerprint
             detail = f"the answer is the known {name}" + (
-                f" ({one.row.title})" if one.row.title else ""
+                f" ({entry.row.title})" if entry.row.title else ""
             )
-            yield FindingDraft("interference", "fingerprint", (one,), detail, f"fingerprint:{name}")
+            yield FindingDraft(
+                "interference", "fingerprint", (entry,), detail, f"fingerprint:{name}"
+            )
             break
-    yield from _dns_artefacts(leg)
-    yield from _certificate_artefacts(leg, other)
+    yield from _dns_artefacts(hop)
+    yield from _certificate_artefacts(hop, other)
     for stage, word in (("tls", "sni"), ("http", "host")):
-        broken = [one for one in leg.ends if one.row.stage == stage and one.row.failure in SUSPECT]
-        for one in broken:
-            if stage == "http" and _has_tls(leg, one):
+        broken = [
+            entry for entry in hop.ends if entry.row.stage == stage and entry.row.failure in SUSPECT
+        ]
+        for entry in broken:
+            if stage == "http" and _has_tls(hop, entry):
                 continue
             neutral = [
-                two
-                for two in leg.rows
-                if two.row.aside == "neutral" and two.row.address == one.row.address
+                probe
+                for probe in hop.rows
+                if probe.row.aside == "neutral" and probe.row.address == entry.row.address
             ]
             if (
                 neutral
                 and neutral[-1].row.stage == stage
                 and neutral[-1].row.failure not in SUSPECT
             ):
-                how = SUSPECT[one.row.failure or ""]
+                how = SUSPECT[entry.row.failure or ""]
                 detail = (
                     f"the same address answers for {neutral[-1].row.sni}, and not for this name"
                 )
                 yield FindingDraft(
-                    "interference", f"{word}_only", (one, *neutral), detail, f"{word} {how}"
+                    "interference", f"{word}_only", (entry, *neutral), detail, f"{word} {how}"
                 )
                 return
     stops = [
-        one
-        for one in leg.of("http")
-        if one.row.failure == "generic_timeout_error" and one.row.received
+        entry
+        for entry in hop.of("http")
+        if entry.row.failure == "generic_timeout_error" and entry.row.received
     ]
-    sizes = [one.row.received or 0 for one in stops]
+    sizes = [entry.row.received or 0 for entry in stops]
     if len(stops) > 1 and min(sizes) >= FROZEN_BYTES:
         size = f"{min(sizes)} to {max(sizes)} bytes"
         alike = max(sizes) - min(sizes) <= FROZEN_SPREAD * max(sizes)
-        if alike and all(_stalled(one.row) for one in stops):
+        if alike and all(_stalled(entry.row) for entry in stops):
             detail = f"every response stopped after {size}"
             yield FindingDraft("interference", "frozen", tuple(stops), detail, "frozen")
         else:
-            rates = [_rate(one.row.received or 0, one.row) for one in stops]
+            rates = [_rate(entry.row.received or 0, entry.row) for entry in stops]
             detail = f"responses of {size} did not end, {max(rates):.0f} bytes/s at the most"
             yield FindingDraft("throttled", "unfinished", tuple(stops), detail)
 
@@ -343,103 +355,107 @@ def _rate(size: int, row: Measurement) -> float:
     return size * 1000 / read_ms if read_ms else 0.0
 
 
-def _has_tls(leg: Hop, end: NumberedRow) -> bool:
-    return any(one.row.address == end.row.address for one in leg.of("tls"))
+def _has_tls(hop: Hop, end: NumberedRow) -> bool:
+    return any(entry.row.address == end.row.address for entry in hop.of("tls"))
 
 
-def _views(leg: Hop) -> Iterator[tuple[list[NumberedRow], list[NumberedRow]]]:
+def _views(hop: Hop) -> Iterator[tuple[list[NumberedRow], list[NumberedRow]]]:
     """Yield what each own resolver said of the name, beside what all others said of it."""
-    asked = [one for one in leg.of("dns") if one.row.address is None]
-    for label in dict.fromkeys(one.row.resolver for one in asked):
-        mine = [one for one in asked if one.row.resolver == label]
-        others = [one for one in asked if one.row.resolver != label and _of_one_family(one)]
-        yield mine, [*leg.of("dns", "compare"), *others]
+    asked = [entry for entry in hop.of("dns") if entry.row.address is None]
+    for label in dict.fromkeys(entry.row.resolver for entry in asked):
+        mine = [entry for entry in asked if entry.row.resolver == label]
+        others = [entry for entry in asked if entry.row.resolver != label and _of_one_family(entry)]
+        yield mine, [*hop.of("dns", "compare"), *others]
 
 
-def _of_one_family(one: NumberedRow) -> bool:
-    return (one.row.query or "").endswith(" A")
+def _of_one_family(entry: NumberedRow) -> bool:
+    return (entry.row.query or "").endswith(" A")
 
 
-def _forged(leg: Hop) -> tuple[NumberedRow, ...]:
+def _forged(hop: Hop) -> tuple[NumberedRow, ...]:
     """Return what a server of the zone said over UDP and takes back over TCP, both rows.
 
     An address or a denial; a server that refuses or fails over UDP may just be tired.
     """
-    servers = leg.of("dns", "authority")
-    refers = {one.row.address: one for one in servers if one.row.transport == "tcp"}
-    refers = {address: one for address, one in refers.items() if one.row.referral}
+    servers = hop.of("dns", "authority")
+    refers = {entry.row.address: entry for entry in servers if entry.row.transport == "tcp"}
+    refers = {address: entry for address, entry in refers.items() if entry.row.referral}
     spoke = [
-        one
-        for one in servers
-        if one.row.transport == "udp" and (one.row.answers or one.row.failure in DENIED)
+        entry
+        for entry in servers
+        if entry.row.transport == "udp" and (entry.row.answers or entry.row.failure in DENIED)
     ]
-    forged = [one for one in spoke if one.row.address in refers]
-    return (*forged, *(refers[one.row.address] for one in forged))
+    forged = [entry for entry in spoke if entry.row.address in refers]
+    return (*forged, *(refers[entry.row.address] for entry in forged))
 
 
-def _dns_artefacts(leg: Hop) -> Iterator[FindingDraft]:
-    forged = _forged(leg)
+def _dns_artefacts(hop: Hop) -> Iterator[FindingDraft]:
+    forged = _forged(hop)
     if forged:
         detail = "a server of the zone answered over UDP what it does not say over TCP"
         yield FindingDraft("interference", "authority", forged, detail, "injected answer")
-    for mine, others in _views(leg):
-        said = list(_view_artefacts(leg, mine, others))
-        yield from said
-        if said:
+    for mine, others in _views(hop):
+        drafts = list(_view_artefacts(hop, mine, others))
+        yield from drafts
+        if drafts:
             return
 
 
 def _view_artefacts(
-    leg: Hop, mine: list[NumberedRow], others: list[NumberedRow]
+    hop: Hop, mine: list[NumberedRow], others: list[NumberedRow]
 ) -> Iterator[FindingDraft]:
     """Compare one resolver's answers with those of all others."""
-    two = [one for one in mine if one.row.also is not None or one.row.also_rcode]
-    if two:
+    doubled = [entry for entry in mine if entry.row.also is not None or entry.row.also_rcode]
+    if doubled:
         detail = "one question had two different answers"
-        yield FindingDraft("interference", "injected", tuple(two), detail, "injected answer")
+        yield FindingDraft("interference", "injected", tuple(doubled), detail, "injected answer")
         return
-    told = {one for one in _answers(others) if not _bogon(one)}
-    bogus = [one for one in mine if one.row.failure == "dns_bogon_error"]
-    if bogus and told:
+    public = {address for address in _answers(others) if not _bogon(address)}
+    bogus = [entry for entry in mine if entry.row.failure == "dns_bogon_error"]
+    if bogus and public:
         detail = "the resolver gave a private or reserved address, another one a public one"
         yield FindingDraft("interference", "bogon", (*bogus, *others), detail, "bogon")
         return
     gave = _answers(mine)
-    vouched = [leg.verified[one] for one in told if one in leg.verified and one not in gave]
-    lines = {one.line: one for one in leg.rows}
-    denied = [one for one in mine if one.row.failure in DENIED]
+    vouched = [
+        hop.verified[address]
+        for address in public
+        if address in hop.verified and address not in gave
+    ]
+    lines = {entry.line: entry for entry in hop.rows}
+    denied = [entry for entry in mine if entry.row.failure in DENIED]
     if denied and not gave and vouched:
         detail = "the resolver denies a name whose address, told by another, proves itself"
         rows = (*denied, *others, *(lines[line] for line in vouched))
         yield FindingDraft("interference", "denied", rows, detail, "forged answer")
-    gone = [one for one in others if one.row.failure == "dns_nxdomain_error"]
-    if gave and gone and len(gone) == len(others) and not leg.verified:
+    gone = [entry for entry in others if entry.row.failure == "dns_nxdomain_error"]
+    if gave and gone and len(gone) == len(others) and not hop.verified:
         detail = "the resolver gives an address for a name that does not exist elsewhere"
         yield FindingDraft("interference", "ghost", (*mine, *gone), detail, "forged answer")
 
 
-def _authorities(leg: Hop) -> Iterator[FindingDraft]:
+def _authorities(hop: Hop) -> Iterator[FindingDraft]:
     """Say when the zone's own servers at home and abroad do not agree that the name exists."""
-    servers = leg.of("dns", "authority")
-    known = {one.row.resolver for one in servers if one.row.referral or one.row.answers}
-    denied = {one.row.resolver for one in servers if one.row.failure in DENIED} - known
+    servers = hop.of("dns", "authority")
+    known = {entry.row.resolver for entry in servers if entry.row.referral or entry.row.answers}
+    denied = {entry.row.resolver for entry in servers if entry.row.failure in DENIED} - known
     if known and denied:
         detail = f"{', '.join(sorted(filter(None, denied)))} does not know the name, another does"
         yield FindingDraft("disruption", "authorities_differ", tuple(servers), detail)
 
 
-def _certificate_artefacts(leg: Hop, other: Hop | None) -> Iterator[FindingDraft]:
-    bad = [one for one in leg.of("tls") if one.row.failure in CERTIFICATE]
+def _certificate_artefacts(hop: Hop, other: Hop | None) -> Iterator[FindingDraft]:
+    bad = [entry for entry in hop.of("tls") if entry.row.failure in CERTIFICATE]
     if not bad:
         return
-    good = [one for one in leg.of("tls", "compare") if one.row.state == "ok"]
+    good = [entry for entry in hop.of("tls", "compare") if entry.row.state == "ok"]
     if not good and other:
-        good = [one for one in other.of("tls") if one.row.state == "ok"]
+        good = [entry for entry in other.of("tls") if entry.row.state == "ok"]
     if good:
         detail = (
             f"a certificate that does not verify ({bad[0].row.failure}), while one elsewhere does"
         )
-        mine = tuple(one for one in good if one in leg.rows)
+        mine = tuple(entry for entry in good if entry in hop.rows)
         yield FindingDraft(
             "interference", "certificate", (*bad, *mine), detail, "forged certificate"
         )
@@ -452,7 +468,7 @@ def _bogon(text: str) -> bool:
         return True
 
 
-def names_agree(leg: Hop, known: KnownAddresses = NOTHING_KNOWN) -> NameAgreement:
+def names_agree(hop: Hop, known: KnownAddresses = NOTHING_KNOWN) -> NameAgreement:
     """Say how the answers for one name agree, each own resolver's beside all others'; the worst.
 
     ``injected``: one question had two answers. ``bogon``: a private or reserved address.
@@ -460,20 +476,20 @@ def names_agree(leg: Hop, known: KnownAddresses = NOTHING_KNOWN) -> NameAgreemen
     by its certificate, was given by others or proved itself in another run, or is of the same AS or
     /16: content networks answer by place and time (OONI's main source of false positives).
     """
-    asked = [one for one in leg.of("dns") if one.row.address is None]
-    if _forged(leg) or any(one.row.also is not None or one.row.also_rcode for one in asked):
+    asked = [entry for entry in hop.of("dns") if entry.row.address is None]
+    if _forged(hop) or any(entry.row.also is not None or entry.row.also_rcode for entry in asked):
         return "injected"
-    if any(one.row.failure == "dns_bogon_error" for one in asked):
+    if any(entry.row.failure == "dns_bogon_error" for entry in asked):
         return "bogon"
-    found: set[NameAgreement] = set()
-    for one, others in _views(leg):
-        mine, theirs = _answers(one), _answers(others)
+    agreements: set[NameAgreement] = set()
+    for own_rows, others in _views(hop):
+        mine, theirs = _answers(own_rows), _answers(others)
         if mine and theirs:
-            found.add(
-                _agree(mine, theirs, set(leg.verified) | known.given.get(leg.name, set()), known)
+            agreements.add(
+                _agree(mine, theirs, set(hop.verified) | known.given.get(hop.name, set()), known)
             )
     order: tuple[NameAgreement, ...] = ("inconsistent", "plausible", "same", "unknown")
-    return min(found, key=order.index, default="unknown")
+    return min(agreements, key=order.index, default="unknown")
 
 
 def _agree(
@@ -481,8 +497,8 @@ def _agree(
 ) -> NameAgreement:
     if mine & theirs:
         return "same"
-    if mine & proven or {one.rsplit(".", 2)[0] for one in mine} & {
-        one.rsplit(".", 2)[0] for one in theirs
+    if mine & proven or {address.rsplit(".", 2)[0] for address in mine} & {
+        address.rsplit(".", 2)[0] for address in theirs
     }:
         return "plausible"
     networks = set(map(known.origin, mine)) & set(map(known.origin, theirs)) - {None}
@@ -497,62 +513,64 @@ def confirmed_addresses(
     What compared resolvers gave (of a reference: all resolvers), and what showed a certificate that
     verifies. What the own resolver alone says, again and again, proves nothing.
     """
-    for all_legs in hops(rows).values():
-        for leg in all_legs:
-            told = leg.of("dns", "compare") + (leg.of("dns") if reference else [])
-            for address in _answers(told) | set(leg.verified):
-                yield leg.name, address
+    for all_hops in hops(rows).values():
+        for hop in all_hops:
+            vouching = hop.of("dns", "compare") + (hop.of("dns") if reference else [])
+            for address in _answers(vouching) | set(hop.verified):
+                yield hop.name, address
 
 
-def _answered(leg: Hop, good: NumberedRow, other: Hop | None) -> FindingDraft:
+def _answered(hop: Hop, good: NumberedRow, other: Hop | None) -> FindingDraft:
     """Say what an answer is worth."""
     row = good.row
     if row.note != "challenge":  # that is for whom the server does not know, here and not there
-        elsewhere = _other_page(leg, good, other)
+        elsewhere = _other_page(hop, good, other)
         if elsewhere:
             return elsewhere
     if row.status in REFUSES or row.note in ("challenge", "http_451"):
-        words = {"challenge": "wants to see a person", "http_451": "refuses for legal reasons"}
-        detail = f"the server {words.get(row.note or '', 'refuses')} (status {row.status})"
-        rule = row.note if row.note in words else f"status_{row.status}"
+        refusals = {"challenge": "wants to see a person", "http_451": "refuses for legal reasons"}
+        detail = f"the server {refusals.get(row.note or '', 'refuses')} (status {row.status})"
+        rule = row.note if row.note in refusals else f"status_{row.status}"
         return FindingDraft("server_refuses", rule, (good,), detail)
     size = row.body_length or 0
     rate = _rate(size, row)
     if size >= SLOW_LEAST_BYTES and 0 < rate < SLOW_BYTES_S:
         detail = f"{size} bytes at {rate:.0f} bytes/s"
         return FindingDraft("throttled", "slow", (good,), detail)
-    said = [row.note] if row.note else []
-    said += [
-        f"not at {one.row.address} ({one.row.stage}: {one.row.failure})"
-        for one in leg.ends
-        if one.row.state == "fail"
+    details = [row.note] if row.note else []
+    details += [
+        f"not at {entry.row.address} ({entry.row.stage}: {entry.row.failure})"
+        for entry in hop.ends
+        if entry.row.state == "fail"
     ]
-    return FindingDraft("reached", "answered", (good,), "; ".join(said))
+    return FindingDraft("reached", "answered", (good,), "; ".join(details))
 
 
-def _other_page(leg: Hop, good: NumberedRow, other: Hop | None) -> FindingDraft | None:
+def _other_page(hop: Hop, good: NumberedRow, other: Hop | None) -> FindingDraft | None:
     """Say when cleartext brought something else than the reference got."""
-    seen = next((one for one in other.ends if one.row.stage == "http"), None) if other else None
+    expected = (
+        next((entry for entry in other.ends if entry.row.stage == "http"), None) if other else None
+    )
     row = good.row
-    if row.stage != "http" or _has_tls(leg, good) or not seen or seen.row.state != "ok":
+    if row.stage != "http" or _has_tls(hop, good) or not expected or expected.row.state != "ok":
         return None
-    lengths = sorted((row.body_length or 0, seen.row.body_length or 0))
-    same = row.status == seen.row.status and row.location_host == seen.row.location_host
+    lengths = sorted((row.body_length or 0, expected.row.body_length or 0))
+    same = row.status == expected.row.status and row.location_host == expected.row.location_host
     if same and lengths[0] >= PAGE_RATIO * lengths[1]:
         return None
     detail = (
         f"another page than the reference saw: status {row.status} and {row.body_length} bytes,"
-        f" not {seen.row.status} and {seen.row.body_length}"
+        f" not {expected.row.status} and {expected.row.body_length}"
     )
     return FindingDraft("disruption", "other_page", (good,), detail)
 
 
-def _samples(leg: Hop | None) -> list[NumberedRow]:
-    return leg.of("http", "throughput") if leg else []
+def _samples(hop: Hop | None) -> list[NumberedRow]:
+    return hop.of("http", "throughput") if hop else []
 
 
-def _other_address(leg: Hop) -> FindingDraft:
-    asked = [one for one in leg.rows if one.row.stage == "dns" and one.row.answers]
+def _other_address(hop: Hop) -> FindingDraft:
+    asked = [entry for entry in hop.rows if entry.row.stage == "dns" and entry.row.answers]
     detail = (
         "resolvers disagree, and no certificate vouches for the address that answered: a server"
         " in between, or a content network that answers by place"
@@ -560,20 +578,24 @@ def _other_address(leg: Hop) -> FindingDraft:
     return FindingDraft("insufficient", "other_address", tuple(asked), detail)
 
 
-def _side_measurements(leg: Hop, other: Hop | None) -> Iterator[FindingDraft]:
+def _side_measurements(hop: Hop, other: Hop | None) -> Iterator[FindingDraft]:
     """Say what an answering target failed at beside its chain."""
-    for one in leg.of("http", "throughput"):
-        rate = _rate(one.row.received or 0, one.row)
-        there = max((_rate(two.row.received or 0, two.row) for two in _samples(other)), default=0.0)
+    for entry in hop.of("http", "throughput"):
+        rate = _rate(entry.row.received or 0, entry.row)
+        there = max(
+            (_rate(sample.row.received or 0, sample.row) for sample in _samples(other)), default=0.0
+        )
         if 0 < rate < SLOWER * there:
-            detail = f"a sample of {one.row.received} bytes at {rate:.0f} bytes/s, not {there:.0f}"
-            yield FindingDraft("throttled", "sample", (one,), detail)
-    offers = any("h3" in (one.row.headers or {}).get("alt-svc", "") for one in leg.of("http"))
-    lost = [one for one in leg.of("tls", "quic") if one.row.failure in SUSPECT]
+            detail = (
+                f"a sample of {entry.row.received} bytes at {rate:.0f} bytes/s, not {there:.0f}"
+            )
+            yield FindingDraft("throttled", "sample", (entry,), detail)
+    offers = any("h3" in (entry.row.headers or {}).get("alt-svc", "") for entry in hop.of("http"))
+    lost = [entry for entry in hop.of("tls", "quic") if entry.row.failure in SUSPECT]
     if offers and lost:
         detail = "it offers HTTP/3 and does not answer over QUIC"
         yield FindingDraft("disruption", "quic_only", tuple(lost), detail)
-    differs = [one for one in leg.of("tls") if one.row.system_verdict]
+    differs = [entry for entry in hop.of("tls") if entry.row.system_verdict]
     if differs:
         yield FindingDraft(
             "insufficient",
@@ -583,12 +605,12 @@ def _side_measurements(leg: Hop, other: Hop | None) -> Iterator[FindingDraft]:
         )
 
 
-def _own_failures(leg: Hop) -> list[NumberedRow]:
-    return [one for one in leg.rows if one.row.state == "fail" and one.row.aside is None]
+def _own_failures(hop: Hop) -> list[NumberedRow]:
+    return [entry for entry in hop.rows if entry.row.state == "fail" and entry.row.aside is None]
 
 
 def _residual_failures(
-    leg: Hop, other: Hop | None, named: dict[str, NumberedRow]
+    hop: Hop, other: Hop | None, named: dict[str, NumberedRow]
 ) -> FindingDraft | None:
     """Say when an address that had answered is dead after a name was sent to it.
 
@@ -596,48 +618,51 @@ def _residual_failures(
     for (residual censorship: Bock et al., "Your Censor is My Censor", 2021).
     """
     hit = [
-        (one, named[one.row.address])
-        for one in leg.ends
-        if one.row.stage == "tcp" and one.row.failure in BROKEN_OFF and one.row.address in named
+        (entry, named[entry.row.address])
+        for entry in hop.ends
+        if entry.row.stage == "tcp"
+        and entry.row.failure in BROKEN_OFF
+        and entry.row.address in named
     ]
-    hit = [(one, before) for one, before in hit if before.row.at < one.row.at]
+    hit = [(entry, before) for entry, before in hit if before.row.at < entry.row.at]
     if not hit:
         return None
-    one, before = hit[-1]
-    whose = "its" if before.row.target == one.row.target else f"{before.row.target}'s"
+    entry, before = hit[-1]
+    whose = "its" if before.row.target == entry.row.target else f"{before.row.target}'s"
     detail = f"the address took connections until {whose} name was sent to it, and none afterwards"
     kind: FindingKind = "disruption" if other and other.answered else "insufficient"
-    return FindingDraft(kind, "residual", (before, one), detail)
+    return FindingDraft(kind, "residual", (before, entry), detail)
 
 
-def _failed(leg: Hop, other: Hop | None) -> FindingDraft:
+def _failed(hop: Hop, other: Hop | None) -> FindingDraft:
     """Judge a failure without an artefact."""
-    bad = [one for one in leg.ends if one.row.state == "fail"]
-    bad = bad or _own_failures(leg)
-    rows = tuple(bad) or tuple(leg.rows)
+    bad = [entry for entry in hop.ends if entry.row.state == "fail"]
+    bad = bad or _own_failures(hop)
+    rows = tuple(bad) or tuple(hop.rows)
     row = rows[-1].row
     refusing = row.status in REFUSES or row.note == "challenge"
     if row.unmet and refusing and not row.unverified:
-        return _answered(leg, rows[-1], other)
+        return _answered(hop, rows[-1], other)
     what = f"{row.stage}: {row.failure}"
-    compared = leg.of("dns", "compare")
-    told = _answers(compared)
+    compared = hop.of("dns", "compare")
+    addresses = _answers(compared)
     if row.stage == "dns" and row.address is None:
-        if row.failure not in DENIED and row.failure != "dns_bogon_error" and told:
+        if row.failure not in DENIED and row.failure != "dns_bogon_error" and addresses:
             by = next(
-                (one for one in leg.rows if one.row.aside == "compare" and one.row.address), None
+                (entry for entry in hop.rows if entry.row.aside == "compare" and entry.row.address),
+                None,
             )
             way = " and the target answers there" if by and by.row.state == "ok" else ""
             detail = f"{what}; another resolver gives an address{way}"
             return FindingDraft("resolver_trouble", "resolver_only", (*rows, *compared), detail)
-        if compared and all(one.row.failure == row.failure for one in compared):
+        if compared and all(entry.row.failure == row.failure for entry in compared):
             detail = f"{what}, from every resolver"
             rule = "no_such_name" if row.failure in DENIED else "every_resolver"
             return FindingDraft("broken_site", rule, (*rows, *compared), detail)
-    elsewhere = [one for one in leg.rows if one.row.aside == "compare" and one.row.address]
+    elsewhere = [entry for entry in hop.rows if entry.row.aside == "compare" and entry.row.address]
     if elsewhere and elsewhere[-1].row.stage == "http" and elsewhere[-1].row.state == "ok":
         detail = f"{what}; the target answers at an address that another resolver gives"
-        asked = [one for one in leg.of("dns") if one.row.address is None]
+        asked = [entry for entry in hop.of("dns") if entry.row.address is None]
         rows = (*asked, *compared, *rows, elsewhere[-1])
         return FindingDraft("disruption", "other_address_answers", rows, detail)
     if other and other.answered:
@@ -646,8 +671,8 @@ def _failed(leg: Hop, other: Hop | None) -> FindingDraft:
     elif other and (there := _own_failures(other)):
         detail = f"{what}, and for the reference: {there[-1].row.failure}"
         return FindingDraft("broken_site", "reference_fails_too", rows, detail)
-    if row.failure == "ssl_invalid_certificate" or any(one.row.unverified for one in rows):
-        kinds = {one.row.failure for one in leg.of("tls")}
+    if row.failure == "ssl_invalid_certificate" or any(entry.row.unverified for entry in rows):
+        kinds = {entry.row.failure for entry in hop.of("tls")}
         if "ssl_unknown_authority" not in kinds:
             return FindingDraft(
                 "broken_site", "certificate", rows, ", ".join(sorted(filter(None, kinds)))

@@ -66,7 +66,7 @@ def shipped() -> tuple[EventList, ...]:
 
 def of_country(country: str | None) -> EventList | None:
     """Return the events that come with keepiton for a country; None where there are none."""
-    return next((one for one in shipped() if country and one.country == country), None)
+    return next((events for events in shipped() if country and events.country == country), None)
 
 
 def find(name: str, lists: Iterable[EventList]) -> Event:

@@ -3,18 +3,15 @@
 import hashlib
 import tomllib
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from keepiton.base.bogons import is_bogon
 from keepiton.base.errors import UserError
-from keepiton.base.names import host_name
 from keepiton.base.types import RISKS, Risk, clean
 from keepiton.lists import citizenlab, plain, toml
 from keepiton.lists.canonical import identity
+from keepiton.lists.do_not_probe import DoNotProbe, named_addresses
 from keepiton.lists.types import Fingerprint, Fingerprints, Target, TargetList
 from keepiton.storage.rows import ListUsed
 
@@ -43,61 +40,38 @@ class LoadedLists:
     whys: list[str] = field(default_factory=list)
     fingerprints: tuple[Fingerprint, ...] = ()
     """Known answers that are not a target's, of the countries that the lists are about."""
-    refused: "DoNotProbe" = field(default_factory=lambda: DoNotProbe([], []))
-
-
-@dataclass(frozen=True, slots=True)
-class DoNotProbe:
-    """What is never contacted, whatever a list says (SAFETY S13)."""
-
-    hosts: list[str]
-    networks: list[IPv4Network | IPv6Network]
-
-    def address(self, text: str) -> bool:
-        """Whether an address must not be contacted."""
-        address = ip_address(text)
-        return any(address in net for net in self.networks if net.version == address.version)
-
-    def name(self, host: str) -> bool:
-        """Whether a host, or one that it lies under, must not be contacted."""
-        return any(host == one or host.endswith("." + one) for one in self.hosts)
-
-    def target(self, target: Target) -> bool:
-        """Whether a target as a whole must not be contacted."""
-        if self.name((urlsplit(target.url).hostname if target.url else target.host) or ""):
-            return True
-        return any(self.address(one) for one in _literals(target))
+    refused: DoNotProbe = field(default_factory=DoNotProbe)
 
 
 def available() -> list[str]:
     """Name every shipped list: ``by/operators`` and so on."""
-    found = (
+    names = (
         path.relative_to(SHIPPED_FOLDER).with_suffix("") for path in SHIPPED_FOLDER.rglob("*.toml")
     )
-    return sorted(path.as_posix() for path in found if path.name not in NO_LISTS)
+    return sorted(path.as_posix() for path in names if path.name not in NO_LISTS)
 
 
-def _files(given: str) -> list[Path]:
+def _files(word: str) -> list[Path]:
     """Find the files that a word on the command line means. Raises UserError."""
-    path = Path(given)
+    path = Path(word)
     if path.exists() and not path.is_dir():
         return [path]
-    if path.is_dir() and given not in available():
-        found = sorted(one for one in path.glob("*.toml") if one.stem not in NO_LISTS)
-        if found:
-            return found
-    return _shipped(given)
+    if path.is_dir() and word not in available():
+        files = sorted(file for file in path.glob("*.toml") if file.stem not in NO_LISTS)
+        if files:
+            return files
+    return _shipped(word)
 
 
-def _shipped(given: str) -> list[Path]:
+def _shipped(word: str) -> list[Path]:
     """Find a shipped list, or the default ones of a country. Raises UserError."""
-    names = [one for one in available() if one == given] or [
-        one for one in available() if one.startswith(given + "/") and _is_default(one)
+    names = [name for name in available() if name == word] or [
+        name for name in available() if name.startswith(word + "/") and _is_default(name)
     ]
     if not names:
         known = ", ".join(available())
-        raise UserError(f"{clean(given)}: no such file or list; shipped lists: {known}")
-    return [SHIPPED_FOLDER / (one + ".toml") for one in names]
+        raise UserError(f"{clean(word)}: no such file or list; shipped lists: {known}")
+    return [SHIPPED_FOLDER / (name + ".toml") for name in names]
 
 
 def _is_default(name: str) -> bool:
@@ -132,7 +106,7 @@ def _reader(name: str, text: str) -> Callable[[str, str], tuple[TargetList | Non
 
 
 def load(
-    given: Sequence[str],
+    asked: Sequence[str],
     stdin: Callable[[int], bytes] = bytes,
     *,
     allow_private: bool = False,
@@ -140,21 +114,21 @@ def load(
 ) -> LoadedLists:
     """Load lists by file, shipped name, or ``-``; with none, the default ones.
 
-    ``stdin`` reads at most as many bytes as it is told.
+    ``stdin`` reads at most the number of bytes that is passed to it.
 
     Controls that come with a list replace the shipped ones. Raises UserError with every mistake of
     every file, one a line.
     """
     sources: list[tuple[str, str, str]] = []
     mistakes: list[str] = []
-    defaults = [] if given else text_of(SHIPPED_FOLDER / "default.txt").split()
-    for word in [*given, *defaults]:
+    defaults = [] if asked else text_of(SHIPPED_FOLDER / "default.txt").split()
+    for word in [*asked, *defaults]:
         try:
             if word == "-":
                 sources.append(("stdin", "stdin", _decoded("stdin", stdin(MAX_BYTES + 1))))
                 continue
             # A default list is never one that happens to lie in the current folder.
-            paths = _files(word) if given else _shipped(word)
+            paths = _files(word) if asked else _shipped(word)
             sources += [(str(path), _listed_name(path), text_of(path)) for path in paths]
         except UserError as exc:
             mistakes.append(str(exc))
@@ -166,7 +140,11 @@ def load(
     countries = {listed.country for _, listed in lists} - {None}
     loaded.country = countries.pop() if len(countries) == 1 else None
     loaded.fingerprints = _fingerprints({listed.country for _, listed in lists}, mistakes)
-    loaded.refused = _do_not_probe(do_not_probe, mistakes)
+    for path in [SHIPPED_FOLDER / "do-not-probe.txt", *([do_not_probe] if do_not_probe else [])]:
+        try:
+            mistakes += loaded.refused.add(str(path), text_of(path))
+        except UserError as exc:
+            mistakes.append(str(exc))
     _merge(lists, loaded, mistakes, allow_private=allow_private)
     if mistakes:
         raise UserError("\n".join(mistakes))
@@ -177,16 +155,16 @@ def load(
 
 def _fingerprints(countries: set[str | None], mistakes: list[str]) -> tuple[Fingerprint, ...]:
     """Read the shipped fingerprints of the lists' countries; of all, where no list names one."""
-    found: tuple[Fingerprint, ...] = ()
+    fingerprints: tuple[Fingerprint, ...] = ()
     named = countries - {None}
     for path in sorted(SHIPPED_FOLDER.glob(f"*/{FINGERPRINTS}.toml")):
         if named and path.parent.name not in named:
             continue
         try:
-            found += Fingerprints.model_validate(tomllib.loads(text_of(path))).fingerprint
+            fingerprints += Fingerprints.model_validate(tomllib.loads(text_of(path))).fingerprint
         except (ValueError, UserError) as exc:
             mistakes.append(f"{path}: {exc}")
-    return found
+    return fingerprints
 
 
 def _listed_name(path: Path) -> str:
@@ -224,7 +202,7 @@ def _merge(
     by_id: dict[str, str] = {}
     for path, listed in lists:
         for target in listed.target:
-            private = [one for one in _literals(target) if is_bogon(one)]
+            private = list(filter(is_bogon, named_addresses(target)))
             if private and not allow_private:
                 mistakes.append(
                     f'{path}: target "{clean(target.id)}": {private[0]} is private or'
@@ -249,40 +227,8 @@ def _merge(
                 loaded.targets.append(target)
 
 
-def _literals(target: Target) -> list[str]:
-    """Every address that the target itself names, in its URL or host too."""
-    found = list(target.addresses)
-    host = (urlsplit(target.url).hostname if target.url else target.host) or ""
-    with suppress(ValueError):
-        found.append(str(ip_address(host)))
-    return found
-
-
 def _fill(first: Target, second: Target) -> Target:
     """Keep the first target, with what only the second one knows."""
     unset = {name for name in Target.model_fields if name not in first.model_fields_set}
     more = {name: getattr(second, name) for name in unset & second.model_fields_set}
     return first.model_copy(update=more)
-
-
-def _do_not_probe(extra: Path | None, mistakes: list[str]) -> DoNotProbe:
-    hosts: list[str] = []
-    networks: list[IPv4Network | IPv6Network] = []
-    for path in [SHIPPED_FOLDER / "do-not-probe.txt", *([extra] if extra else [])]:
-        try:
-            text = text_of(path)
-        except UserError as exc:
-            mistakes.append(str(exc))
-            continue
-        for at, line in enumerate(text.splitlines(), 1):
-            entry = line.split("#", 1)[0].strip()
-            if not entry:
-                continue
-            try:
-                networks.append(ip_network(entry))
-            except ValueError:
-                try:
-                    hosts.append(host_name(entry))
-                except ValueError as exc:
-                    mistakes.append(f"{path}:{at}: {exc}; write a host, address or prefix a line")
-    return DoNotProbe(hosts, networks)

@@ -70,7 +70,7 @@ def _explain(
     what = ".".join(names) or "the entry"
     message = error["msg"].removeprefix("Value error, ")
     if error["type"] == "extra_forbidden":
-        inside = [form.parts[one] for one in map(str, loc[:-1]) if one in form.parts]
+        inside = [form.parts[name] for name in map(str, loc[:-1]) if name in form.parts]
         known = sorted([form.whole, *inside][-1].model_fields)
         near = closest(names[-1], known)
         right = f"did you mean {near[0]}?" if near else f"known keys: {', '.join(known)}"
@@ -90,8 +90,8 @@ def parse(
     try:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as exc:
-        found = re.search(r"line (\d+)", str(exc))
-        at = found[1] if found else str(text.count("\n") + 1)
+        place = re.search(r"line (\d+)", str(exc))
+        at = place[1] if place else str(text.count("\n") + 1)
         wrong = f"{name}:{at}: not TOML: {exc}; text values stand in quotation marks"
         return None, lines, [wrong]
     try:
