@@ -27,7 +27,7 @@ from typing import Any
 
 import world
 from keepiton.archive import export, pack
-from keepiton.archive.info import info
+from keepiton.archive.info import describe_files
 from keepiton.storage.reader import find
 from keepiton.storage.run_name import RunName
 from keepiton.storage.runs import list_runs, read_content
@@ -285,7 +285,7 @@ def speed(scratch: Path, runs: int) -> None:
         cost = world.measured(
             *(world.KEEPITON, "results", "verify", "--data", str(scratch / "speed"))
         )
-        count = info(find([scratch / "speed"]), scratch).measurements
+        count = describe_files(find([scratch / "speed"]), scratch).measurements
         print(
             f"| {form} | {count} | {cost.wall_s:.1f} s | {cost.cpu_s:.1f} s |"
             f" {cost.cpu_s / count * 1e5:.1f} s | {cost.peak_mib:.0f} MiB |",

@@ -16,7 +16,7 @@ import pytest
 import campaign
 import lab as lab_module
 from campaign import FAULTS, Field, Tally, Unable, fields, mend, readable, strike
-from keepiton.archive.verify import verify
+from keepiton.archive.verify import check_files
 from keepiton.base.errors import UserError
 from keepiton.probe import run
 from keepiton.storage import reader, state
@@ -43,7 +43,7 @@ def read_here(place: Field, tally: Tally) -> None:
     names = [str(path) for path in files]
     try:
         reader.read(names)
-        verdict = verify(names, state.load(place.data).chain)
+        verdict = check_files(names, state.load(place.data).chain)
     except UserError as exc:
         tally.note("unreadable", str(exc))
     else:
@@ -235,10 +235,10 @@ def test_what_a_power_cut_leaves_of_a_first_line_is_no_fault(tmp_path: Path, lef
     """It was one to verify; named as a whole file, it is."""
     _, part = left_behind(tmp_path)
     part.write_bytes(left)
-    verdict = verify(reader.find([tmp_path]))
+    verdict = check_files(reader.find([tmp_path]))
     assert (verdict.faults, "left_open" in {one.kind for one in verdict.problems}) == (0, True)
     part.rename(part.with_name(part.name.removesuffix(".part")))
-    assert verify(reader.find([tmp_path])).faults == 1
+    assert check_files(reader.find([tmp_path])).faults == 1
 
 
 @pytest.mark.parametrize("what", ["MemoryError", 'RuntimeError("can\'t start new thread")'])

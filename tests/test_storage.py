@@ -187,7 +187,7 @@ def test_a_packed_day_gives_every_line_back_and_the_same_rounds(tmp_path: Path) 
                 assert [raw for _, raw in told] == lines
     same(rows, reader.read(files))
     assert made[0].path.stat().st_mode & 0o777 == 0o600
-    verdict = verifying.verify(files)
+    verdict = verifying.check_files(files)
     assert (verdict.runs, verdict.sealed, verdict.faults) == (6, 6, 0)
 
 
@@ -223,7 +223,7 @@ def test_whatever_bytes_a_run_holds_it_comes_back(
     assert bytes_of(data) == before
     if rows:
         same(rows, reader.read(reader.find([data])))
-    kinds = {one.kind for one in verifying.verify(reader.find([data])).problems}
+    kinds = {one.kind for one in verifying.check_files(reader.find([data])).problems}
     assert not kinds & {"columns", "unreadable", "seal", "missing"}
     shutil.rmtree(data)
 
@@ -323,11 +323,11 @@ def test_late_runs_join_their_day_and_what_differs_or_is_not_whole_stays(tmp_pat
         made.path.name, paths[3].name, cut.name, part.name, own.name,
     }  # fmt: skip
     assert dict(runs.iter_contents(str(made.path)))[paths[1].name] == late
-    verdict = verifying.verify(reader.find([tmp_path]))
+    verdict = verifying.check_files(reader.find([tmp_path]))
     assert "copies_differ" in [one.kind for one in verdict.problems]
     for one in (paths[3], cut, part):
         one.unlink()
-    assert not verifying.verify(reader.find([tmp_path])).faults
+    assert not verifying.check_files(reader.find([tmp_path])).faults
 
 
 def test_a_packed_day_is_read_like_any_other(tmp_path: Path) -> None:
@@ -621,11 +621,11 @@ def test_what_is_wrong_is_found_and_named(
 ) -> None:
     paths = chain(tmp_path, 5)
     tip = hashlib.sha256(paths[4].read_bytes()).hexdigest()
-    assert verifying.verify(reader.find([tmp_path]), {"v-test": tip}).problems == []
+    assert verifying.check_files(reader.find([tmp_path]), {"v-test": tip}).problems == []
     harm(paths)
     if packing:
         packed(tmp_path)
-    verdict = verifying.verify(reader.find([tmp_path]), {"v-test": tip})
+    verdict = verifying.check_files(reader.find([tmp_path]), {"v-test": tip})
     assert {one.kind for one in verdict.problems} == wanted, verdict.problems
     assert bool(verdict.begins_after) == (harm is begun_later)
     assert bool(verdict.faults) == bool(wanted & verifying.FAULTS.keys())
@@ -640,7 +640,7 @@ def test_a_sealed_copy_is_never_taken_for_the_beginning_of_a_longer_one(tmp_path
     end = json.loads(content.splitlines()[-1])
     end |= {"sha256": hashlib.sha256(content).hexdigest()}
     path.write_bytes(content + json.dumps(end).encode() + b"\n")
-    kinds = {one.kind for one in verifying.verify(reader.find([tmp_path]), {}).problems}
+    kinds = {one.kind for one in verifying.check_files(reader.find([tmp_path]), {}).problems}
     assert "copies_differ" in kinds
     assert "truncated_copy" not in kinds
 
@@ -648,14 +648,14 @@ def test_a_sealed_copy_is_never_taken_for_the_beginning_of_a_longer_one(tmp_path
 def test_columns_that_say_something_else_than_the_lines_are_found(tmp_path: Path) -> None:
     chain(tmp_path, 2, torn=HOSTILE)
     (made,) = packed(tmp_path)
-    assert not verifying.verify([str(made.path)]).faults
+    assert not verifying.check_files([str(made.path)]).faults
     other = tmp_path / "x.parquet"
     duckdb.execute(
         f"copy (select * replace (case when number = 3 then 'fail' else state end as state)"  # noqa: S608
         f" from read_parquet('{made.path}')) to '{other}' (format parquet)"
     )
     other.replace(made.path)
-    found = verifying.verify([str(made.path)]).problems
+    found = verifying.check_files([str(made.path)]).problems
     assert [(one.detail, one.fault) for one in found if one.kind == "columns"] == [
         ("3 state", True)
     ] * 2
@@ -757,7 +757,7 @@ def test_info_counts_what_is_there_in_every_form(tmp_path: Path, keepiton: Comma
     data = tmp_path / "data"
     for day in range(5):
         chain(data, 2, DAY + timedelta(days=day))
-    plain = info.info(reader.find([data]), data)
+    plain = info.describe_files(reader.find([data]), data)
     assert (plain.runs, plain.measurements, plain.days, plain.unsealed) == (10, 60, 5, 0)
     assert plain.a_day == 12.0
     size = sum(one.stat().st_size for one in data.rglob("*.jsonl"))
@@ -799,4 +799,4 @@ def test_a_strangers_parquet_gives_whole_runs_or_none(tmp_path: Path, how: str) 
     duckdb.execute(f"copy ({query}) to '{other}' (format parquet)")
     with pytest.raises(UserError, match=r"line \d+ is out of order|not one whole run"):
         list(runs.iter_contents(str(other)))
-    assert verifying.verify([str(other)]).faults
+    assert verifying.check_files([str(other)]).faults

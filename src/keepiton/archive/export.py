@@ -152,6 +152,15 @@ def table(runs: Sequence[StoredRun], wanted: ExportFilter, out: BinaryIO, bad: l
     return count
 
 
+def write(
+    form: str, runs: Sequence[StoredRun], wanted: ExportFilter, out: BinaryIO, bad: list[str]
+) -> int:
+    """Write rows as jsonl, csv or parquet to an open file; return how many."""
+    if form == "parquet":
+        return parquet(runs, wanted, Path(out.name))
+    return (table if form == "csv" else jsonl)(runs, wanted, out, bad)
+
+
 def _cell(value: object) -> str:
     if isinstance(value, dict | list | bool):
         value = json.dumps(value, ensure_ascii=False)

@@ -68,7 +68,7 @@ class FolderInfo:
         return round(each * self.a_day * 365) if each and self.a_day else None
 
 
-def info(files: Sequence[str], data: Path) -> FolderInfo:
+def describe_files(files: Sequence[str], data: Path) -> FolderInfo:
     """Describe files as ``reader.find`` lists them; of sealed plain ones only the end is read."""
     result = FolderInfo(free=shutil.disk_usage(data).free)
     forms: dict[str, FormSize] = defaultdict(FormSize)

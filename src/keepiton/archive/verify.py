@@ -138,6 +138,11 @@ class Problem:
         """Whether it is a fault, and not a note."""
         return self.kind in FAULTS
 
+    @property
+    def texts(self) -> tuple[str, str]:
+        """What it is, and the remedy, each with a place for the detail."""
+        return (FAULTS | NOTES)[self.kind]
+
 
 @dataclass(frozen=True, slots=True)
 class CheckedRun:
@@ -171,12 +176,12 @@ class VerifyResult:
 
     runs: int = 0
     """Different ones."""
-    copies: int = 0
-    """Beside those."""
     sealed: int = 0
+    copies: int = 0
+    """Beside the different runs."""
+    vantages: int = 0
     measurements: int = 0
     bytes: int = 0
-    vantages: int = 0
     begins_after: dict[str, str] = field(default_factory=dict)
     """By vantage: SHA-256 of a run before the first one here, which is elsewhere or was pruned."""
     problems: list[Problem] = field(default_factory=list)
@@ -192,7 +197,7 @@ def problem_path(name: str, path: str) -> str:
     return clean(f"{path}: {name}" if path.endswith(".parquet") else path, 4096)
 
 
-def verify(
+def check_files(
     files: Sequence[str],
     tips: dict[str, str] | None = None,
     step: Callable[[int], None] = lambda _: None,
