@@ -37,6 +37,7 @@ SLOW_FILES = frozenset(
         "test_drill.py",
         "test_end_to_end.py",
         "test_engine.py",
+        "test_fuzz.py",
         "test_hostile.py",
         "test_safety.py",
         "test_scenarios.py",

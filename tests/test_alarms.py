@@ -458,6 +458,7 @@ def upload(tmp_path: Path, *marks: str, name: str = "t", line: str = "") -> None
         write(tmp_path / "data" / "results", watch)
 
 
+@pytest.mark.slow
 def test_a_command_is_told_once_what_changed_in_its_environment(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -625,6 +626,7 @@ def wired(*urls: str, on_change: str = "") -> alarm_options.AlarmRun:
     return alarm_options.AlarmRun(LIKELY, tuple(channels), None)
 
 
+@pytest.mark.slow
 def test_a_service_gets_the_message_and_is_asked_for_nothing_else(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -763,6 +765,7 @@ def test_a_hostile_name_adds_no_header(tmp_path: Path) -> None:
     assert b"x-injected" not in request.partition(b"\r\n\r\n")[0].lower()
 
 
+@pytest.mark.slow
 def test_each_message_is_noted_as_it_is_sent_so_a_crash_repeats_one_at_most(
     tmp_path: Path,
 ) -> None:
@@ -966,6 +969,7 @@ def test_a_ping_tells_the_beginning_and_the_end_of_a_run(
     assert not (tmp_path / "data").exists(), "a ping alone reads and writes nothing"
 
 
+@pytest.mark.slow
 def test_a_ping_is_tried_three_times_where_that_may_help(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -1015,6 +1019,7 @@ def test_a_ping_that_hangs_holds_no_run(
         assert ("not heard" in err) == (talk is silent)
 
 
+@pytest.mark.slow
 def test_no_secret_is_shown_when_nobody_listens(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -1035,6 +1040,7 @@ def test_no_secret_is_shown_when_nobody_listens(
     assert "127.0.0.1" not in shown
 
 
+@pytest.mark.slow
 def test_the_courier_says_nothing_whatever_apprise_says() -> None:
     """Of a broken URL Apprise's own log would show parts."""
     words = [sys.executable, "-P", "-m", apprise_worker.__name__]

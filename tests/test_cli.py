@@ -598,6 +598,7 @@ def test_findings_name_rule_artefact_and_lines(keepiton: Command, tmp_path: Path
     assert keepiton("findings", str(path)).returncode == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("missing", ["numpy", "duckdb"])
 def test_where_readers_cannot_be_had_it_says_so(outage: Path, missing: str) -> None:
     """As on Android: the rest of the program works without them."""

@@ -427,6 +427,7 @@ def test_a_folder_that_takes_nothing_is_found_by_trying(
     assert rows["own line"]["message"] == "The network was not asked."
 
 
+@pytest.mark.slow
 def test_without_streams_home_or_locale_all_is_looked_at_but_lists_of_a_risk_not_accepted(
     tmp_path: Path,
 ) -> None:
@@ -561,6 +562,7 @@ def test_configuration_is_the_owners(place: types.CheckContext) -> None:
     assert machine.configuration(place).state == "problem"
 
 
+@pytest.mark.slow
 def test_a_low_limit_of_open_files_is_told() -> None:
     code = """
 import resource

@@ -122,6 +122,7 @@ def until_free(data: Path) -> None:
     raise AssertionError("it is held")
 
 
+@pytest.mark.slow
 def test_two_hundred_at_once_and_one_at_a_time(data: Path, tmp_path: Path) -> None:
     """Each notes when it comes in and goes out; no two are in at once."""
     log = tmp_path / "log"

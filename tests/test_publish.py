@@ -27,6 +27,7 @@ def results(tmp_path: Path) -> Path:
     return tmp_path / "results"
 
 
+@pytest.mark.slow
 def test_a_format_is_a_module_and_a_line_of_the_table(results: Path, tmp_path: Path) -> None:
     (tmp_path / "count_format.py").write_text(
         "def render(report):\n    return f'{len(report.windows)} windows\\n'\n"

@@ -546,6 +546,7 @@ def test_interrupted_it_ends_within_two_seconds_and_keeps_what_was_measured(
     assert not reader.read([str(path)]).bad_lines
 
 
+@pytest.mark.slow
 def test_with_few_open_files_it_takes_turns_and_blames_nobody(tmp_path: Path) -> None:
     with loopback.serving(loopback.answering(loopback.page())) as server:
         targets = list_of(tmp_path, server.port, 200)

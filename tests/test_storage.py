@@ -159,6 +159,7 @@ def same(one: ReadResult, other: ReadResult) -> None:
     assert one.unsealed == other.unsealed
 
 
+@pytest.mark.slow
 def test_a_packed_day_gives_every_line_back_and_the_same_rounds(tmp_path: Path) -> None:
     paths = chain(tmp_path, 3) + chain(tmp_path, 2, DAY, "v-b", torn=HOSTILE, bad=True)
     chain(tmp_path, 1, DAY + timedelta(days=20))

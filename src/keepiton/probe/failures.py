@@ -17,8 +17,10 @@ import re
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from keepiton.base.types import Stage
+if TYPE_CHECKING:  # it loads Pydantic, and ``keepiton explain`` loads this module
+    from keepiton.base.types import Stage
 
 TIMEOUT = "generic_timeout_error"
 EOF = "eof_error"
@@ -42,14 +44,14 @@ TOO_MANY_REDIRECTS = "unknown_failure: stopped after too many redirects"
 UNEXPECTED_STATUS = "http_unexpected_status_code"
 UNEXPECTED_BODY = "unknown_failure: unexpected body"
 
-DNS: tuple[Stage, ...] = ("dns",)
-TCP: tuple[Stage, ...] = ("tcp",)
-TLS: tuple[Stage, ...] = ("tls",)
-HTTP: tuple[Stage, ...] = ("http",)
-OPEN: tuple[Stage, ...] = ("dns", "tls", "http")
+DNS: "tuple[Stage, ...]" = ("dns",)
+TCP: "tuple[Stage, ...]" = ("tcp",)
+TLS: "tuple[Stage, ...]" = ("tls",)
+HTTP: "tuple[Stage, ...]" = ("http",)
+OPEN: "tuple[Stage, ...]" = ("dns", "tls", "http")
 """Stages on a connection, or an exchange, that is under way."""
-TLS_ON: tuple[Stage, ...] = ("tls", "http")
-EVERY: tuple[Stage, ...] = ("dns", "tcp", "tls", "http")
+TLS_ON: "tuple[Stage, ...]" = ("tls", "http")
+EVERY: "tuple[Stage, ...]" = ("dns", "tcp", "tls", "http")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,7 @@ class Condition:
     """
 
     failure: str
-    stages: tuple[Stage, ...]
+    stages: "tuple[Stage, ...]"
     errno: tuple[str, ...] = ()
     """Names in :mod:`errno`."""
     gai: tuple[str | int, ...] = ()
