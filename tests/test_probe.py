@@ -8,7 +8,7 @@ import struct
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -22,9 +22,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from pydantic import ValidationError
 
 import loopback
-from keepiton.base.types import Perspective
+from keepiton.base.types import Perspective, RowState
 from keepiton.lists.types import Fingerprint, Query, Target
 from keepiton.probe import certificate, failures, http, net, runner, scrub
 from keepiton.probe import dns as dns_stage
@@ -34,8 +35,18 @@ from keepiton.probe.context import TargetContext
 from keepiton.probe.limits import RateLimiter
 from keepiton.probe.runner import Runner
 from keepiton.probe.settings import Settings
-from keepiton.probe.types import Attempt, Progress, TargetResult
-from keepiton.storage.rows import Measurement
+from keepiton.probe.types import (
+    DnsFacts,
+    Endpoint,
+    EndpointResult,
+    Facts,
+    HttpFacts,
+    Progress,
+    TargetResult,
+    TcpFacts,
+    TlsFacts,
+)
+from keepiton.storage.rows import Measurement, MeasurementRow
 from test_quic import udp
 
 RUN = "0123456789ab"
@@ -399,7 +410,7 @@ def test_a_redirect_never_leads_to_a_forbidden_place() -> None:
         given = Runner(RUN, [], "outside", settings(allow_private=False), rows.append)
         context = TargetContext(given.context, target)
         for place in (f"http://127.0.0.1:{inner.port}/", "http://169.254.169.254/latest/"):
-            follow = chain._follow(context, Attempt(), place)  # noqa: SLF001 - the step under test
+            follow = chain._follow(context, place)  # noqa: SLF001 - the step under test
             assert asyncio.run(follow) is None
         assert inner.connections == 0
     assert {row.failure for row in rows} == {"dns_bogon_error"}
@@ -907,6 +918,61 @@ def test_every_field_of_a_row_is_written_by_a_run(everything: Everything) -> Non
     assert written == set(Measurement.model_fields)
     assert {row.type for row in everything.rows} == {"measurement"}
     assert {row.run for row in everything.rows} == {RUN}
+
+
+@pytest.mark.parametrize("facts", [DnsFacts, TcpFacts, TlsFacts, HttpFacts])
+def test_every_fact_of_a_stage_is_a_field_of_the_row(facts: type[Facts]) -> None:
+    assert {fact.name for fact in fields(facts)} <= set(MeasurementRow.model_fields)
+
+
+def test_a_row_to_write_takes_no_unknown_field_and_no_other_type() -> None:
+    """Reading stays lenient: a newer version's field does no harm."""
+    row = {"run": RUN, "target": "t", "at": datetime(2022, 2, 27, tzinfo=UTC), "state": "ok"}
+    assert MeasurementRow.model_validate(row).target == "t"
+    for more in ({"ciphr": "x"}, {"status": "200"}, {"ttl": 1.0}):
+        with pytest.raises(ValidationError):
+            MeasurementRow.model_validate(row | more)
+    assert Measurement.model_validate(row | {"ciphr": "x", "status": "200"}).status == 200
+    with pytest.raises(TypeError):
+        TlsFacts(ciphr="x")  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize("slow", ["127.0.0.1", "127.0.0.2", "127.0.0.3"])
+@pytest.mark.parametrize(
+    ("ends", "expected"),
+    [
+        (("fail", "fail", "fail"), ("fail", "failure 1", None)),
+        (("inconclusive", "fail", "fail"), ("fail", "failure 2", None)),
+        (("skipped", "inconclusive", "inconclusive"), ("inconclusive", "failure 2", None)),
+        (("fail", "ok", "ok"), ("ok", None, "http://2.example/")),
+        (("ok", "fail", "ok"), ("ok", None, "http://1.example/")),
+    ],
+)
+def test_the_result_of_several_addresses_follows_their_order_and_not_their_timing(
+    monkeypatch: pytest.MonkeyPatch,
+    slow: str,
+    ends: Sequence[RowState],
+    expected: tuple[RowState, str | None, str | None],
+) -> None:
+    """The failure of the summary and the redirect that is followed came from the last to end."""
+    followed: list[str] = []
+
+    async def probe_endpoint(_: TargetContext, endpoint: Endpoint) -> EndpointResult:
+        await asyncio.sleep(0.02 if endpoint.address == slow else 0)
+        number = int(endpoint.address[-1])
+        state, url = ends[number - 1], f"http://{number}.example/"
+        return EndpointResult(state, "tcp", None if state == "ok" else f"failure {number}", url)
+
+    async def follow(_: TargetContext, url: str) -> None:
+        followed.append(url)
+
+    monkeypatch.setattr(chain, "probe_endpoint", probe_endpoint)
+    monkeypatch.setattr(chain, "_follow", follow)
+    addresses = ("127.0.0.1", "127.0.0.2", "127.0.0.3")
+    target = Target(id="t", addresses=addresses, ports=("80/tcp",))
+    given = Runner(RUN, [target], "outside", settings(), lambda _: None)
+    result = asyncio.run(chain.probe_target(TargetContext(given.context, target)))
+    assert (result.state, result.failure, next(iter(followed), None)) == expected
 
 
 def digest(body: bytes) -> str:

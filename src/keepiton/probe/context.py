@@ -3,11 +3,11 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from keepiton.base.bogons import is_bogon
-from keepiton.base.types import RowState, Stage
+from keepiton.base.types import RowState, SideMeasurement, Stage
 from keepiton.lists.types import Target
 from keepiton.probe import net, scrub
 from keepiton.probe.connectivity import VantageConnectivity
@@ -74,6 +74,7 @@ class TargetContext:
     """Most attempts at what fails."""
     check: int | None = None
     """For a control: number of the connectivity check that it belongs to."""
+    attempt: Attempt = Attempt()  # noqa: RUF009 - frozen
 
     @property
     def settings(self) -> Settings:
@@ -105,15 +106,16 @@ class TargetContext:
         reason = "local_fault" if failure in LOCAL else None
         return Outcome(check, at, began, time.monotonic(), value, failure, reason)
 
+    def aside(self, aside: SideMeasurement) -> "TargetContext":
+        """Return the context of a side measurement."""
+        return replace(self, attempt=replace(self.attempt, aside=aside))
+
     def record(
-        self,
-        attempt: Attempt,
-        outcome: Outcome[object],
-        facts: Facts,
-        endpoint: Endpoint | None = None,
+        self, outcome: Outcome[object], facts: Facts, endpoint: Endpoint | None = None
     ) -> EndpointResult:
         """Write one row, without anything that names this machine; return what it shows."""
-        target, vantage, failure = self.target, self.run.vantage, outcome.failure
+        target, attempt, failure = self.target, self.attempt, outcome.failure
+        vantage = self.run.vantage
         reason = outcome.reason
         if failure and not reason:
             reason = vantage.inconclusive(facts.stage, failure)
@@ -157,10 +159,10 @@ class TargetContext:
             EndpointResult(state) if state == "ok" else EndpointResult(state, facts.stage, failure)
         )
 
-    def skip(self, attempt: Attempt, stage: Stage, reason: str) -> EndpointResult:
+    def skip(self, stage: Stage, reason: str) -> EndpointResult:
         """Write the row of a stage that was left out."""
         check = self.check_number()
-        self.run.skip(self.target, reason, check=check, stage=stage, attempt=attempt)
+        self.run.skip(self.target, reason, check=check, stage=stage, attempt=self.attempt)
         return EndpointResult()
 
     def may_connect(self, address: str) -> bool:

@@ -20,26 +20,19 @@ from keepiton.probe.stages import (
     record_answer,
     tls_facts,
 )
-from keepiton.probe.types import (
-    Attempt,
-    Endpoint,
-    EndpointResult,
-    HttpFacts,
-    TcpFacts,
-    TlsFacts,
-)
+from keepiton.probe.types import Attempt, Endpoint, EndpointResult, HttpFacts, TcpFacts, TlsFacts
 
 
-async def compare(context: TargetContext, attempt: Attempt, name: str) -> list[str]:
+async def compare(context: TargetContext, name: str) -> list[str]:
     """Ask the resolvers of ``compare`` for a name; return the usable addresses that they give."""
-    attempt = replace(attempt, aside="compare")
+    context = context.aside("compare")
     resolvers = context.settings.compare
     addresses: list[str] = []
     outcomes = await ask_all(context, [(resolver, "A") for resolver in resolvers], name)
     for resolver, unjudged in zip(resolvers, outcomes, strict=True):
         outcome, usable = judge_answer(context, unjudged)
         addresses += usable
-        record_answer(context, attempt, outcome, resolver, f"{name} A")
+        record_answer(context, outcome, resolver, f"{name} A")
     return addresses
 
 
@@ -50,14 +43,12 @@ async def ask_authorities(context: TargetContext, looked_up: Sequence[tuple[Atte
     and a target must not wait for its turn.
     """
     for place, name in looked_up:
-        attempt = replace(place, aside="authority")
+        of_place = replace(context, attempt=place).aside("authority")
         servers = context.run.authorities(name)
-        await together(_ask_authority(context, attempt, server, name) for server in servers)
+        await together(_ask_authority(of_place, server, name) for server in servers)
 
 
-async def _ask_authority(
-    context: TargetContext, attempt: Attempt, server: dns.Resolver, name: str
-) -> None:
+async def _ask_authority(context: TargetContext, server: dns.Resolver, name: str) -> None:
     """Ask over UDP, and over TCP too when that gave anything but a referral."""
     endpoint = Endpoint(server.hosts[0], server.port, server.transport)
     until = asyncio.get_running_loop().time() + PATIENCE_S
@@ -74,32 +65,30 @@ async def _ask_authority(
         except TimeoutError:  # many names wait for this server: another run has another order
             return
         outcome, _ = judge_answer(context, unjudged)
-        record_answer(context, attempt, outcome, asked, f"{name} A", endpoint=endpoint)
+        record_answer(context, outcome, asked, f"{name} A", endpoint=endpoint)
         if not outcome.value or outcome.value.referral:
             return
 
 
-async def measure(
-    context: TargetContext, attempt: Attempt, endpoint: Endpoint, result: EndpointResult
-) -> None:
+async def measure(context: TargetContext, endpoint: Endpoint, result: EndpointResult) -> None:
     """Do what the result of an endpoint's attempt calls for, on connections of its own."""
     settings = context.settings
     if settings.sparse:
         return
     # A name in the request may have caused this; over TLS it is hidden once the handshake is done.
     named = result.stage == "tls" or (result.stage == "http" and not endpoint.secure)
-    confirmed = result.state == "fail" and attempt.number == context.attempts
+    confirmed = result.state == "fail" and context.attempt.number == context.attempts
     if confirmed and named and result.stage and result.failure in SUSPECT:
-        await _ask_neutral(context, attempt, endpoint, over_tls=result.stage == "tls")
-    if attempt.hop is not None:
+        await _ask_neutral(context, endpoint, over_tls=result.stage == "tls")
+    if context.attempt.hop is not None:
         return
     if result.state == "ok" and settings.throughput and context.target.throughput:
-        await _sample(context, attempt, endpoint)
-    if settings.quic and endpoint.secure and attempt.number == 1:
-        await _quic(context, attempt, endpoint)
+        await _sample(context, endpoint)
+    if settings.quic and endpoint.secure and context.attempt.number == 1:
+        await _quic(context, endpoint)
 
 
-async def _quic(context: TargetContext, attempt: Attempt, endpoint: Endpoint) -> None:
+async def _quic(context: TargetContext, endpoint: Endpoint) -> None:
     """Try a QUIC handshake with the same address and port."""
     settings, limits = context.settings, context.run.limits
     work = quic.handshake(
@@ -112,28 +101,25 @@ async def _quic(context: TargetContext, attempt: Attempt, endpoint: Endpoint) ->
         limits.count_bytes(handshake.received)
         outcome = replace(outcome, failure=handshake.verdict.failure)
         facts = tls_facts(settings, handshake, endpoint.host, outcome.failure)
-    attempt, facts = replace(attempt, aside="quic"), replace(facts, transport="udp")
-    context.record(attempt, outcome, facts, endpoint)
+    context.aside("quic").record(outcome, replace(facts, transport="udp"), endpoint)
 
 
-async def _ask_neutral(
-    context: TargetContext, attempt: Attempt, endpoint: Endpoint, *, over_tls: bool
-) -> None:
+async def _ask_neutral(context: TargetContext, endpoint: Endpoint, *, over_tls: bool) -> None:
     """Ask the same address for another name, to learn whether the name is interfered with."""
-    attempt, limits = replace(attempt, aside="neutral"), context.run.limits
+    context, limits = context.aside("neutral"), context.run.limits
     async with limits.connection_slot(endpoint.address):
         connected = await context.run_stage(
             STAGE_S["tcp"], net.connect(endpoint.address, endpoint.port)
         )
         connection = connected.value
         if not connection:
-            context.record(attempt, connected, TcpFacts(sni=NEUTRAL), endpoint)
+            context.record(connected, TcpFacts(sni=NEUTRAL), endpoint)
             return
         timer = http.ExchangeTimer()
         try:
             if over_tls:
                 shaken = await context.run_stage(STAGE_S["tls"], tls.handshake(connection, NEUTRAL))
-                context.record(attempt, shaken, TlsFacts(sni=NEUTRAL), endpoint)
+                context.record(shaken, TlsFacts(sni=NEUTRAL), endpoint)
                 return
             headers = context.settings.headers
             work = http.fetch(connection, f"http://{NEUTRAL}/", headers, timer=timer)
@@ -146,10 +132,10 @@ async def _ask_neutral(
             status=replied.value.status if replied.value else None,
             phases=timer.phases(replied.began, replied.ended, failed=replied.value is None),
         )
-        context.record(attempt, replied, facts, endpoint)
+        context.record(replied, facts, endpoint)
 
 
-async def _sample(context: TargetContext, attempt: Attempt, endpoint: Endpoint) -> None:
+async def _sample(context: TargetContext, endpoint: Endpoint) -> None:
     """Take a sample of the rate at which a target sends its page."""
     timer, limits = http.ExchangeTimer(), context.run.limits
 
@@ -172,4 +158,4 @@ async def _sample(context: TargetContext, attempt: Attempt, endpoint: Endpoint) 
     failed = outcome.failure is not None
     phases = timer.phases(outcome.began, outcome.ended, failed=failed)
     facts = HttpFacts(received=timer.received, phases=phases)
-    context.record(replace(attempt, aside="throughput"), outcome, facts, endpoint)
+    context.aside("throughput").record(outcome, facts, endpoint)

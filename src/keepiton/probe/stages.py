@@ -9,7 +9,6 @@ from keepiton.probe.context import TargetContext, together
 from keepiton.probe.failures import BOGON, Failed
 from keepiton.probe.settings import ADDRESSES_PER_FAMILY, GRACE_S, MAX_HOPS, STAGE_S, Settings
 from keepiton.probe.types import (
-    Attempt,
     DnsFacts,
     Endpoint,
     EndpointResult,
@@ -31,7 +30,7 @@ class Lookup:
     seconds: float = 0.0
 
 
-async def resolve(context: TargetContext, attempt: Attempt, name: str) -> Lookup:
+async def resolve(context: TargetContext, name: str) -> Lookup:
     """Ask every resolver for both families."""
     questions = [
         (resolver, kind) for resolver in context.settings.resolvers for kind in ("A", "AAAA")
@@ -52,7 +51,7 @@ async def resolve(context: TargetContext, attempt: Attempt, name: str) -> Lookup
         left[kind] -= len(taken)
         addresses |= dict.fromkeys(taken)
         capped = len(fresh) - len(taken) or None
-        result = record_answer(context, attempt, outcome, resolver, f"{name} {kind}", capped=capped)
+        result = record_answer(context, outcome, resolver, f"{name} {kind}", capped=capped)
         last = last if result.state == "ok" else result
     return Lookup(tuple(addresses), last, max(outcome.seconds for outcome in outcomes))
 
@@ -105,7 +104,6 @@ def judge_answer(
 
 def record_answer(
     context: TargetContext,
-    attempt: Attempt,
     outcome: Outcome[dns.Answer],
     resolver: dns.Resolver,
     query: str,
@@ -118,7 +116,7 @@ def record_answer(
         outcome = replace(outcome, reason="no_route")
     facts = _dns_facts(context.settings, outcome, resolver.transport)
     facts = replace(facts, resolver=resolver.label, query=query, capped=capped)
-    return context.record(attempt, _without_listening(outcome), facts, endpoint)
+    return context.record(_without_listening(outcome), facts, endpoint)
 
 
 def _reachable(host: str) -> bool:
@@ -162,10 +160,7 @@ def _dns_facts(
 
 
 async def ask_target(
-    context: TargetContext,
-    attempt: Attempt,
-    endpoint: Endpoint,
-    connection: net.Connection | None = None,
+    context: TargetContext, endpoint: Endpoint, connection: net.Connection | None = None
 ) -> EndpointResult:
     """Put the target's own question to it: a name server or a resolver."""
     query = context.target.query
@@ -179,7 +174,7 @@ async def ask_target(
     outcome = await ask_server(context, work)
     facts = _dns_facts(context.settings, outcome, transport)
     facts = replace(facts, transport=transport, query=f"{query.name} {query.type}")
-    return context.record(attempt, _without_listening(outcome), facts, endpoint)
+    return context.record(_without_listening(outcome), facts, endpoint)
 
 
 def tls_facts(
@@ -208,11 +203,7 @@ def tls_facts(
 
 
 async def secure(
-    context: TargetContext,
-    attempt: Attempt,
-    endpoint: Endpoint,
-    connection: net.Connection,
-    within_s: float,
+    context: TargetContext, endpoint: Endpoint, connection: net.Connection, within_s: float
 ) -> tuple[EndpointResult, Outcome[tls.Handshake]]:
     """Do the tls stage. An invalid certificate is a failure, with a handshake all the same."""
     work = tls.handshake(connection, endpoint.host)
@@ -222,12 +213,11 @@ async def secure(
         failure = certificate.verdict(handshake.chain, endpoint.host, context.settings.roots)
         outcome = replace(outcome, failure=failure)
         facts = tls_facts(context.settings, handshake, endpoint.host, failure)
-    return context.record(attempt, outcome, facts, endpoint), outcome
+    return context.record(outcome, facts, endpoint), outcome
 
 
 async def request(
     context: TargetContext,
-    attempt: Attempt,
     endpoint: Endpoint,
     connection: net.Connection,
     within_s: float,
@@ -240,7 +230,7 @@ async def request(
     outcome = await context.run_stage(within_s, work)
     reply, next_url = outcome.value, None
     if reply:
-        facts, failure, next_url = _judge_reply(context, attempt, endpoint, outcome, reply)
+        facts, failure, next_url = _judge_reply(context, endpoint, outcome, reply)
         outcome = replace(outcome, failure=failure)
     else:
         facts = HttpFacts(received=connection.received - before)
@@ -250,7 +240,7 @@ async def request(
         phases=timer.phases(outcome.began, outcome.ended, failed=not reply),
     )
     return replace(
-        context.record(attempt, outcome, facts, endpoint),
+        context.record(outcome, facts, endpoint),
         next_url=next_url,
         unexpected=facts.unmet is not None,
         date_offset_ms=facts.date_offset_ms,
@@ -258,17 +248,13 @@ async def request(
 
 
 def _judge_reply(
-    context: TargetContext,
-    attempt: Attempt,
-    endpoint: Endpoint,
-    outcome: Outcome[http.Reply],
-    reply: http.Reply,
+    context: TargetContext, endpoint: Endpoint, outcome: Outcome[http.Reply], reply: http.Reply
 ) -> tuple[HttpFacts, str | None, str | None]:
     """Return what is kept of an answer, the failure it is, and the URL to follow."""
     target, settings = context.target, context.settings
     note, unmet, failure, following = reply.note, None, None, None
     # What a list expects applies to the target itself, not to where it redirects.
-    if target.expect and attempt.hop is None:
+    if target.expect and context.attempt.hop is None:
         unmet = http.unmet_expectation(target.expect, reply)
         failure = http.UNMET[unmet] if unmet else None
     fingerprint = reply.fingerprint(settings.fingerprints)
@@ -277,11 +263,11 @@ def _judge_reply(
             following = reply.next_url(endpoint.url)
         except Failed as exc:
             failure = exc.failure
-        if following in attempt.visited:
+        if following in context.attempt.visited:
             note, following = "redirect_loop", None
         elif fingerprint:
             following = None  # who answers is known; there is no need to be seen there
-        elif following and attempt.hop == MAX_HOPS:
+        elif following and context.attempt.hop == MAX_HOPS:
             note, following = "too_many_redirects", None
     middle_ms = round(outcome.at.timestamp() * 1000 + outcome.seconds * 500)
     headers = {name: clean(reply.headers[name], 100) for name in http.KEPT if name in reply.headers}
