@@ -26,10 +26,20 @@ from keepiton.base import language
 from keepiton.base.connectivity import Connectivity
 from keepiton.base.errors import UserError
 from keepiton.cli import exits, times
+from keepiton.cli.extensions import RunHooks
 from keepiton.commands import alarm_options
 from keepiton.detect import Policy
 from keepiton.detect.types import Detection, Window
-from keepiton.operate.alarms import apprise_worker, changes, deliver, memory, message, ping
+from keepiton.operate.alarms import (
+    announce,
+    apprise_worker,
+    changes,
+    deliver,
+    hooks,
+    memory,
+    message,
+    ping,
+)
 from keepiton.operate.alarms.changes import FLOORS, KEEP, AnnouncedWindow, Change, compare
 from keepiton.report.types import Report, shared_fields
 from loopback import Server, Talk, closed_port, page, serving, silent
@@ -416,18 +426,14 @@ def test_the_window_as_json_is_bounded_and_tells_no_folder() -> None:
 # The command.
 
 
-def ready(
-    tmp_path: Path, on_change: str | None = None, **files: str | None
-) -> alarm_options.AlarmRun:
-    made = alarm_options.prepare(
+def ready(tmp_path: Path, on_change: str | None = None, **files: str | None) -> hooks.AlarmHooks:
+    return hooks.prepare(
         tmp_path / "data",
         on_change,
         private(tmp_path / "notify", files["notify"]) if files.get("notify") else None,
         "likely",
         private(tmp_path / "ping", files["ping"]) if files.get("ping") else None,
     )
-    assert made
-    return made
 
 
 def private(path: Path, text: str | None) -> Path:
@@ -437,7 +443,7 @@ def private(path: Path, text: str | None) -> Path:
 
 
 def run(
-    alarms: alarm_options.AlarmRun | None,
+    alarms: hooks.AlarmHooks,
     tmp_path: Path,
     number: float,
     verdict: Connectivity | None = Connectivity.UP,
@@ -446,9 +452,9 @@ def run(
     verbose: bool = False,
 ) -> None:
     """Do what ``probe`` does about alarms, around a run that ends now."""
-    alarm_options.begin(alarms)
+    alarms.ping_begin()
     data = tmp_path / "data"
-    alarm_options.after(alarms, data, verdict, code, language.ENGLISH, at(number), verbose=verbose)
+    alarms.finish(data, verdict, code, language.ENGLISH, at(number), verbose=verbose)
 
 
 def upload(tmp_path: Path, *marks: str, name: str = "t", line: str = "") -> None:
@@ -618,12 +624,12 @@ def body_of(request: bytes) -> dict[str, Any]:
     return dict(json.loads(request.partition(b"\r\n\r\n")[2]))
 
 
-def wired(*urls: str, on_change: str = "") -> alarm_options.AlarmRun:
+def wired(*urls: str, on_change: str = "") -> hooks.AlarmHooks:
     """Make ready what ``prepare`` would, which takes a process to look at the URLs."""
     channels = [deliver.Channel(f"line {n}", url=url) for n, url in enumerate(urls, 1)]
     if on_change:
         channels.insert(0, deliver.Channel("--on-change", command=on_change))
-    return alarm_options.AlarmRun(LIKELY, tuple(channels), None)
+    return hooks.AlarmHooks(announce.Announcer(LIKELY, tuple(channels)))
 
 
 @pytest.mark.slow
@@ -781,11 +787,11 @@ def test_each_message_is_noted_as_it_is_sent_so_a_crash_repeats_one_at_most(
 import datetime, pathlib
 from keepiton.base import language
 from keepiton.base.connectivity import Connectivity
-from keepiton.commands import alarm_options as alarming
+from keepiton.operate.alarms import hooks
 data = pathlib.Path({str(data)!r})
-alarms = alarming.prepare(data, {text!r}, None, "likely", None)
+alarms = hooks.prepare(data, {text!r}, None, "likely", None)
 now = datetime.datetime.fromisoformat({at(12).isoformat()!r})
-alarming.after(alarms, data, Connectivity.UP, 0, language.ENGLISH, now, verbose=False)
+alarms.finish(data, Connectivity.UP, 0, language.ENGLISH, now, verbose=False)
 """
     words = [sys.executable, "-c", code]
     paths = [str(Path(__file__).parent / "guard"), os.environ.get("PYTHONPATH", "")]
@@ -875,12 +881,12 @@ def test_a_file_of_secrets_that_others_can_read_is_refused(tmp_path: Path, kind:
     for mode in (0o640, 0o604, 0o622):
         path.chmod(mode)
         with pytest.raises(UserError, match="chmod 600") as raised:
-            alarm_options.prepare(tmp_path, None, notify, "likely", pinged)
+            hooks.prepare(tmp_path, None, notify, "likely", pinged)
         assert SECRET not in str(raised.value)
     for bad, why in ((tmp_path / "none", "No such file"), (tmp_path, "directory")):
         notify, pinged = (bad, None) if kind == "notify" else (None, bad)
         with pytest.raises(UserError, match=why):
-            alarm_options.prepare(tmp_path, None, notify, "likely", pinged)
+            hooks.prepare(tmp_path, None, notify, "likely", pinged)
 
 
 @pytest.mark.parametrize(
@@ -897,7 +903,7 @@ def test_a_file_of_secrets_that_others_can_read_is_refused(tmp_path: Path, kind:
 def test_a_notify_file_is_looked_at_before_a_run(tmp_path: Path, text: str, why: str) -> None:
     path = private(tmp_path / "notify", text)
     with pytest.raises(UserError, match=why) as raised:
-        alarm_options.prepare(tmp_path, None, path, "likely", None)
+        hooks.prepare(tmp_path, None, path, "likely", None)
     assert SECRET not in str(raised.value)
 
 
@@ -918,7 +924,7 @@ def test_a_notify_file_is_looked_at_before_a_run(tmp_path: Path, text: str, why:
 def test_a_ping_url_is_looked_at_before_a_run(tmp_path: Path, text: str, why: str) -> None:
     path = private(tmp_path / "ping", text + "\nanother line\n")
     with pytest.raises(UserError, match=why) as raised:
-        alarm_options.prepare(tmp_path, None, None, "likely", path)
+        hooks.prepare(tmp_path, None, None, "likely", path)
     assert SECRET not in str(raised.value)
 
 
@@ -930,13 +936,15 @@ def test_what_is_not_installed_is_named(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
     path = private(tmp_path / "notify", "json://127.0.0.1/")
     with pytest.raises(UserError, match=r"pip install 'keepiton\[notify\]'"):
-        alarm_options.prepare(tmp_path, None, path, "likely", None)
+        hooks.prepare(tmp_path, None, path, "likely", None)
     monkeypatch.setattr(read, "find_spec", lambda _: None)
     with pytest.raises(UserError, match="--on-change: needs duckdb and numpy"):
-        alarm_options.prepare(tmp_path, "true", None, "likely", None)
+        hooks.prepare(tmp_path, "true", None, "likely", None)
     pinged = private(tmp_path / "ping", "http://localhost/abc")
-    assert alarm_options.prepare(tmp_path, None, None, "likely", pinged)
-    assert alarm_options.prepare(tmp_path, None, None, "likely", None) is None
+    assert hooks.prepare(tmp_path, None, None, "likely", pinged).ping_url
+    nothing = {"on_change": None, "notify_file": None, "ping_url_file": None}
+    asked_for = alarm_options.prepare_run(tmp_path, {"alarm_from": "likely", **nothing})
+    assert type(asked_for) is RunHooks, "nothing of alarms"
 
 
 # The ping.
@@ -1011,7 +1019,7 @@ def test_a_ping_that_hangs_holds_no_run(
     with serving(talk) as server:
         alarms = ready(tmp_path, ping=f"http://127.0.0.1:{server.port}/{SECRET}")
         began = time.monotonic()
-        alarm_options.begin(alarms)
+        alarms.ping_begin()
         assert time.monotonic() - began < 0.2, "the beginning is not waited for"
         run(alarms, tmp_path, 36, verbose=True)
         assert time.monotonic() - began < 3

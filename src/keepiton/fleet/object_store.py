@@ -28,6 +28,7 @@ from urllib.parse import unquote, urlsplit
 
 from keepiton.archive import merge
 from keepiton.base.errors import UserError
+from keepiton.base.secret_file import read_secrets
 from keepiton.base.types import clean
 from keepiton.storage import runs, state
 from keepiton.storage.run_name import RunName, day_folder
@@ -133,14 +134,7 @@ def _safe(url: str, flag: str) -> str:
 
 def credentials(path: Path, kind: str) -> dict[str, str]:
     """Read a file of KEY=value lines or TOML. Raises UserError, which repeats no value."""
-    try:
-        if os.name == "posix" and path.stat().st_mode & 0o077:
-            raise UserError(f"{path}: others can read it; run: chmod 600 {path}")
-        text = path.read_text(encoding="utf-8")
-    except OSError as exc:
-        raise UserError(f"{path}: cannot be read: {exc.strerror}") from None
-    except UnicodeDecodeError:
-        raise UserError(f"{path}: not text; write KEY=value lines") from None
+    text = read_secrets(path)
     try:
         found = {key: (0, value) for key, value in tomllib.loads(text).items()}
     except tomllib.TOMLDecodeError:
