@@ -25,7 +25,7 @@ from types import ModuleType
 from typing import Any
 
 from keepiton.base.types import utc
-from keepiton.cli.reading import policy_from
+from keepiton.cli.detection import policy_from
 from keepiton.detect import Policy
 from keepiton.detect.types import Detection, Window
 from keepiton.report.build import build

@@ -22,8 +22,8 @@ import loopback
 import timelines
 from conftest import HERE, Command, traces
 from keepiton.base.errors import UserError
+from keepiton.cli import detection
 from keepiton.cli import keepiton as program
-from keepiton.cli import reading
 from lab import KEEPITON
 from timelines import STEP, Watch
 
@@ -383,7 +383,7 @@ def test_a_threshold_that_cannot_be_meant_is_named(tmp_path: Path, text: str, sa
     path = tmp_path / "policy.toml"
     path.write_text(text)
     with pytest.raises(UserError) as caught:
-        reading.policy_from(path)
+        detection.policy_from(path)
     (line,) = str(caught.value).splitlines()
     assert line.removeprefix(str(path)).removeprefix(": ").startswith(said)
 

@@ -21,7 +21,7 @@ import lab
 from conftest import HERE, Command, in_folder
 from keepiton.base.connectivity import Connectivity
 from keepiton.base.language import ENGLISH, Language
-from keepiton.cli import reading, summary
+from keepiton.cli import detection, summary
 from keepiton.commands import drill
 from keepiton.detect import detect
 from keepiton.drill import story
@@ -258,7 +258,7 @@ def slowness_is_found(tmp_path: Path) -> None:
     begun = [datetime.fromisoformat(one) for one in sorted(runs)]
     assert last <= begun[-1] < last + timedelta(seconds=1), "the clock handed in is used"
     rounds = read(find([tmp_path])).rounds
-    policy = reading.policy_from(tmp_path / "policy.toml")
+    policy = detection.policy_from(tmp_path / "policy.toml")
     for step in range(len(begun) // 2 + 1):  # the week begins before each run, and after all
         later_ms = step * story.EVERY // timedelta(milliseconds=1) - 21 * 60_000
         moved = replace(rounds, at=rounds.at + later_ms)

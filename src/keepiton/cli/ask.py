@@ -1,45 +1,34 @@
 """What a run must know or be granted before it begins."""
 
 import sys
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
+from pydantic import TypeAdapter, ValidationError
 
 from keepiton.base.errors import UserError
-
-if TYPE_CHECKING:
-    from datetime import datetime
-
-    from keepiton.base.types import Perspective
-    from keepiton.lists.load import LoadedLists
-    from keepiton.storage.state import DataFolderState
+from keepiton.base.types import RISKS, Perspective, Risk, Token, utc
+from keepiton.cli.consent import ASK_PERSPECTIVE, ASK_VANTAGE, first_run
+from keepiton.lists.load import LoadedLists
+from keepiton.storage.state import CONSENT, Acceptance, DataFolderState, random_vantage
 
 
-def show_first_run_text(memory: "DataFolderState", data: Path, *, quiet: bool) -> None:
-    """Say what a person must know, once (SAFETY S3)."""
-    from keepiton.cli.consent import first_run  # noqa: PLC0415
-    from keepiton.storage.state import CONSENT  # noqa: PLC0415
-
+def show_first_run_text(memory: DataFolderState, data: Path, *, quiet: bool) -> None:
+    """Print what a person must know before the first run, once (SAFETY S3)."""
     if memory.first_run_shown < CONSENT and not quiet:
         click.echo(first_run(data), err=True)
         memory.first_run_shown = CONSENT
 
 
 def vantage_and_perspective(
-    memory: "DataFolderState",
+    memory: DataFolderState,
     vantage: str | None,
-    perspective: "Perspective | None",
+    perspective: Perspective | None,
     *,
     quiet: bool,
-) -> "tuple[str, Perspective]":
-    """Settle who looks and from where: asked once on a terminal, else a safe default, said once."""
-    from pydantic import TypeAdapter, ValidationError  # noqa: PLC0415
-
-    from keepiton.base.types import Token  # noqa: PLC0415
-    from keepiton.cli.consent import ASK_PERSPECTIVE, ASK_VANTAGE  # noqa: PLC0415
-    from keepiton.storage.state import random_vantage  # noqa: PLC0415
-
+) -> tuple[str, Perspective]:
+    """Return the vantage and its perspective: asked once on a terminal, else a safe default."""
     known = perspective or memory.perspective
     name = vantage or memory.vantage
     if not known and sys.stdin.isatty() and sys.stderr.isatty():
@@ -70,18 +59,19 @@ def vantage_and_perspective(
 
 
 def require_accepted_risk(
-    memory: "DataFolderState", loaded: "LoadedLists", accept_risk: str | None, now: "datetime"
+    memory: DataFolderState, loaded: LoadedLists, accept_risk: str | None, now: datetime
 ) -> None:
     """Require consent for a list above the lowest risk, or use an earlier one. Raises UserError."""
-    from keepiton.base.types import RISKS, Risk  # noqa: PLC0415
-    from keepiton.storage.state import CONSENT, Acceptance  # noqa: PLC0415
 
     def covers(level: str) -> bool:
         return RISKS.index(level) >= RISKS.index(loaded.risk)
 
     if loaded.risk == "low":
         return
-    if any(covers(level) and one.consent == CONSENT for level, one in memory.accepted.items()):
+    if any(
+        covers(level) and acceptance.consent == CONSENT
+        for level, acceptance in memory.accepted.items()
+    ):
         return
     for why in loaded.whys:
         click.echo(f"Risk: {why}", err=True)
@@ -97,13 +87,11 @@ def require_accepted_risk(
     memory.accepted[level] = Acceptance(at=now, consent=CONSENT)
 
 
-def refuse_too_soon(memory: "DataFolderState", loaded: "LoadedLists", now: "datetime") -> None:
-    """Keep to five minutes between two looks at a target (SAFETY S11). Raises UserError."""
-    from keepiton.base.types import utc  # noqa: PLC0415
-
-    at = memory.too_soon([one.id for one in loaded.targets], now)
-    if at:
+def refuse_too_soon(memory: DataFolderState, loaded: LoadedLists, now: datetime) -> None:
+    """Raise UserError less than five minutes after a target's last check (SAFETY S11)."""
+    probed_at = memory.too_soon([target.id for target in loaded.targets], now)
+    if probed_at:
         raise UserError(
             "these targets were probed less than 5 minutes ago; wait until"
-            f" {utc(at)}, or add --again to do it all the same"
+            f" {utc(probed_at)}, or add --again to do it all the same"
         )

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from keepiton.cli import exits, extensions, i18n, reading, times, writing
+from keepiton.cli import detection, exits, extensions, i18n, reading, times, writing
 from keepiton.detect.before_during_after import around as range_around
 from keepiton.lists import events
 from keepiton.lists.types import Event, EventList
@@ -55,12 +55,12 @@ def report(
     event_lists, compared = _events(event_files, event_id)
     around = _around(compared)
     first = times.parse_span(since, until, UTC, now)[0] or around[0]
-    thresholds = reading.policy_from(policy)
+    thresholds = detection.policy_from(policy)
     series = extensions.external_series(compare)
     files = reading.find_results(places, data, engine)
     recent = first and first - timedelta(days=LOOK_BACK_DAYS)
     while True:
-        results = reading.read_results(files, data, recent, engine)
+        results = detection.read_results(files, data, recent, engine)
         country = results.rounds.country
         zone = times.zone(tz, country)
         asked = times.parse_span(since, until, zone, now)

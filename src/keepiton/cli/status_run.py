@@ -13,7 +13,7 @@ from rich.text import Text
 
 from keepiton.base.errors import UserError
 from keepiton.base.language import Language
-from keepiton.cli import exits, i18n, reading, times, writing
+from keepiton.cli import detection, exits, i18n, reading, times, writing
 from keepiton.detect import Policy
 from keepiton.detect.types import Group
 from keepiton.report.build import build
@@ -45,7 +45,7 @@ def status(
         raise UserError("--watch shows the table on the terminal; leave out --format and --output")
     words = i18n.language(lang)
     times.zone(tz, None)
-    thresholds = reading.policy_from(policy)
+    thresholds = detection.policy_from(policy)
 
     def text() -> str:
         return render_status(
@@ -81,7 +81,7 @@ def render_status(
     defang: bool = False,
 ) -> str:
     """Read results and write what they say of now. Raises UserError; exits 6 without any."""
-    found = reading.read_results(reading.find_results(places, data, engine), data, since, engine)
+    found = detection.read_results(reading.find_results(places, data, engine), data, since, engine)
     report = build(
         found,
         times.zone(tz, found.rounds.country),

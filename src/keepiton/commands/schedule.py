@@ -8,7 +8,7 @@ import click
 
 from keepiton.base.errors import UserError
 from keepiton.base.language import gettext_noop
-from keepiton.cli import ask, exits, folders, i18n, shared_options
+from keepiton.cli import exits, folders, i18n, shared_options
 from keepiton.cli.probe_options import ProbeOptions
 
 if TYPE_CHECKING:
@@ -246,6 +246,8 @@ def _written(one: click.Parameter, value: Any) -> list[str]:  # noqa: ANN401 - a
 
 def _settle(memory: "DataFolderState", ready: "RunRequest", now: "datetime") -> None:
     """Say and ask what a first run would, while somebody is there (SAFETY S3). Raises UserError."""
+    from keepiton.cli import ask  # noqa: PLC0415
+
     asked = ready.options
     ask.show_first_run_text(memory, ready.data, quiet=False)
     ask.vantage_and_perspective(memory, asked.vantage, asked.perspective, quiet=False)

@@ -10,7 +10,7 @@ import click
 
 from keepiton.base.connectivity import Connectivity
 from keepiton.base.errors import UserError
-from keepiton.cli import exits, probe_options, reading, summary, times
+from keepiton.cli import exits, probe_options, summary, times
 from keepiton.cli.probe_options import ProbeOptions
 
 if TYPE_CHECKING:
@@ -227,7 +227,9 @@ class Screen:
         if self._live:
             since = datetime.now(UTC) - timedelta(days=LOOK_BACK_DAYS)
             with suppress(SystemExit, UserError):  # nothing to show yet, or nothing to read with
-                reading.require_readers()
+                from keepiton.storage.reader import require  # noqa: PLC0415
+
+                require()
                 from keepiton.cli.status_run import render_status  # noqa: PLC0415
 
                 self._table = render_status(self._words, self._ready.data, since=since)

@@ -7,6 +7,7 @@ from pathlib import Path
 from keepiton.archive.export import ExportFilter, choose_runs, files, write
 from keepiton.base.errors import UserError
 from keepiton.cli import exits, reading, times, writing
+from keepiton.storage.reader import require as require_readers
 
 ENDINGS = {".jsonl": "jsonl", ".csv": "csv", ".parquet": "parquet"}
 
@@ -35,7 +36,7 @@ def export(
     first, last = times.parse_span(since, until, UTC, datetime.now(UTC))
     paths = reading.find_results(places, data)
     if form == "parquet" or any(path.endswith(".parquet") for path in paths):
-        reading.require_readers()
+        require_readers()
     wanted = ExportFilter(first, last, only_targets, only_operators)
     runs = choose_runs(paths, wanted, sealed=form == "files")
     if not runs:

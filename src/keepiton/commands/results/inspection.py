@@ -15,6 +15,7 @@ from keepiton.base.language import Language, gettext_noop
 from keepiton.cli import exits, folders, i18n, reading, writing
 from keepiton.commands import retention
 from keepiton.storage import state
+from keepiton.storage.reader import require as require_readers
 
 FORMS = {
     "plain": gettext_noop("plain"),
@@ -29,7 +30,7 @@ def _find(places: tuple[Path, ...], data: Path | None) -> list[str]:
     """List the files that are meant. Raises UserError where what reads them is missing."""
     files = reading.find_results(places, data)
     if any(path.endswith(".parquet") for path in files):
-        reading.require_readers()
+        require_readers()
     return files
 
 

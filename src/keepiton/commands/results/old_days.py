@@ -8,8 +8,9 @@ import click
 
 from keepiton.archive.prune import days_to_prune, remove
 from keepiton.base.errors import UserError
-from keepiton.cli import exits, i18n, reading, times
+from keepiton.cli import exits, i18n, times
 from keepiton.commands import retention
+from keepiton.storage.reader import require as require_readers
 
 
 def compact(
@@ -21,7 +22,7 @@ def compact(
         raise UserError("--compact-after off: nothing would be packed; write an age such as 7d")
     until = (datetime.now(UTC) - times.parse_age(compact_after, "--compact-after")).date()
     data = retention.with_results(data)
-    reading.require_readers()
+    require_readers()
     from keepiton.archive.pack import days_due, pack_due  # noqa: PLC0415 - prune needs no duckdb
 
     if dry_run:
