@@ -617,6 +617,49 @@ def test_a_read_only_folder_is_exit_5_and_names_the_place(
     assert "Traceback" not in done.stderr
 
 
+def test_a_state_file_with_the_names_of_before_is_read_and_written_as_before(
+    tmp_path: Path,
+) -> None:
+    """As the program wrote it before its fields were renamed (commit 1405689)."""
+    text = """{
+ "vantage": "v-7kq2mmxw",
+ "perspective": "inside",
+ "told": 2,
+ "accepted": {
+  "medium": {
+   "at": "2026-11-20T08:00:00.000Z",
+   "consent": 2
+  }
+ },
+ "open": "results/2022/02/27/20220227T120003Z-v-test-0123456789ab.jsonl",
+ "chain": {
+  "v-7kq2mmxw": "%s"
+ },
+ "asked_at": {
+  "site-1": "2026-11-25T09:30:00.000Z"
+ },
+ "ending": {
+  "cron": "2027-02-20"
+ }
+}""" % ("ab" * 32)
+    (tmp_path / state.FILE).write_text(text)
+    memory = state.load(tmp_path)
+    assert (memory.vantage, memory.perspective, memory.first_run_shown) == (
+        "v-7kq2mmxw",
+        "inside",
+        2,
+    )
+    assert memory.accepted["medium"].consent == 2
+    assert memory.open_file == RunName.of(a_run()).path
+    assert memory.chain == {"v-7kq2mmxw": "ab" * 32}
+    assert memory.probed_at == {"site-1": datetime(2026, 11, 25, 9, 30, tzinfo=UTC)}
+    assert {name: str(day) for name, day in memory.expiry_announced.items()} == {
+        "cron": "2027-02-20"
+    }
+    state.save(tmp_path, memory)
+    assert (tmp_path / state.FILE).read_text() == text
+
+
 def test_state_is_replaced_whole_and_a_damaged_one_is_named(tmp_path: Path) -> None:
     memory = state.DataFolderState(vantage="v-1", chain={"v-1": "a" * 64})
     state.save(tmp_path, memory)
