@@ -41,7 +41,7 @@ ROWS = 32_768
 
 @dataclass(frozen=True, slots=True)
 class PackedDay:
-    """What became of one day of a vantage."""
+    """What packing a day of a vantage did."""
 
     path: Path
     runs: int

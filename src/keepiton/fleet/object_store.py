@@ -101,7 +101,7 @@ class StoreUrl:
     prefix: str = ""
 
     def __str__(self) -> str:
-        """Name it."""
+        """Return the URL or path, for people to read."""
         if self.kind == "file":
             return clean(self.bucket)
         return clean(f"{self.kind}://{self.bucket}/{self.prefix}".rstrip("/"))
@@ -127,7 +127,7 @@ def parse_url(url: str) -> StoreUrl:
 
 def _safe(url: str, flag: str) -> str:
     """Refuse a URL that may hold a secret, wherever in it, since keys may hold any character."""
-    if any(one in url for one in "@?#"):
+    if any(sign in url for sign in "@?#"):
         raise UserError(f"{flag}: {SECRETS}")
     return url
 
@@ -136,53 +136,53 @@ def credentials(path: Path, kind: str) -> dict[str, str]:
     """Read a file of KEY=value lines or TOML. Raises UserError, which repeats no value."""
     text = read_secrets(path)
     try:
-        found = {key: (0, value) for key, value in tomllib.loads(text).items()}
+        settings = {key: (0, value) for key, value in tomllib.loads(text).items()}
     except tomllib.TOMLDecodeError:
-        found = dict(_lines(path, text))
+        settings = dict(_lines(path, text))
     family = FAMILIES.get(kind, "")
-    for key, (number, value) in found.items():
+    for key, (number, value) in settings.items():
         where = f"{path}:{number}" if number else f"{path}"
         if not family or not key.upper().startswith(family):
             wanted = f"{kind}:// takes names that begin with {family}" if family else "a folder"
             raise UserError(f"{where}: {clean(key)}: not for here: {wanted or 'no credentials'}")
         if isinstance(value, dict | list):
             raise UserError(f"{where}: {clean(key)}: write a text in quotes")
-    return {key.upper(): str(value) for key, (_, value) in found.items()}
+    return {key.upper(): str(value) for key, (_, value) in settings.items()}
 
 
 def _lines(path: Path, text: str) -> Iterator[tuple[str, tuple[int, str]]]:
     for number, line in enumerate(text.splitlines(), 1):
         if not line.strip() or line.lstrip().startswith("#"):
             continue
-        found = _LINE.fullmatch(line)
-        if not found:
+        match = _LINE.fullmatch(line)
+        if not match:
             raise UserError(f"{path}:{number}: write KEY=value")
-        value = found["value"]
+        value = match["value"]
         if len(value) > 1 and value[0] == value[-1] and value[0] in "\"'":
             value = value[1:-1]
-        yield found["key"], (number, value)
+        yield match["key"], (number, value)
 
 
 def open_store(
     where: StoreUrl,
-    given: Mapping[str, str] | None,
+    settings: Mapping[str, str] | None,
     *,
     endpoint: str | None = None,
     region: str | None = None,
     timeout_s: float = 60.0,
     create: bool = False,
 ) -> "ObjectStore":
-    """Make ready to speak to a store; nothing is sent yet. Raises UserError.
+    """Open a store; nothing is sent yet. Raises UserError.
 
-    Given credentials stand in place of all of the environment's. A store that does not answer is
-    asked again, with growing pauses, for ``timeout_s`` seconds.
+    ``settings``, of a file of credentials, stand in place of all of the environment's. A store that
+    does not answer is asked again, with growing pauses, for ``timeout_s`` seconds.
     """
     try:
         from obstore import exceptions, store  # noqa: PLC0415
     except ImportError:
         raise UserError("obstore is not installed; pip install 'keepiton[fleet]'") from None
     if where.kind == "file":
-        if given or endpoint or region:
+        if settings or endpoint or region:
             raise UserError(f"{where}: a folder takes no --credentials, --endpoint or --region")
         if not create and not Path(where.bucket).is_dir():
             raise UserError(f"{where}: no such folder")
@@ -191,10 +191,10 @@ def open_store(
         except (exceptions.BaseError, OSError) as exc:
             raise UserError(f"{where}: {error_text(exc)}") from None
     family = FAMILIES[where.kind]
-    if given is not None:
-        for name in [one for one in os.environ if one.upper().startswith(family)]:
+    if settings is not None:
+        for name in [name for name in os.environ if name.upper().startswith(family)]:
             del os.environ[name]
-    config = dict(given or {})
+    config = dict(settings or {})
     known = {name: os.environ[name] for name in os.environ if name.startswith(family)} | config
     _require(where, known)
     if endpoint:
@@ -232,14 +232,14 @@ def open_store(
     }
     kinds: dict[str, Any] = {"s3": store.S3Store, "gs": store.GCSStore, "az": store.AzureStore}
     try:
-        made: ObjectStore = kinds[where.kind](where.bucket, **options)
+        opened: ObjectStore = kinds[where.kind](where.bucket, **options)
     except exceptions.UnknownConfigurationKeyError:
         raise UserError(f"{where}: --credentials holds a name that is not known") from None
     except (exceptions.BaseError, ValueError, TypeError):  # its text may hold what was given
         raise UserError(
             f"{where}: endpoint, region or credentials are not of the right form"
         ) from None
-    return made
+    return opened
 
 
 def _require(where: StoreUrl, known: Mapping[str, str]) -> None:
@@ -260,7 +260,7 @@ def _require(where: StoreUrl, known: Mapping[str, str]) -> None:
 def _plain(endpoint: str | None, known: Mapping[str, str], family: str) -> bool:
     """Whether an endpoint is asked for that speaks without TLS. Raises UserError."""
     names = (f"{family}ENDPOINT_URL_S3", f"{family}ENDPOINT_URL", f"{family}ENDPOINT")
-    url = endpoint or next((known[one] for one in names if known.get(one)), "")
+    url = endpoint or next((known[name] for name in names if known.get(name)), "")
     try:
         parts = urlsplit(_safe(url, "--endpoint"))
     except ValueError:
@@ -271,16 +271,16 @@ def _plain(endpoint: str | None, known: Mapping[str, str], family: str) -> bool:
 
 
 def error_text(exc: Exception) -> str:
-    """Say what a store answered. Its own words may hold what is secret, and are never shown."""
+    """Describe a store's error. Its own text may hold what is secret, and is never shown."""
     text = str(exc)
-    status, code, local = (one.search(text) for one in (_STATUS, _CODE, _OS_ERROR))
-    said = " ".join(one[1] for one in (status, code) if one)
+    status, code, local = (form.search(text) for form in (_STATUS, _CODE, _OS_ERROR))
+    answer = " ".join(match[1] for match in (status, code) if match)
     if (status and status[1] in DENIED) or (not local and type(exc).__name__ in REFUSED):
-        return f"refused ({said}): look at the credentials, and at what they may do"
+        return f"refused ({answer}): look at the credentials, and at what they may do"
     if code and code[1] == "NoSuchBucket":
         return "no such bucket"
     if status:
-        return f"answered {said}; try again later"
+        return f"answered {answer}; try again later"
     if local:
         return f"{os.strerror(int(local[1]))}"
     return "cannot be reached; the same command goes on from here once it can"
@@ -394,7 +394,7 @@ async def pull(
                 left.append((key, name))
 
     await _each([""], list_folder, result)
-    left.sort(key=lambda found: found[0])
+    left.sort(key=lambda entry: entry[0])
     if result.stopped or dry:
         names = {name.file_name for _, name in left}
         result.moved = [] if result.stopped else sorted(names)
@@ -417,9 +417,9 @@ async def pull(
             taken.append(replace(merge_step.best, path=placed.path, load=load))  # not the bytes
         fresh.clear()
 
-    async def fetch(found: tuple[str, RunName]) -> None:
+    async def fetch(entry: tuple[str, RunName]) -> None:
         nonlocal done
-        key, name = found
+        key, name = entry
         with suppress(obstore.exceptions.NotFoundError):  # it was removed meanwhile
             answer = await obstore.get_async(store, key)
             if answer.meta["size"] > MAX_PACKED:

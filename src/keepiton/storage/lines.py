@@ -1,4 +1,4 @@
-"""Reads the lines of one result file as they stand, each with its number."""
+"""Reads the lines of one result file, each with its number."""
 
 from collections.abc import Iterator
 from pathlib import Path

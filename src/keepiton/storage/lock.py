@@ -1,6 +1,6 @@
-"""One at a time: the lock of a data folder, held by a process and never by a file.
+"""The lock of a data folder: one process holds it at a time, and never a file.
 
-While a process is inside :func:`held`, no other is, in whatever way either was started. The lock
+While a process is inside :func:`hold`, no other is, in whatever way either was started. The lock
 is the system's own (``flock``; on Windows ``msvcrt``): it ends with the process that holds it,
 killed or not, so that nothing stale is ever left, and a stopped process keeps it. What the process
 starts does not inherit it. The empty file that stands for it stays; only ``wipe`` removes that.

@@ -1,4 +1,4 @@
-"""What one data folder remembers between runs: a single small file, replaced atomically."""
+"""The state of a data folder between runs: one small file, replaced whole."""
 
 import json
 import secrets
@@ -13,7 +13,7 @@ from keepiton.base.types import Instant, Perspective, Risk, Sha256, Token
 
 FILE = "state.json"
 CONSENT = 2
-"""Version of the first-run text; raised when what keepiton does changes, so that it asks anew."""
+"""Version of the first-run text; raised when what keepiton does changes, so that it asks again."""
 AGAIN = timedelta(minutes=5)
 """Least time between two runs over the same targets without an explicit flag (SAFETY S11)."""
 JITTER = AGAIN / 5
@@ -28,7 +28,7 @@ class Acceptance(BaseModel):
 
 
 class DataFolderState(BaseModel):
-    """The folder's memory. Losing it loses no measurement."""
+    """The folder's state. Losing it loses no measurement."""
 
     model_config = ConfigDict(extra="ignore", populate_by_name=True)
 
@@ -50,24 +50,26 @@ class DataFolderState(BaseModel):
     )
 
     def too_soon(self, targets: list[str], now: datetime) -> datetime | None:
-        """Return when these targets may be asked again, or None when it is time."""
-        last = [self.probed_at[one] for one in targets if one in self.probed_at]
-        latest = max((at for at in last if at <= now), default=None)
+        """Return when these targets may be probed again, or None when they may be now."""
+        times = [self.probed_at[target] for target in targets if target in self.probed_at]
+        latest = max((at for at in times if at <= now), default=None)
         return latest + AGAIN if latest and now - latest < AGAIN - JITTER else None
 
     def note_probed(self, targets: list[str], now: datetime) -> None:
-        """Remember when targets were asked, as long as it matters."""
-        kept = {one: at for one, at in self.probed_at.items() if timedelta(0) <= now - at < AGAIN}
+        """Note when targets were probed, and drop times that no longer matter."""
+        kept = {
+            target: at for target, at in self.probed_at.items() if timedelta(0) <= now - at < AGAIN
+        }
         self.probed_at = kept | dict.fromkeys(targets, now)
 
 
 def random_vantage() -> str:
-    """Make up a vantage name that says nothing of the machine (SAFETY S6)."""
+    """Return a random vantage name, which says nothing of the machine (SAFETY S6)."""
     return "v-" + "".join(secrets.choice("bcdfghjkmnpqrstvwxz23456789") for _ in range(8))
 
 
 def load(data: Path) -> DataFolderState:
-    """Read the folder's memory; an absent one is empty. Raises UserError when it is damaged."""
+    """Read the folder's state; an absent one is empty. Raises UserError when it is damaged."""
     path = data / FILE
     try:
         return DataFolderState.model_validate_json(path.read_bytes())
@@ -83,7 +85,7 @@ def load(data: Path) -> DataFolderState:
 
 
 def save(data: Path, state: DataFolderState) -> None:
-    """Replace the folder's memory in one step. Raises OSError."""
+    """Replace the folder's state. Raises OSError."""
     text = state.model_dump_json(by_alias=True, exclude_none=True, indent=1)
     with files.replacement(data / FILE, temporary=data / (FILE + ".new")) as file:
         file.write(text.encode())
