@@ -3,7 +3,8 @@
 import hashlib
 
 from keepiton.base.names import host_name, web_url
-from keepiton.lists.types import Target
+from keepiton.base.types import Risk
+from keepiton.lists.types import MAX_TARGETS, Target, TargetList
 
 MAX_ID = 200
 MAX_URL = 2000
@@ -48,3 +49,14 @@ def identity(target: Target) -> tuple[object, ...]:
         frozenset(target.ports),
         target.query,
     )
+
+
+def as_list(
+    name: str, targets: list[Target], mistakes: list[str], *, risk: Risk = "low", why: str = ""
+) -> tuple[TargetList | None, list[str]]:
+    """Return the list of a file that holds targets alone, or None and every mistake."""
+    if len(targets) > MAX_TARGETS:
+        mistakes = [*mistakes, f"{name}:1: more than {MAX_TARGETS} targets; split the file"]
+    if mistakes:
+        return None, mistakes
+    return TargetList(title=name[:200], target=tuple(targets), risk=risk, why=why), []

@@ -5,8 +5,8 @@ import io
 from collections.abc import Iterator
 
 from keepiton.base.types import clean
-from keepiton.lists.canonical import id_of_url, listed_url
-from keepiton.lists.types import MAX_TARGETS, Target, TargetList
+from keepiton.lists.canonical import as_list, id_of_url, listed_url
+from keepiton.lists.types import Target, TargetList
 
 HARMLESS = frozenset({"CTRL", "CULTR", "ECON", "FOOD", "GOVT", "IGO", "SRCH", "ENV", "COMM"})
 """Categories without a known danger in visiting; every other one raises the list's risk."""
@@ -47,17 +47,8 @@ def read(name: str, text: str) -> tuple[TargetList | None, list[str]]:
         )
     if not targets and not mistakes:
         mistakes.append(f"{name}:2: no rows; a url in the first column is needed")
-    if len(targets) > MAX_TARGETS:
-        mistakes.append(f"{name}:1: more than {MAX_TARGETS} targets; split the file")
-    if mistakes:
-        return None, mistakes
+    if not sensitive:
+        why = "a list of sites that may be illegal to visit"
+        return as_list(name, targets, mistakes, risk="medium", why=why)
     why = f"holds categories that can be dangerous to visit: {', '.join(sorted(sensitive))}"
-    return (
-        TargetList(
-            title=name[:200],
-            target=tuple(targets),
-            risk="high" if sensitive else "medium",
-            why=why[:500] if sensitive else "a list of sites that may be illegal to visit",
-        ),
-        [],
-    )
+    return as_list(name, targets, mistakes, risk="high", why=why[:500])

@@ -4,8 +4,8 @@ from ipaddress import ip_address
 
 from keepiton.base.names import host_name
 from keepiton.base.types import clean
-from keepiton.lists.canonical import id_of_url, listed_url
-from keepiton.lists.types import MAX_TARGETS, Target, TargetList
+from keepiton.lists.canonical import as_list, id_of_url, listed_url
+from keepiton.lists.types import Target, TargetList
 
 ADDRESS_PORTS = ("443/tcp", "80/tcp")
 """Asked of an address that stands alone: any answer shows that it is reached."""
@@ -59,8 +59,4 @@ def read(name: str, text: str) -> tuple[TargetList | None, list[str]]:
             mistakes.append(f"{name}:{at}: {clean(entry, 80)}: {exc}")
     if not targets and not mistakes:
         mistakes.append(f"{name}:1: empty; write a name, URL, host:port or address a line")
-    if len(targets) > MAX_TARGETS:
-        mistakes.append(f"{name}:1: more than {MAX_TARGETS} targets; split the file")
-    if mistakes:
-        return None, mistakes
-    return TargetList(title=name[:200], target=tuple(targets)), []
+    return as_list(name, targets, mistakes)
