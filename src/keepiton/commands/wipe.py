@@ -9,7 +9,6 @@ import click
 
 from keepiton.base.errors import UserError
 from keepiton.cli import exits, folders, shared_options
-from keepiton.operate.schedule import KINDS, installed
 from keepiton.storage import lock
 
 OURS = (
@@ -36,6 +35,8 @@ def wipe(data: Path | None, *, yes: bool) -> None:
     A schedule goes with the folder that it writes to. A crontab line or timer that you made
     yourself stays; so does your shell's history.
     """
+    from keepiton.operate.schedule import KINDS, installed  # noqa: PLC0415
+
     data = data or folders.data_folder()
     schedules = [schedule for schedule in installed() if schedule.data.resolve() == data.resolve()]
     for schedule in schedules:
