@@ -1,0 +1,106 @@
+"""The glossary is the authority for words: names it has replaced do not come back."""
+
+import ast
+import re
+import tomllib
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "src" / "keepiton"
+GLOSSARY = (ROOT / "docs" / "reference" / "glossary.md").read_text()
+REMAINDER = Path(__file__).parent / "words_remainder.toml"
+"""Replaced names that are still bound, by module: a ratchet, so numbers only go down."""
+
+
+def rows(heading: str) -> list[list[str]]:
+    """Return the cells of the tables below a heading of the glossary, without their heads."""
+    section = GLOSSARY.split(f"\n## {heading}\n")[1].split("\n## ")[0]
+    lines = [line for line in section.splitlines() if line.startswith("| ")]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[1:]]
+
+
+def replaced_names() -> set[str]:
+    """Return the names that the glossary forbids in code."""
+    return {name for row in rows("Names that are not used") for name in re.findall(r"`(\w+)`", row[0])}
+
+
+def bound_names(source: str) -> list[str]:
+    """Return every name that a module binds: variables, arguments, fields, functions, classes."""
+    names: list[str | None] = []
+    for node in ast.walk(ast.parse(source)):
+        match node:
+            case ast.Name(id=name, ctx=ast.Store()) | ast.Attribute(attr=name, ctx=ast.Store()):
+                names.append(name)
+            case ast.arg(arg=name) | ast.alias(asname=name):
+                names.append(name)
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
+                names.append(name)
+            case ast.ClassDef(name=name) | ast.ExceptHandler(name=name):
+                names.append(name)
+            case ast.MatchAs(name=name) | ast.MatchStar(name=name):
+                names.append(name)
+    return [name for name in names if name]
+
+
+def test_no_module_binds_a_replaced_name_beyond_the_remainder() -> None:
+    """Lower a number of the remainder whenever a module gets better; the last one goes with it."""
+    replaced = replaced_names()
+    assert len(replaced) > 100
+    counts: dict[str, int] = {}
+    for path in sorted(PACKAGE.rglob("*.py")):
+        names = Counter(name for name in bound_names(path.read_text()) if name in replaced)
+        if names:
+            counts[path.relative_to(PACKAGE).as_posix()] = names.total()
+    assert counts == tomllib.loads(REMAINDER.read_text())
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "for told in range(3): ...",
+        "def f(told): ...",
+        "def f(*, told=1): ...",
+        "class A:\n    told: int",
+        "def told(): ...",
+        "class told: ...",
+        "self.told = 1",
+        "[told for told in ()]",
+        "import os as told",
+        "lambda told: 1",
+        "(told := 1)",
+        "with open('') as told: ...",
+        "try: ...\nexcept OSError as told: ...",
+        "match 1:\n    case told: ...",
+    ],
+)
+def test_a_name_is_noticed_wherever_it_is_bound(source: str) -> None:
+    assert "told" in bound_names(source)
+
+
+def test_no_word_is_both_used_and_not_used() -> None:
+    """A name that one row forbids is no other row's replacement."""
+    used = {name for row in rows("Names that are not used") for name in re.findall(r"`(\w+)`", row[1])}
+    assert used & replaced_names() == set()
+
+
+def documents() -> list[Path]:
+    """Return the pages that people write: all but generated ones, and but the glossary itself."""
+    pages = [*(ROOT / "docs").rglob("*.md"), ROOT / "README.md", ROOT / "targets" / "README.md"]
+    apart = {"commands.md", "configuration.md", "failures.md", "glossary.md"}
+    return sorted(path for path in pages if path.name not in apart)
+
+
+def phrases() -> list[str]:
+    """Return the phrases that the glossary forbids in documents."""
+    return [phrase for row in rows("Phrases that are not used") for phrase in re.findall(r"“(.+?)”", row[0])]
+
+
+@pytest.mark.parametrize("path", documents(), ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_no_document_uses_a_replaced_phrase(path: Path) -> None:
+    text = " ".join(re.sub(r"```.*?```|`[^`]*`", "", path.read_text(), flags=re.DOTALL).split())
+    assert len(phrases()) > 10
+    found = [phrase for phrase in phrases() if re.search(rf"\b{phrase}\b", text, re.IGNORECASE)]
+    assert found == []
