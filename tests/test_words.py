@@ -24,7 +24,9 @@ def rows(heading: str) -> list[list[str]]:
 
 def replaced_names() -> set[str]:
     """Return the names that the glossary forbids in code."""
-    return {name for row in rows("Names that are not used") for name in re.findall(r"`(\w+)`", row[0])}
+    return {
+        name for row in rows("Names that are not used") for name in re.findall(r"`(\w+)`", row[0])
+    }
 
 
 def bound_names(source: str) -> list[str]:
@@ -82,20 +84,26 @@ def test_a_name_is_noticed_wherever_it_is_bound(source: str) -> None:
 
 def test_no_word_is_both_used_and_not_used() -> None:
     """A name that one row forbids is no other row's replacement."""
-    used = {name for row in rows("Names that are not used") for name in re.findall(r"`(\w+)`", row[1])}
+    used = {
+        name for row in rows("Names that are not used") for name in re.findall(r"`(\w+)`", row[1])
+    }
     assert used & replaced_names() == set()
 
 
 def documents() -> list[Path]:
     """Return the pages that people write: all but generated ones, and but the glossary itself."""
-    pages = [*(ROOT / "docs").rglob("*.md"), ROOT / "README.md", ROOT / "targets" / "README.md"]
+    pages = [*(ROOT / "docs").rglob("*.md"), ROOT / "targets" / "README.md"]
     apart = {"commands.md", "configuration.md", "failures.md", "glossary.md"}
     return sorted(path for path in pages if path.name not in apart)
 
 
 def phrases() -> list[str]:
     """Return the phrases that the glossary forbids in documents."""
-    return [phrase for row in rows("Phrases that are not used") for phrase in re.findall(r"“(.+?)”", row[0])]
+    return [
+        phrase
+        for row in rows("Phrases that are not used")
+        for phrase in re.findall(r"“(.+?)”", row[0])
+    ]
 
 
 @pytest.mark.parametrize("path", documents(), ids=lambda path: path.relative_to(ROOT).as_posix())
@@ -104,3 +112,33 @@ def test_no_document_uses_a_replaced_phrase(path: Path) -> None:
     assert len(phrases()) > 10
     found = [phrase for phrase in phrases() if re.search(rf"\b{phrase}\b", text, re.IGNORECASE)]
     assert found == []
+
+
+ARCHITECTURE = (ROOT / "docs" / "development" / "architecture.md").read_text()
+
+
+def test_every_module_has_one_row_on_the_architecture_page() -> None:
+    """To add a module: its path and its job, below its room in docs/development/architecture.md."""
+    table = ARCHITECTURE.split("\n## Modules\n")[1].split("\n## ")[0]
+    named = re.findall(r"^\| (?:\*\*)?`([\w/.]+)`(?:\*\*)? \| \S", table, re.MULTILINE)
+    modules = [path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*.py")]
+    expected = [re.sub(r"(?<=/)__init__\.py$", "", module) for module in modules]
+    assert sorted(named) == sorted(expected)
+
+
+def test_every_decision_of_the_architecture_is_held_by_a_test() -> None:
+    decisions = ARCHITECTURE.split("\n## Decisions\n")[1].split("\n## ")[0]
+    lines = [line for line in decisions.splitlines() if line.startswith("| ")][1:]
+    tests = "\n".join(path.read_text() for path in (ROOT / "tests").glob("test_*.py"))
+    assert len(lines) > 15
+    for line in lines:
+        names = re.findall(r"`(test_\w+)`", line)
+        assert names, line
+        for name in names:
+            assert f"def {name}(" in tests, name
+
+
+def test_what_the_architecture_names_is_there() -> None:
+    """Paths of the reading order and of the places to change."""
+    for name in re.findall(r"`([\w/]+/\w+\.(?:py|sql|toml))`", ARCHITECTURE):
+        assert (PACKAGE / name).exists() or (ROOT / name).exists(), name
