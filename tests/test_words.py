@@ -138,6 +138,14 @@ def test_every_decision_of_the_architecture_is_held_by_a_test() -> None:
             assert f"def {name}(" in tests, name
 
 
+def test_the_rooms_on_the_architecture_page_are_the_layers_that_are_checked() -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
+    layers = [layer.split(" | ") for layer in contracts["contracts"][0]["layers"]]
+    block = ARCHITECTURE.split("\n## Rooms\n")[1].split("```")[1]
+    lines = [line.split() for line in block.splitlines() if line and not line.startswith("---")]
+    assert [["__main__"], *lines] == layers
+
+
 def test_what_the_architecture_names_is_there() -> None:
     """Paths of the reading order and of the places to change."""
     for name in re.findall(r"`([\w/]+/\w+\.(?:py|sql|toml))`", ARCHITECTURE):

@@ -12,7 +12,7 @@ from keepiton.base.language import gettext_noop
 DEAD_SHARE = 2 / 3
 """Share of failing controls from which a group counts as dead: one provider's own outage, or one
 control that is hijacked, must not mask a run, and one lucky answer must not unmask it
-(docs/method/detection.md#own-line)."""
+(docs/method/detection.md#vantage-connectivity)."""
 
 
 UNEXPECTED = frozenset({"http_unexpected_status_code", "unknown_failure: unexpected body"})

@@ -48,7 +48,8 @@ ABROAD_ROLES = ("cdn", "tld-ns-abroad")
 BRACKETING_CHECKS = 2
 """Looks after the one before a row that must have found the line usable too."""
 BLOCK = 12
-"""Observations of a block of the background rate (docs/method/detection.md#background)."""
+"""Observations of a block of the baseline rate
+(docs/method/detection.md#baseline-failure-rate)."""
 WEEK_S = 7 * DAY
 NOISE_STEP = 0.0005
 """Background rates are told apart so far: a quarter of the least one."""
@@ -421,7 +422,7 @@ def _step(rounds: Rounds, run_at: Array) -> float:
 def _background(seen: Observations, policy: Policy) -> Array:
     """Return each series' background rate of failures, robustly by blocks.
 
-    The reasons: docs/method/detection.md#background.
+    The reasons: docs/method/detection.md#baseline-failure-rate.
     """
     count = len(seen.series_subject)
     before = np.append(0, np.cumsum(seen.symbol != MISSING))

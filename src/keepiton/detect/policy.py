@@ -17,8 +17,8 @@ class Policy:
     min, which is ln 2 times 238 min. Tails are heavier; the evidence of two runs outweighs this
     term."""
     vantage_outage_every_s: float = 7 * DAY
-    """Mean time between cuts of a vantage's own line. This and the next three decide how many false
-    alarms there are: halving one gives 0.7 nats less to overcome."""
+    """Mean time between outages of a vantage. This and the next three decide how many false alarms
+    there are: halving one gives 0.7 nats less to overcome."""
     target_every_s: float = 20 * DAY
     """Mean time between disruptions of one target. A large site failed once in 80 days, a small
     host once in 240, volunteers' sites once in 2: this lies between."""
@@ -74,29 +74,29 @@ class Policy:
     """Bad rounds that one vantage alone needs: two fall together by chance in a long series, three
     hardly."""
     country_share: float = 0.6
-    """Share of targets, and of operators, that a country window must touch: most of both, since one
-    large operator is not a country."""
+    """Share of targets, and of operators, that a country window must affect: most of both, since
+    one large operator is not a country."""
     country_operators: int = 2
-    """Operators that a country window must touch: one alone is that operator's window."""
+    """Operators that a country window must affect: one alone is that operator's window."""
     country_bad: int = 6
     """Bad rounds that a country window needs: three for each of two operators."""
     operator_share: float = 0.7
-    """Share of an operator's targets that its window must touch: more than of a country, since they
-    share a network."""
+    """Share of an operator's targets that its window must affect: more than of a country, since
+    they share a network."""
     operator_targets: int = 2
-    """Targets that an operator window must touch: one alone cannot be told from a broken site."""
+    """Targets that an operator window must affect: one alone looks the same as a broken site."""
     target_bad: int = 2
     """Bad rounds that a target window needs: one is noise, whatever the belief."""
     bad_full: float = 0.5
     """Share of a target's rounds that must be bad in a full disruption for it to count as
-    touched."""
+    affected."""
     bad_partial: float = 0.25
     """The same in a partial disruption, which is one of 30 to 60 % loss."""
     bad_noise: float = 2.5
     """The same as a multiple of the target's background, where that is more: a noisy target must
     show more than its noise."""
     controls_dead: int = 2
-    """Runs with a dead own line that make a window of it: a single one is masked and not
+    """Runs of an offline vantage that make a window of it: a single one is masked and not
     reported."""
     join_gap_s: float = 12 * HOUR
     """Longest silence that one window may span if both sides are bad. Up to 19 h "down throughout"

@@ -25,7 +25,7 @@ from keepiton.storage.rounds import Array, ranked
 
 SIDES: tuple[Perspective, ...] = ("outside", "inside")
 CONTROL_LIKELIHOODS = 3.5
-"""Nats of a dead control for a dead line (docs/method/detection.md#own-line)."""
+"""Nats of a dead control for a dead line (docs/method/detection.md#vantage-connectivity)."""
 BLIND_LIKELIHOODS = 3 * CONTROL_LIKELIHOODS
 """Nats of a bad run without controls: three controls' worth."""
 

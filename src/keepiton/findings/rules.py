@@ -99,7 +99,7 @@ _MEANINGS: dict[FindingKind, dict[str, str]] = {
         "unmet_body": "the body is not the one that the list expects",
         "unmet_contains": "the body lacks the text that the list expects",
         "residual": "as `residual` above, without a reference that answered",
-        "line_mixed": "the way out changed in mid-run (a VPN, another network): not even what"
+        "line_mixed": "the default route changed in mid-run (a VPN, another network): not even what"
         " answered says anything",
         "other_address": "beside `reached`: resolvers disagree, and no certificate vouches for the"
         " address that answered",
