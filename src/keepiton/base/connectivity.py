@@ -114,7 +114,7 @@ class ControlTally:
 
 
 def _dead(total: int, ok: int) -> bool:
-    return total > 0 and (total - ok) >= DEAD_SHARE * total
+    return (total - ok) >= DEAD_SHARE * total
 
 
 def verdict(tally: ControlTally, *, inside: bool) -> Connectivity:
