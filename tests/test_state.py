@@ -66,3 +66,14 @@ def test_it_is_written_beside_itself_under_one_name(tmp_path: Path) -> None:
     (tmp_path / "state.json.new").mkdir()
     with pytest.raises(OSError, match=r"state\.json\.new"):
         state.save(tmp_path, DataFolderState())
+
+
+@pytest.mark.parametrize("text", ["{", '{"told": "never"}'])
+def test_a_damaged_file_is_a_mistake_with_its_place_and_remedy(tmp_path: Path, text: str) -> None:
+    (tmp_path / state.FILE).write_text(text)
+    with pytest.raises(UserError) as caught:
+        state.load(tmp_path)
+    assert str(caught.value) == (
+        f"{tmp_path / state.FILE}: damaged; delete it (results are not touched; the vantage name "
+        "is asked anew)"
+    )
