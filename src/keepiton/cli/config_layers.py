@@ -86,15 +86,15 @@ def _keys(group: click.Group, within: tuple[str, ...], only: str | None = None) 
         command = group.get_command(context, word)
         if command is None:
             continue
-        for one in command.params:
-            if isinstance(one, click.Option) and one.expose_value and not one.hidden:
-                yield Key((*within, word), _name(one), one)
+        for param in command.params:
+            if isinstance(param, click.Option) and param.expose_value and not param.hidden:
+                yield Key((*within, word), _name(param), param)
         if isinstance(command, click.Group):
             yield from _keys(command, (*within, word))
 
 
 def _name(option: click.Option) -> str:
-    long = next((one for one in option.opts if one.startswith("--")), option.opts[0])
+    long = next((flag for flag in option.opts if flag.startswith("--")), option.opts[0])
     return long.lstrip("-")
 
 
@@ -103,13 +103,13 @@ def defaults(group: click.Group, invoked: str | None) -> dict[str, Any]:
 
     Of the environment, only what the invoked command reads: the others are not loaded for it.
     """
-    made: dict[str, Any] = {}
-    for key, given in settings(group, invoked).items():
-        inner = made
+    by_command: dict[str, Any] = {}
+    for key, configured in settings(group, invoked).items():
+        inner = by_command
         for word in key.command:
             inner = inner.setdefault(word, {})
-        inner[str(key.option.name)] = given.value
-    return made
+        inner[str(key.option.name)] = configured.value
+    return by_command
 
 
 def settings(group: click.Group, invoked: str | None = None) -> Settings:
@@ -120,16 +120,16 @@ def settings(group: click.Group, invoked: str | None = None) -> Settings:
     """
     files = present_files()
     known = keys(group, None if files else invoked)
-    found: Settings = {}
+    values: Settings = {}
     mistakes = []
     for layer, path in files.items():
-        given, wrong = _file(path, known, own=layer != "project")
-        found |= given
+        layer_values, wrong = _file(path, known, own=layer != "project")
+        values |= layer_values
         mistakes += wrong
-    given, wrong = _environment([key for key in known if invoked in (None, key.command[0])])
+    layer_values, wrong = _environment([key for key in known if invoked in (None, key.command[0])])
     if mistakes + wrong:
         raise UserError("\n".join(mistakes + wrong))
-    return found | given
+    return values | layer_values
 
 
 def present_files() -> dict[str, Path]:
@@ -138,9 +138,9 @@ def present_files() -> dict[str, Path]:
     A folder that may not be entered counts as one without a file: a service often may not look
     into the home of the user it runs as.
     """
-    found: dict[str, Path] = {}
+    present: dict[str, Path] = {}
     for layer, path in folders.config_files().items():
-        if os.path.realpath(path) in map(os.path.realpath, found.values()):
+        if os.path.realpath(path) in map(os.path.realpath, present.values()):
             continue  # where one stands in the user's folder
         try:
             path.stat()
@@ -148,8 +148,8 @@ def present_files() -> dict[str, Path]:
             continue
         except OSError:
             pass  # such as a circle of links: told when it is read
-        found[layer] = path
-    return found
+        present[layer] = path
+    return present
 
 
 def _file(path: Path, known: Sequence[Key], *, own: bool) -> tuple[Settings, list[str]]:
@@ -161,33 +161,33 @@ def _file(path: Path, known: Sequence[Key], *, own: bool) -> tuple[Settings, lis
     except UserError as exc:
         return {}, [str(exc)]
     tables = {key.command[:depth] for key in known for depth in range(1, len(key.command) + 1)}
-    found: Settings = {}
+    values: Settings = {}
     mistakes: list[tuple[int, str]] = []
     seen: set[tuple[tuple[str, ...], str]] = set()
     for within, written, value in _entries(data, (), tables):
         where, name = _normal(within), written.replace("_", "-")
         line = line_of(lines, *within, written)
-        fits = [one for one in known if one.name == name and one.command[: len(where)] == where]
-        wrong = {one: _wrong(one.option, value) for one in fits}
-        takes = [one for one in fits if not wrong[one]]
-        said: str | None
+        fits = [key for key in known if key.name == name and key.command[: len(where)] == where]
+        wrong = {key: _wrong(key.option, value) for key in fits}
+        takes = [key for key in fits if not wrong[key]]
+        mistake: str | None
         if not fits:
-            said = _unknown(name, value, where, known, tables)
+            mistake = _unknown(name, value, where, known, tables)
         elif (where, name) in seen:
-            said = "written twice here; leave one of them"
+            mistake = "written twice here; leave one of them"
         elif name in OWN and not own:
-            said = "not taken from the file of a folder; write it into the user's keepiton.toml"
+            mistake = "not taken from the file of a folder; write it into the user's keepiton.toml"
         elif not takes:
-            said = wrong[fits[0]]
+            mistake = wrong[fits[0]]
         else:
-            said = None
-        if said:
-            mistakes.append((line, f"{path}:{line}: {printable(written[:SHOWN])}: {said}"))
+            mistake = None
+        if mistake:
+            mistakes.append((line, f"{path}:{line}: {printable(written[:SHOWN])}: {mistake}"))
         seen.add((where, name))
-        found |= dict.fromkeys(takes, Value(value, f"{path}:{line}"))
+        values |= dict.fromkeys(takes, Value(value, f"{path}:{line}"))
         if len(mistakes) > MOST_MISTAKES:
             return {}, [*(one for _, one in mistakes), f"{path}: and more; not read any further"]
-    return found, [one for _, one in sorted(mistakes)]
+    return values, [one for _, one in sorted(mistakes)]
 
 
 Entry = tuple[tuple[str, ...], str, Any]
@@ -233,20 +233,20 @@ def _unknown(
 
 def _environment(known: Sequence[Key]) -> tuple[Settings, list[str]]:
     """Read variables; an empty one counts as none, as everywhere."""
-    found: Settings = {}
+    values: Settings = {}
     mistakes = []
     for key in known:
         text = os.environ.get(key.variable)
         if not text:
             continue
         option = key.option
-        given = option.type.split_envvar_value(text) if _listed(option) else text
-        said = _refused(option, given)
-        if said:
-            mistakes.append(f"{key.variable}: {said}")
+        value = option.type.split_envvar_value(text) if _listed(option) else text
+        mistake = _refused(option, value)
+        if mistake:
+            mistakes.append(f"{key.variable}: {mistake}")
         else:
-            found[key] = Value(_plain(option, given), f"environment {key.variable}")
-    return found, list(dict.fromkeys(mistakes))
+            values[key] = Value(_plain(option, value), f"environment {key.variable}")
+    return values, list(dict.fromkeys(mistakes))
 
 
 def unknown_variables(known: Sequence[Key]) -> list[str]:
@@ -262,8 +262,8 @@ def unknown_variables(known: Sequence[Key]) -> list[str]:
 
 
 def _nearest(name: str, known: Sequence[str]) -> str:
-    said = suggest.did_you_mean(name, known)
-    return said if said.startswith("did") else "see: keepiton config show --all --format json"
+    hint = suggest.did_you_mean(name, known)
+    return hint if hint.startswith("did") else "see: keepiton config show --all --format json"
 
 
 def _listed(option: click.Option) -> bool:
@@ -273,20 +273,20 @@ def _listed(option: click.Option) -> bool:
 def valid_values(option: click.Option) -> str:
     """Say what an option takes."""
     kind = option.type
-    one = "text"
+    kind_text = "text"
     if isinstance(kind, click.Choice):
-        one = f"one of {', '.join(map(str, kind.choices))}"
+        kind_text = f"one of {', '.join(map(str, kind.choices))}"
     elif isinstance(kind, click.types.IntParamType | click.types.FloatParamType):
-        one = "a whole number" if isinstance(kind, click.types.IntParamType) else "a number"
+        kind_text = "a whole number" if isinstance(kind, click.types.IntParamType) else "a number"
         if isinstance(kind, click.IntRange | click.FloatRange):
-            one += "" if kind.min is None else f", {kind.min} at least"
-            one += "" if kind.max is None else f", {kind.max} at most"
+            kind_text += "" if kind.min is None else f", {kind.min} at least"
+            kind_text += "" if kind.max is None else f", {kind.max} at most"
     elif isinstance(kind, click.types.BoolParamType):
-        one = "true or false"
+        kind_text = "true or false"
     elif isinstance(kind, click.Path):
         what = "folder" if not kind.file_okay else "file"
-        one = f"the path of a {what}" + (" that is there" if kind.exists else "")
-    return f"a list, each {one}" if _listed(option) else one
+        kind_text = f"the path of a {what}" + (" that is there" if kind.exists else "")
+    return f"a list, each {kind_text}" if _listed(option) else kind_text
 
 
 def _wrong(option: click.Option, value: object) -> str | None:
@@ -301,38 +301,38 @@ def _wrong(option: click.Option, value: object) -> str | None:
         types = (int,)
     elif isinstance(kind, click.types.FloatParamType):
         types = (int, float)
-    for one in value if isinstance(value, list) else [value]:
-        fits = isinstance(one, types) and (bool in types or not isinstance(one, bool))
-        if not fits or (isinstance(one, int) and abs(one) > MOST_NUMBER):
-            return f"cannot be {_shown(one)}; write {valid_values(option)}"
+    for item in value if isinstance(value, list) else [value]:
+        fits = isinstance(item, types) and (bool in types or not isinstance(item, bool))
+        if not fits or (isinstance(item, int) and abs(item) > MOST_NUMBER):
+            return f"cannot be {_shown(item)}; write {valid_values(option)}"
     return _refused(option, value)
 
 
 def _refused(option: click.Option, value: object) -> str | None:
     """Say what the option's own type says against a value."""
     context = click.Context(click.Command(None))
-    for one in value if isinstance(value, Sequence) and _listed(option) else [value]:
+    for item in value if isinstance(value, Sequence) and _listed(option) else [value]:
         try:
-            made = option.type(one, None, context)
+            converted = option.type(item, None, context)
         except click.BadParameter as exc:
             if isinstance(option.type, SIMPLE | click.Choice):
-                return f"cannot be {_shown(one)}; write {valid_values(option)}"
-            said = printable(exc.message[:MOST_SAID]).rstrip(".")
+                return f"cannot be {_shown(item)}; write {valid_values(option)}"
+            message = printable(exc.message[:MOST_SAID]).rstrip(".")
             return (
-                f"{said}; write {valid_values(option)}"
+                f"{message}; write {valid_values(option)}"
                 if isinstance(option.type, click.Path)
-                else said
+                else message
             )
-        if isinstance(made, float) and not math.isfinite(made):
-            return f"cannot be {_shown(one)}; write {valid_values(option)}"
+        if isinstance(converted, float) and not math.isfinite(converted):
+            return f"cannot be {_shown(item)}; write {valid_values(option)}"
     return None
 
 
-def _plain(option: click.Option, given: str | Sequence[str]) -> object:
+def _plain(option: click.Option, text: str | Sequence[str]) -> object:
     """Return what the environment gave, as TOML has it."""
     if not isinstance(option.type, SIMPLE):
-        return given
-    return [option.type(one) for one in given] if _listed(option) else option.type(given)
+        return text
+    return [option.type(item) for item in text] if _listed(option) else option.type(text)
 
 
 def _shown(value: object) -> str:
@@ -346,4 +346,6 @@ def _shown(value: object) -> str:
 
 def printable(text: str) -> str:
     """Return text that a terminal shows as it is: what a file holds may be hostile."""
-    return "".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in text)
+    return "".join(
+        character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text
+    )

@@ -63,18 +63,18 @@ def texts(command: click.Command) -> Iterator[str]:
     """Yield what a command and its options say of themselves."""
     if command.help:
         yield inspect.cleandoc(command.help)
-    for one in command.params:
-        if isinstance(one, click.Option) and one.help:
-            yield one.help
+    for param in command.params:
+        if isinstance(param, click.Option) and param.help:
+            yield param.help
 
 
 def translate(command: click.Command, language: Language) -> None:
     """Make a command speak a language, with all that is loaded below it."""
     if command.help:
         command.help = language.gettext(inspect.cleandoc(command.help))
-    for one in command.params:
-        if isinstance(one, click.Option) and one.help:
-            one.help = language.gettext(one.help)
+    for param in command.params:
+        if isinstance(param, click.Option) and param.help:
+            param.help = language.gettext(param.help)
     if isinstance(command, click.Group):
         for below in command.commands.values():
             translate(below, language)

@@ -40,14 +40,14 @@ def bar(words: Language, *, quiet: bool) -> "Iterator[Callable[[Progress], None]
         task = shown.add_task(words.gettext("looking at the own line"), total=None)
 
         def step(progress: "Progress") -> None:
-            counts = Counter(one.state for one in progress.results)
-            said = ", ".join(
+            counts = Counter(result.state for result in progress.results)
+            description = ", ".join(
                 f"{count} {words.gettext(STATES[state])}" for state, count in sorted(counts.items())
             )
             done = len(progress.results)
             if done == progress.planned:
-                said += "; " + words.gettext("last questions")
-            shown.update(task, total=progress.planned, completed=done, description=said)
+                description += "; " + words.gettext("last questions")
+            shown.update(task, total=progress.planned, completed=done, description=description)
 
         yield step
 
@@ -64,26 +64,26 @@ FROM = {"inside": gettext_noop("from inside"), "outside": gettext_noop("from out
 
 
 def offline_text(progress: "Progress", words: Language) -> str:
-    """Say in plain words what the controls said of this machine's own line."""
+    """Return what the control targets show of this machine's own connection."""
     _ = words.gettext
     controls = progress.controls
     count = _("{ok} of {n} foreign controls answered", ok=controls.foreign_ok, n=controls.foreign)
     if controls.domestic:
         count += ", " + _("{ok} of {n} domestic", ok=controls.domestic_ok, n=controls.domestic)
-    said = _(progress.verdict.text_here)
+    text = _(progress.verdict.text_here)
     if progress.verdict.is_offline and not all(
         check.counts_as_offline for check in progress.connectivities
     ):
-        said = _(
+        text = _(
             "this machine's own line was down for a part: failures of that part are inconclusive"
         )
-    said = f"{said} ({count})"
+    text = f"{text} ({count})"
     if progress.verdict is Connectivity.DOWN:
-        said += "; " + _("practise meanwhile without a network: keepiton drill")
-    return said
+        text += "; " + _("practise meanwhile without a network: keepiton drill")
+    return text
 
 
-def lines(done: "RunResult", perspective: str, words: Language) -> "Iterator[str]":
+def lines(run: "RunResult", perspective: str, words: Language) -> "Iterator[str]":
     """Write what a person wants to know after a run."""
     from datetime import UTC  # noqa: PLC0415
 
@@ -91,19 +91,19 @@ def lines(done: "RunResult", perspective: str, words: Language) -> "Iterator[str
     from keepiton.report.table import columns  # noqa: PLC0415
 
     _ = words.gettext
-    progress = done.progress
-    counts = Counter(one.state for one in progress.results)
+    progress = run.progress
+    counts = Counter(result.state for result in progress.results)
     yield words.ngettext(
         "Probed {n} target {side}, {first} to {last} UTC ({reason}).",
         "Probed {n} targets {side}, {first} to {last} UTC ({reason}).",
         len(progress.results),
         side=_(FROM[perspective]),
-        first=f"{words.day(done.started_at)} {done.started_at.astimezone(UTC):%H:%M:%S}",
-        last=f"{done.ended_at.astimezone(UTC):%H:%M:%S}",
+        first=f"{words.day(run.started_at)} {run.started_at.astimezone(UTC):%H:%M:%S}",
+        last=f"{run.ended_at.astimezone(UTC):%H:%M:%S}",
         reason=_(REASONS[progress.reason]),
     )
-    said = offline_text(progress, words)
-    yield said[0].upper() + said[1:] + "."
+    text = offline_text(progress, words)
+    yield text[0].upper() + text[1:] + "."
     yield _(
         "Targets: {ok} answered, {fail} failed, {unsure} inconclusive, {skipped} skipped.",
         ok=counts["ok"],
@@ -112,13 +112,18 @@ def lines(done: "RunResult", perspective: str, words: Language) -> "Iterator[str
         skipped=counts["skipped"],
     )
     failed = sorted(
-        (one for one in progress.results if one.state == "fail"),
-        key=lambda one: (one.target.operator or "~", one.target.id),
+        (result for result in progress.results if result.state == "fail"),
+        key=lambda result: (result.target.operator or "~", result.target.id),
     )
     if failed:
         rows = [
-            [clean(one.target.id), one.target.operator or "-", one.stage or "-", one.failure or "-"]
-            for one in failed[:SHOWN_FAILURES]
+            [
+                clean(result.target.id),
+                result.target.operator or "-",
+                result.stage or "-",
+                result.failure or "-",
+            ]
+            for result in failed[:SHOWN_FAILURES]
         ]
         yield ""
         yield columns([_("failed"), _("operator"), _("at what stage"), _("how")], rows).rstrip()
@@ -135,6 +140,6 @@ def lines(done: "RunResult", perspective: str, words: Language) -> "Iterator[str
             "This machine's clock is {seconds} s off that of the controls.",
             seconds=f"{-offset_ms / 1000:+.0f}",
         )
-    if done.recovered:
-        yield _("Sealed what an earlier run left behind: {path}", path=done.recovered)
-    yield _("Results: {path}", path=done.path)
+    if run.recovered:
+        yield _("Sealed what an earlier run left behind: {path}", path=run.recovered)
+    yield _("Results: {path}", path=run.path)
