@@ -29,7 +29,8 @@ from keepiton.cli.detection import policy_from
 from keepiton.detect import Policy
 from keepiton.detect.types import Detection, Window
 from keepiton.report.build import build
-from keepiton.storage.reader import find, read
+from keepiton.storage.reader import read
+from keepiton.storage.result_files import find
 
 PAUSE_S = 90
 """A longer silence of a vantage ends its run (the form has no run ids)."""

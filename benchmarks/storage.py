@@ -28,7 +28,7 @@ from typing import Any
 import world
 from keepiton.archive import export, pack
 from keepiton.archive.info import describe_files
-from keepiton.storage.reader import find
+from keepiton.storage.result_files import find
 from keepiton.storage.run_name import RunName
 from keepiton.storage.runs import list_runs, read_content
 

@@ -19,10 +19,11 @@ from click.testing import CliRunner
 from keepiton.cli import keepiton
 from keepiton.cli.report_run import MOST_SPANS
 from keepiton.lists import events
-from keepiton.report.build import build
+from keepiton.report.build import build, number_evidence
 from keepiton.report.formats import REPORT_FORMATS, STATUS_FORMATS
 from keepiton.storage.evidence import find_lines, find_seals
-from keepiton.storage.reader import find, read
+from keepiton.storage.reader import read
+from keepiton.storage.result_files import find
 
 ROOT = Path(__file__).parent.parent
 sys.path.append(str(ROOT / "benchmarks"))
@@ -57,8 +58,9 @@ def outputs(results: Path, now: datetime) -> Iterator[tuple[str, bytes]]:
     listed = [event for event_list in events.shipped() for event in event_list.event]
     report = build(rows, UTC, now, most=MOST_SPANS, events=tuple(listed))
     assert report
-    report = replace(report, windows=find_lines(report.windows, files))
-    report = replace(report, sealed=find_seals(report.windows, files))
+    evidence = [row for window in report.windows for row in window.evidence]
+    windows = number_evidence(report.windows, find_lines(evidence, files))
+    report = replace(report, windows=windows, sealed=find_seals(evidence, files))
     for name, form in REPORTS.items():
         content = REPORT_FORMATS[form].render(report)
         yield name, content.encode() if isinstance(content, str) else content

@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from keepiton.storage import reader
+from keepiton.storage import aggregate, reader
 from keepiton.storage.cache import DIGEST, LENGTH, Cache
+from keepiton.storage.rounds import Aggregated
 from timelines import Watch, plain, rounds, write
 
 DAY = Watch("v1", {"a@alpha": "..xxx...", "b@alpha": "........"})
@@ -28,13 +29,13 @@ NEXT = Watch("v3", {"a@alpha": "..xx..xx"}, late=timedelta(days=1))
 def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Every file that is folded, in the order of folding; the folding is the real one."""
     names: list[str] = []
-    real = reader.aggregate
+    real = aggregate.aggregate
 
-    def fold(database: Any, files: Sequence[str], *more: Any) -> reader.Aggregated:  # noqa: ANN401
+    def fold(database: Any, files: Sequence[str], *more: Any) -> Aggregated:  # noqa: ANN401
         names.extend(files)
         return real(database, files, *more)
 
-    monkeypatch.setattr(reader, "aggregate", fold)
+    monkeypatch.setattr(aggregate, "aggregate", fold)
     return names
 
 
@@ -309,7 +310,7 @@ def test_no_flipped_bit_does_harm(tmp_path: Path) -> None:
             damaged[at] ^= 1 << order.randrange(8)
         path.write_bytes(damaged)
         part = cache.load("20220227", files)
-        assert part is None or plain(part.folded.rounds) == wanted
+        assert part is None or plain(part.aggregated.rounds) == wanted
 
 
 def test_a_newer_format_is_refused_however_often(tmp_path: Path) -> None:

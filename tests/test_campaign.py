@@ -19,7 +19,7 @@ from campaign import FAULTS, Field, Tally, Unable, fields, mend, readable, strik
 from keepiton.archive.verify import check_files
 from keepiton.base.errors import UserError
 from keepiton.probe import run
-from keepiton.storage import reader, state
+from keepiton.storage import reader, result_files, state
 from keepiton.storage import writer as write
 from keepiton.storage.run_name import RunName
 from test_results import a_row, a_run
@@ -235,10 +235,10 @@ def test_what_a_power_cut_leaves_of_a_first_line_is_no_fault(tmp_path: Path, lef
     """It was one to verify; named as a whole file, it is."""
     _, part = left_behind(tmp_path)
     part.write_bytes(left)
-    verdict = check_files(reader.find([tmp_path]))
+    verdict = check_files(result_files.find([tmp_path]))
     assert (verdict.faults, "left_open" in {one.kind for one in verdict.problems}) == (0, True)
     part.rename(part.with_name(part.name.removesuffix(".part")))
-    assert check_files(reader.find([tmp_path])).faults == 1
+    assert check_files(result_files.find([tmp_path])).faults == 1
 
 
 @pytest.mark.parametrize("what", ["MemoryError", 'RuntimeError("can\'t start new thread")'])

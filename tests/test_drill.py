@@ -26,7 +26,8 @@ from keepiton.commands import drill
 from keepiton.detect import detect
 from keepiton.drill import story
 from keepiton.probe.types import Progress
-from keepiton.storage.reader import find, read
+from keepiton.storage.reader import read
+from keepiton.storage.result_files import find
 
 BETA = ("operator", "beta", "both", "degraded", None)
 LIED = [("target", one, "inside", "full", "dns") for one in story.FALSE_NAMES]

@@ -28,7 +28,9 @@ from conftest import Command
 from keepiton.base.errors import UserError
 from keepiton.cli import keepiton as commands
 from keepiton.fleet import engine
-from keepiton.storage import reader
+from keepiton.storage import reader, result_files
+from keepiton.storage.aggregate import aggregate
+from keepiton.storage.database import COLUMNS, DUCKDB_CONFIG
 from keepiton.storage.rounds import ReadResult, Rounds
 from timelines import Watch, plain
 
@@ -150,7 +152,7 @@ def unnamed(rounds: Rounds) -> list[str]:
 
 
 def here(folder: Path) -> ReadResult:
-    return reader.read(reader.find([folder]))
+    return reader.read(result_files.find([folder]))
 
 
 def test_every_worker_takes_part_and_nothing_is_open_to_others(
@@ -158,7 +160,7 @@ def test_every_worker_takes_part_and_nothing_is_open_to_others(
     session: Any,  # noqa: ANN401 - Spark's own
     rows: Path,
 ) -> None:
-    assert plain(reader.from_engine(spark.url(str(rows))).rounds) == plain(here(rows).rounds)
+    assert plain(engine.read(spark.url(str(rows))).rounds) == plain(here(rows).rounds)
     done = cluster.executors(session)
     assert len(done) == cluster.WORKERS
     assert all(done.values()), done
@@ -179,10 +181,10 @@ def test_files_and_tables_are_read_alike(
     lines = f"{rows.parent}/merged/*/*.jsonl"
     session.read.parquet(f"{rows}/*").drop("file").createTempView("our_rows")
     for url in (spark.url(lines), f"chdb://?lines={lines}", f"chdb://?lines={rows}/*/*.parquet"):
-        made = reader.from_engine(url)
+        made = engine.read(url)
         assert plain(made.rounds) == plain(wanted.rounds), url
         assert (made.unsealed, made.bad_lines) == (0, {})
-    made = reader.from_engine(spark.url("our_rows"))
+    made = engine.read(spark.url("our_rows"))
     assert unnamed(made.rounds) == unnamed(wanted.rounds)
 
 
@@ -197,7 +199,7 @@ def test_the_command_reads_clickhouse(rows: Path, keepiton: Command, clickhouse:
         assert (got.returncode, got.stderr) == (0, "")
     with urllib.request.urlopen(f"http://{clickhouse}/asked") as answer:
         asked = json.load(answer)
-    folds = [one for one in asked if one.startswith("/* Folds raw rows")]
+    folds = [one for one in asked if one.startswith("/* Aggregates measurements")]
     assert len(folds) == len([one for one in asked if one.startswith("DESCRIBE lines")]) == 2
     assert {one.split()[0] for one in asked} <= {"SELECT", "DESCRIBE", "/*"}
     for url, said in (
@@ -216,11 +218,11 @@ def test_recent_rows_alone_are_asked_for(rows: Path) -> None:
     url = f"chdb://?lines={rows}/*/*.parquet"
     whole = plain(here(rows).rounds)
     since = timelines.START
-    assert plain(reader.from_engine(url, since).rounds) == whole
-    assert reader.from_engine(url, since).complete is False
-    assert plain(reader.from_engine(url, since + timedelta(days=1)).rounds) == whole
-    assert plain(reader.from_engine(url, since + timedelta(days=2)).rounds) == []
-    assert reader.from_engine(url).complete
+    assert plain(engine.read(url, since).rounds) == whole
+    assert engine.read(url, since).complete is False
+    assert plain(engine.read(url, since + timedelta(days=1)).rounds) == whole
+    assert plain(engine.read(url, since + timedelta(days=2)).rounds) == []
+    assert engine.read(url).complete
 
 
 def test_what_is_wrong_with_an_engine_is_one_line(keepiton: Command, tmp_path: Path) -> None:
@@ -241,7 +243,7 @@ def test_what_is_wrong_with_an_engine_is_one_line(keepiton: Command, tmp_path: P
         (f"clickhouse://u:geheim@127.0.0.1:{closed}?lines=a", "cannot be reached"),
     ):
         with pytest.raises(UserError) as raised:
-            engine.aggregate(url)
+            engine.read(url)
         assert said in str(raised.value)
         assert "geheim" not in str(raised.value)
     done = keepiton("report", "--engine", url)
@@ -262,13 +264,13 @@ def test_what_is_missing_is_named(
 ) -> None:
     del session
     with pytest.raises(UserError, match="PATH_NOT_FOUND"):
-        engine.aggregate(spark.url(f"{tmp_path}/nowhere"))
+        engine.read(spark.url(f"{tmp_path}/nowhere"))
     with pytest.raises(UserError, match="lines=nowhere: no such table there"):
-        engine.aggregate(spark.url("nowhere"))
+        engine.read(spark.url("nowhere"))
     monkeypatch.setitem(sys.modules, "ibis", None)
     for url in ("chdb://?lines=lines", spark.url("lines")):
         with pytest.raises(UserError, match=r"pip install 'keepiton\[cluster\]'"):
-            engine.aggregate(url)
+            engine.read(url)
 
 
 RUNS = ("0123456789ab", "fedcba987654", "тэст")
@@ -328,7 +330,11 @@ def some(seed: int, number: int) -> list[dict[str, Any]]:
 
 def folded(database: duckdb.DuckDBPyConnection, folder: Path) -> list[list[str]]:
     """Return all that was folded, in some order; each engine writes paths in its own way."""
-    found = database.execute("select columns(*)::varchar from folded").fetchall()
+    found = [
+        row
+        for name in ("rounds", "sources")
+        for row in database.execute(f"select columns(*)::varchar from {name}").fetchall()  # noqa: S608
+    ]
     paths = re.compile(rf"(file:(//)?)?{folder}")
     return sorted([paths.sub("", one) if one else repr(one) for one in row] for row in found)
 
@@ -352,19 +358,20 @@ def test_every_engine_folds_alike(
     del session
     told = some(seed, number)
     folder = tmp_path_factory.mktemp("random")
-    kinds = {name: ARROW.get(kind, pa.timestamp("us")) for name, kind in reader.COLUMNS.items()}
+    kinds = {name: ARROW.get(kind, pa.timestamp("us")) for name, kind in COLUMNS.items()}
     for place in range(4):
         own = [one for one in told if one["place"] == place or one["type"] == "run"]
         lacks = ((), ("file",), ("country", "clock_offset_ms", "file"), ())[place]
         columns = {**kinds, "file": pa.string()}
         schema = pa.schema([one for one in columns.items() if one[0] not in lacks])
         parquet.write_table(pa.Table.from_pylist(own, schema), folder / f"{place}.parquet")
-    with duckdb.connect(config=reader.DUCKDB_CONFIG) as database:
-        reader.aggregate(database, reader.find([folder]))
+    with duckdb.connect(config=DUCKDB_CONFIG) as database:
+        aggregate(database, result_files.find([folder]))
         wanted = folded(database, folder)
         assert len(wanted) > number / 10
         for url in (f"chdb://?lines={folder}/*.parquet", spark.url(str(folder))):
-            database.execute("delete from folded")
-            database.register("made", engine.aggregate(url))
-            database.execute("insert into folded by name from made")
+            for name, table in zip(("rounds", "sources"), engine.run_statements(url), strict=True):
+                database.execute(f"delete from {name}")  # noqa: S608
+                database.register("made", table)
+                database.execute(f"insert into {name} by name from made")
             assert folded(database, folder) == wanted, url

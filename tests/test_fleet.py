@@ -27,7 +27,7 @@ from conftest import Command
 from keepiton.archive import merge
 from keepiton.base.errors import UserError
 from keepiton.fleet import object_store as storage
-from keepiton.storage import reader, runs, state
+from keepiton.storage import reader, result_files, runs, state
 from keepiton.storage.cache import Cache
 from keepiton.storage.rows import End, Measurement, Run
 from keepiton.storage.run_name import RunName
@@ -340,7 +340,7 @@ def test_two_machines_under_one_name_are_found_and_all_is_kept(
     assert lies(tmp_path / "own") == dict([*first, fork, overlap])
     done = keepiton("report", str(tmp_path / "own" / "results"))
     assert "two machines" in done.stdout
-    assert list(reader.read(reader.find([tmp_path / "a"])).warnings()) == []
+    assert list(reader.read(result_files.find([tmp_path / "a"])).warnings()) == []
 
 
 def test_a_clock_that_was_set_back_is_no_second_machine(tmp_path: Path) -> None:
@@ -375,7 +375,7 @@ def test_a_late_upload_is_found_by_the_next_report(tmp_path: Path, keepiton: Com
         take(tmp_path / "data", came)
         told.append(json.loads(keepiton("report", "--format", "json").stdout)["windows"])
     assert list(map(len, told)) == [0, 1]
-    there = reader.find([tmp_path / "data" / "results"])
+    there = result_files.find([tmp_path / "data" / "results"])
     kept = reader.read(there, Cache(tmp_path / "data"))
     assert plain(kept.rounds) == plain(reader.read(there).rounds)
     assert {str(run) for run in kept.rounds.run_id} == {
@@ -395,7 +395,8 @@ def test_a_copied_folder_is_read_as_the_clean_one_is(tmp_path: Path) -> None:
         (copied / (path.name + ".part")).write_bytes(content[: 150 * (number % 5)])
         (copied / f".{path.name}.Xb3Kq1").write_bytes(content[:100])
     clean, mixed = (
-        plain(reader.read(reader.find([place])).rounds) for place in (tmp_path / "clean", copied)
+        plain(reader.read(result_files.find([place])).rounds)
+        for place in (tmp_path / "clean", copied)
     )
     for one in (*clean, *mixed):
         one["file"] = one["file"][:30]  # which copy shows a failure does not matter
@@ -403,7 +404,7 @@ def test_a_copied_folder_is_read_as_the_clean_one_is(tmp_path: Path) -> None:
     (lone := tmp_path / "lone").mkdir()
     content = files[3].read_bytes()
     (lone / (files[3].name + ".part")).write_bytes(content[: len(content) // 2])
-    found = reader.read(reader.find([lone]))
+    found = reader.read(result_files.find([lone]))
     assert (found.unsealed, 0 < len(found.rounds) < len(clean) / len(files)) == (1, True)
 
 
@@ -502,7 +503,7 @@ def reach(server: Server, bucket: str, prefix: str = "") -> Any:  # noqa: ANN401
 
 
 def push(store: Any, data: Path) -> storage.TransferResult:  # noqa: ANN401
-    found = reader.find([data / "results"])
+    found = result_files.find([data / "results"])
     return asyncio.run(storage.push(store, found, None, lambda *_: None, dry=False))
 
 
@@ -838,7 +839,7 @@ def test_the_limit_in_time_of_a_push_and_a_pull_takes_in_the_run_of_that_very_se
     lay(tmp_path / "data", dict([ONE, TWO]))
     (tmp_path / "stick").mkdir()
     store = storage.open_store(storage.parse_url(str(tmp_path / "stick")), None)
-    found = reader.find([tmp_path / "data" / "results"])
+    found = result_files.find([tmp_path / "data" / "results"])
     for later, names in ((0, 2), (1, 1)):
         oldest = AT + timedelta(seconds=later)
         sent = storage.push(store, found, oldest, lambda *_: None, dry=True)

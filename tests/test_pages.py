@@ -26,8 +26,9 @@ from keepiton.report import phrases, status, vocabulary
 from keepiton.report.build import build
 from keepiton.report.defang import defang
 from keepiton.report.formats import REPORT_FORMATS, STATUS_FORMATS
-from keepiton.report.types import ExternalSeries, FileSeal, Report
+from keepiton.report.types import ExternalSeries, Report
 from keepiton.storage.rounds import ReadResult
+from keepiton.storage.rows import FileSeal
 from timelines import START, STEP, Watch, rounds
 
 DOCS = Path(__file__).parent.parent / "docs"

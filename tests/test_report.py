@@ -14,7 +14,7 @@ import pytest
 from keepiton.base.language import ENGLISH
 from keepiton.base.types import clean
 from keepiton.detect import Policy
-from keepiton.detect.types import EvidenceRow, Window
+from keepiton.detect.types import Window
 from keepiton.report import phrases
 from keepiton.report.build import build
 from keepiton.report.coarsen import coarsen
@@ -24,6 +24,7 @@ from keepiton.report.formats import REPORT_FORMATS
 from keepiton.report.markdown import escape
 from keepiton.report.types import Report
 from keepiton.storage.rounds import ReadResult
+from keepiton.storage.rows import EvidenceRow
 from timelines import START, STEP, Watch, only, rounds
 
 TEXTS = [form for form in REPORT_FORMATS if form != "png"]

@@ -22,14 +22,16 @@ import timelines
 from conftest import Command
 from keepiton.base.connectivity import Connectivity
 from keepiton.base.errors import UserError
+from keepiton.base.types import STAGES
 from keepiton.detect import Policy, detect
 from keepiton.lists.load import LoadedLists
 from keepiton.lists.types import Target
 from keepiton.probe import run as probing
 from keepiton.probe.settings import Settings
 from keepiton.probe.types import Progress, TargetResult
-from keepiton.storage import reader, state
+from keepiton.storage import reader, result_files, state
 from keepiton.storage import writer as write
+from keepiton.storage.database import connect
 from keepiton.storage.rounds import FAILED, NO_CLOCK, TRIED
 from keepiton.storage.rows import End, ListUsed, Measurement, Run
 from keepiton.storage.run_name import RunName
@@ -142,7 +144,7 @@ def test_the_format_page_names_every_field() -> None:
 
 def test_the_first_version_stays_readable_for_ever() -> None:
     """These files are never made anew: a change that cannot read them breaks the format."""
-    rows = reader.read(reader.find([SAMPLES]))
+    rows = reader.read(result_files.find([SAMPLES]))
     assert (rows.files, rows.unsealed, rows.bad_lines) == (3, 1, {})
     found = said(rows.rounds)
     sample = {"alpha-1.test": [True, False, None], "beta-1.test": [True, True, True]}
@@ -310,7 +312,8 @@ def test_a_lie_beside_an_empty_answer_keeps_its_name(tmp_path: Path) -> None:
         writer.add(row)
     writer.close()
     folded = reader.read([str(writer.part)]).rounds
-    assert [str(folded.whys[one]) for one in folded.why] == ["dns dns_bogon_error"]
+    assert [STAGES[stage] for stage in folded.stage] == ["dns"]
+    assert [str(folded.failures[number]) for number in folded.failure] == ["dns_bogon_error"]
     (flags,) = folded.flags
     assert flags & FAILED
     assert flags & TRIED["dns"]
@@ -353,7 +356,7 @@ def test_packed_files_say_what_plain_ones_do(tmp_path: Path, runs: list[Path]) -
     squeezed.mkdir()
     for path in runs:
         (squeezed / (path.name + ".gz")).write_bytes(gzip.compress(path.read_bytes()))
-    got = reader.read(reader.find([squeezed]))
+    got = reader.read(result_files.find([squeezed]))
     assert (got.files, got.unsealed, got.bad_lines) == (len(runs), 0, {})
     named = [{**one, "file": one["file"] and one["file"] + ".gz"} for one in wanted]
     assert plain(got.rounds) == sorted(named, key=lambda one: json.dumps(one, sort_keys=True))
@@ -362,7 +365,7 @@ def test_packed_files_say_what_plain_ones_do(tmp_path: Path, runs: list[Path]) -
         ("x.parquet", "format parquet"),
     ):
         made = pack(runs, tmp_path / name / name, options)
-        got = reader.read(reader.find([made.parent]))
+        got = reader.read(result_files.find([made.parent]))
         assert (got.files, got.unsealed, got.bad_lines) == (1, 0, {})
         assert unnamed(plain(got.rounds)) == unnamed(wanted)
         assert {one["file"] for one in plain(got.rounds)} == {"", name}
@@ -391,25 +394,30 @@ def test_forms_and_folders_mix_and_copies_count_once(tmp_path: Path, runs: list[
     pack(runs[1:half], tmp_path / "two" / "x.parquet", "format parquet")
     pack(runs[half - 1 :], tmp_path / "three" / "x.jsonl.zst", "format json, compression zstd")
     places = [tmp_path / name for name in ("one", "two", "three")]
-    assert unnamed(plain(reader.read(reader.find(places)).rounds)) == wanted
-    assert unnamed(plain(reader.read(reader.find([*places, tmp_path / "runs"])).rounds)) == wanted
-    assert reader.find([*places, places[0], packed]) == reader.find(places), "each file once"
+    assert unnamed(plain(reader.read(result_files.find(places)).rounds)) == wanted
+    assert (
+        unnamed(plain(reader.read(result_files.find([*places, tmp_path / "runs"])).rounds))
+        == wanted
+    )
+    assert result_files.find([*places, places[0], packed]) == result_files.find(places), (
+        "each file once"
+    )
 
 
 def test_a_folder_and_a_file_that_is_not_there(tmp_path: Path) -> None:
     (tmp_path / "other.txt").write_text("x")
-    assert reader.find([tmp_path]) == []
+    assert result_files.find([tmp_path]) == []
     with pytest.raises(UserError, match="no such file or folder"):
-        reader.find([tmp_path / "nowhere"])
+        result_files.find([tmp_path / "nowhere"])
 
 
-@pytest.mark.parametrize("form", reader.EXTENSIONS)
+@pytest.mark.parametrize("form", result_files.EXTENSIONS)
 def test_a_file_that_is_none_of_its_form_is_named_and_no_traceback(
     tmp_path: Path, form: str
 ) -> None:
     path = tmp_path / ("x" + form)
     path.write_bytes(b"\x00garbage, " * 100)
-    if form in reader.PLAIN_EXTENSIONS:
+    if form in result_files.PLAIN_EXTENSIONS:
         got = reader.read([str(path)])
         assert (len(got.rounds), got.bad_lines) == (0, {path.name: 1})
         return
@@ -508,7 +516,7 @@ def test_killed_at_any_moment_everything_flushed_stays_and_the_next_run_seals_it
         left = part.read_bytes()
         seen = server.connections
         assert left.count(b'"stage":"http"') >= seen - 25, "what was asked was written at once"
-        assert reader.read(reader.find([data])).unsealed == 1
+        assert reader.read(result_files.find([data])).unsealed == 1
         done = keepiton(*words, "--rate", "1000")
     assert done.returncode == 0, done.stderr
     assert not list(data.rglob("*.part"))
@@ -553,7 +561,7 @@ def test_with_few_open_files_it_takes_turns_and_blames_nobody(tmp_path: Path) ->
         words = ["probe", targets, "--allow-private", "--data", str(tmp_path / "data"), "-q"]
         command = " ".join([KEEPITON, *words, "--rate", "5000"])
         subprocess.run(["bash", "-c", f"ulimit -n 56; exec {command}"], check=True, timeout=60)
-    found = said(reader.read(reader.find([tmp_path / "data"])).rounds)
+    found = said(reader.read(result_files.find([tmp_path / "data"])).rounds)
     assert len(found) == 200
     assert all(found.values())
 
@@ -576,7 +584,7 @@ def test_a_full_disk_is_exit_5_said_plainly_and_the_rest_stays_readable(
         assert done.returncode == 5
         assert "No space left on device; what was written stays readable" in done.stderr
         assert "Traceback" not in done.stderr
-        rows = reader.read(reader.find([small]))
+        rows = reader.read(result_files.find([small]))
         assert rows.unsealed == 1
         assert len(rows.rounds) > 20
     finally:
@@ -726,7 +734,7 @@ def test_a_run_whose_own_line_was_dead_does_not_lock_its_targets_for_five_minute
 
 def test_duckdb_fetches_nothing_by_itself() -> None:
     """It would load and install extensions from the network when a query seems to want them."""
-    database = reader.connect()
+    database = connect()
     shown = ("enable_progress_bar",)
     for name in ("autoinstall_known_extensions", "autoload_known_extensions", *shown):
         assert database.execute(f"select current_setting('{name}')").fetchone() == (False,)
@@ -742,7 +750,7 @@ def test_an_offset_that_no_clock_has_is_unknown(tmp_path: Path) -> None:
             text = path.read_text(encoding="utf-8")
             assert '"clock_offset_ms":30000' in text
             path.write_text(text.replace(":30000", f":{offset}"), encoding="utf-8")
-        rows = reader.read(reader.find([folder])).rounds
+        rows = reader.read(result_files.find([folder])).rounds
         assert set(rows.run_clock_ms) == {late if offset == late else NO_CLOCK}
         (window,) = detect(rows, Policy(), START + 6000 * timedelta(days=1)).windows
         assert (window.start.year - START.year >= 10) == (offset == late)

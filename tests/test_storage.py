@@ -35,12 +35,12 @@ from keepiton.base.errors import UserError
 from keepiton.cli import times, writing
 from keepiton.commands import retention
 from keepiton.detect import Policy, detect
-from keepiton.detect.types import EvidenceRow
-from keepiton.storage import evidence, lock, reader, runs, state
+from keepiton.report.build import number_evidence
+from keepiton.storage import database, evidence, lock, reader, result_files, runs, state
 from keepiton.storage import writer as write
 from keepiton.storage.cache import Cache
 from keepiton.storage.rounds import ReadResult
-from keepiton.storage.rows import ListUsed, Measurement, Run
+from keepiton.storage.rows import EvidenceRow, ListUsed, Measurement, Run
 from timelines import said
 
 DAY = datetime(2022, 2, 27, tzinfo=UTC)
@@ -139,7 +139,7 @@ HOSTILE = [
 def bytes_of(folder: Path) -> dict[str, bytes]:
     """Give what every run of a folder holds, as the program reads it."""
     found: dict[str, bytes] = {}
-    for one in runs.list_runs(reader.find([folder])):
+    for one in runs.list_runs(result_files.find([folder])):
         told = runs.read_content(one)
         assert found.setdefault(one.name, told) == told
     return found
@@ -165,14 +165,14 @@ def test_a_packed_day_gives_every_line_back_and_the_same_rounds(tmp_path: Path) 
     chain(tmp_path, 1, DAY + timedelta(days=20))
     paths[0].with_name(paths[0].name + ".gz").write_bytes(gzip.compress(paths[0].read_bytes()))
     paths[0].unlink()
-    before, rows = bytes_of(tmp_path), reader.read(reader.find([tmp_path]))
+    before, rows = bytes_of(tmp_path), reader.read(result_files.find([tmp_path]))
     assert rows.bad_lines
     made = packed(tmp_path)
     assert [(one.path.name, one.runs, one.left) for one in made] == [
         ("20220227-v-b.parquet", 2, ()),
         ("20220227-v-test.parquet", 3, ()),
     ]
-    files = reader.find([tmp_path])
+    files = result_files.find([tmp_path])
     assert len(files) == 3  # and the day that is not old yet, as it was
     assert bytes_of(tmp_path) == before
     for one in runs.list_runs(files):
@@ -196,7 +196,7 @@ lines = st.one_of(
     st.binary(max_size=40),
     st.sampled_from(HOSTILE),
     st.dictionaries(
-        st.sampled_from([*reader.COLUMNS, "other"]),
+        st.sampled_from([*database.COLUMNS, "other"]),
         st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=8)),
         max_size=5,
     ).map(lambda told: json.dumps(told).encode()),
@@ -216,15 +216,15 @@ def test_whatever_bytes_a_run_holds_it_comes_back(
         sealed(data, DAY + timedelta(minutes=number), torn=torn)
     before = bytes_of(data)
     try:
-        rows = reader.read(reader.find([data]))
+        rows = reader.read(result_files.find([data]))
     except UserError:  # of a newer version, it says
         rows = None
     (made,) = packed(data)
     assert (made.runs, made.left) == (len(hostile), ())
     assert bytes_of(data) == before
     if rows:
-        same(rows, reader.read(reader.find([data])))
-    kinds = {one.kind for one in verifying.check_files(reader.find([data])).problems}
+        same(rows, reader.read(result_files.find([data])))
+    kinds = {one.kind for one in verifying.check_files(result_files.find([data])).problems}
     assert not kinds & {"columns", "unreadable", "seal", "missing"}
     shutil.rmtree(data)
 
@@ -324,11 +324,11 @@ def test_late_runs_join_their_day_and_what_differs_or_is_not_whole_stays(tmp_pat
         made.path.name, paths[3].name, cut.name, part.name, own.name,
     }  # fmt: skip
     assert dict(runs.iter_contents(str(made.path)))[paths[1].name] == late
-    verdict = verifying.check_files(reader.find([tmp_path]))
+    verdict = verifying.check_files(result_files.find([tmp_path]))
     assert "copies_differ" in [one.kind for one in verdict.problems]
     for one in (paths[3], cut, part):
         one.unlink()
-    assert not verifying.check_files(reader.find([tmp_path])).faults
+    assert not verifying.check_files(result_files.find([tmp_path])).faults
 
 
 def test_a_packed_day_is_read_like_any_other(tmp_path: Path) -> None:
@@ -337,25 +337,25 @@ def test_a_packed_day_is_read_like_any_other(tmp_path: Path) -> None:
     chain(data, 3, bad=True)
     chain(data, 3, DAY + timedelta(days=5))
     shutil.copytree(data / "results", tmp_path / "copy" / "results")
-    plain = reader.read(reader.find([data]))
+    plain = reader.read(result_files.find([data]))
     (made, _) = packed(data)
-    files = reader.find([data, tmp_path / "copy"])
+    files = result_files.find([data, tmp_path / "copy"])
     same(plain, reader.read(files))
     cache = Cache(tmp_path)
     same(plain, reader.read(files, cache))
     assert not reader._cached({"20220227": [str(made.path)]}, cache)[0]  # noqa: SLF001 - other files
     same(plain, reader.read(files, cache))
     made.path.write_bytes(b"no Parquet")
-    late = reader.read(reader.find([data]), since=DAY + timedelta(days=4))
+    late = reader.read(result_files.find([data]), since=DAY + timedelta(days=4))
     assert len(late.rounds) == len(plain.rounds) / 2
     with pytest.raises(UserError, match="cannot be read"):
-        reader.read(reader.find([data]))
+        reader.read(result_files.find([data]))
 
 
 def test_a_file_that_is_packed_while_a_report_reads_is_named(tmp_path: Path) -> None:
     """A run packs days while somebody reads: nothing is made up from what is left."""
     chain(tmp_path, 2)
-    files = reader.find([tmp_path])
+    files = result_files.find([tmp_path])
     packed(tmp_path)
     for listed in (files, files[:1]):
         with pytest.raises(
@@ -371,18 +371,20 @@ def test_witnesses_and_seals_are_found_inside_a_packed_day(tmp_path: Path) -> No
             at = DAY + number * timedelta(minutes=10)
             failing = 8 <= number < 16
             _, previous = sealed(tmp_path, at, vantage, previous, bad=failing, looks=2)
-    rows = reader.read(reader.find([tmp_path]))
+    rows = reader.read(result_files.find([tmp_path]))
     found = detect(rows.rounds, Policy(), DAY + timedelta(hours=4))
-    windows = found.windows
-    assert windows
-    files = reader.find([tmp_path])
-    located, hashed = evidence.find_lines(windows, files), evidence.find_seals(windows, files)
-    assert any(one.line for window in located for one in window.evidence)
+    cited = [row for window in found.windows for row in window.evidence]
+    assert cited
+    files = result_files.find([tmp_path])
+    located, hashed = evidence.find_lines(cited, files), evidence.find_seals(cited, files)
+    assert located
+    windows = number_evidence(found.windows, located)
+    assert any(one.line for window in windows for one in window.evidence)
     packed(tmp_path)
-    files = reader.find([tmp_path])
+    files = result_files.find([tmp_path])
     assert len(files) == 2
-    assert evidence.find_lines(windows, files) == located
-    assert set(evidence.find_seals(windows, files)) == set(hashed)
+    assert evidence.find_lines(cited, files) == located
+    assert set(evidence.find_seals(cited, files)) == set(hashed)
 
 
 def test_a_window_is_shown_by_a_failure_of_the_target_itself_not_of_what_stands_beside_it(
@@ -401,7 +403,7 @@ def test_a_window_is_shown_by_a_failure_of_the_target_itself_not_of_what_stands_
     watch = timelines.Watch("v1", {"t": "." * 36 + "x" * 6 + "." * 36})
     cited = EvidenceRow(path.name, run, "t")
     window = replace(timelines.only(timelines.found(watch)), evidence=(cited,))
-    (located,) = evidence.find_lines([window], [str(path)])
+    (located,) = number_evidence((window,), evidence.find_lines(window.evidence, [str(path)]))
     assert located.evidence == (replace(cited, line=3),)
 
 
@@ -622,11 +624,11 @@ def test_what_is_wrong_is_found_and_named(
 ) -> None:
     paths = chain(tmp_path, 5)
     tip = hashlib.sha256(paths[4].read_bytes()).hexdigest()
-    assert verifying.check_files(reader.find([tmp_path]), {"v-test": tip}).problems == []
+    assert verifying.check_files(result_files.find([tmp_path]), {"v-test": tip}).problems == []
     harm(paths)
     if packing:
         packed(tmp_path)
-    verdict = verifying.check_files(reader.find([tmp_path]), {"v-test": tip})
+    verdict = verifying.check_files(result_files.find([tmp_path]), {"v-test": tip})
     assert {one.kind for one in verdict.problems} == wanted, verdict.problems
     assert bool(verdict.begins_after) == (harm is begun_later)
     assert bool(verdict.faults) == bool(wanted & verifying.FAULTS.keys())
@@ -641,7 +643,7 @@ def test_a_sealed_copy_is_never_taken_for_the_beginning_of_a_longer_one(tmp_path
     end = json.loads(content.splitlines()[-1])
     end |= {"sha256": hashlib.sha256(content).hexdigest()}
     path.write_bytes(content + json.dumps(end).encode() + b"\n")
-    kinds = {one.kind for one in verifying.check_files(reader.find([tmp_path]), {}).problems}
+    kinds = {one.kind for one in verifying.check_files(result_files.find([tmp_path]), {}).problems}
     assert "copies_differ" in kinds
     assert "truncated_copy" not in kinds
 
@@ -690,7 +692,7 @@ def test_what_is_exported_is_what_was_written(tmp_path: Path, keepiton: Command)
     data = tmp_path / "data"
     paths = chain(data, 3) + chain(data, 2, DAY, "v-b") + chain(data, 1, DAY + timedelta(days=9))
     shutil.copytree(data / "results", tmp_path / "copy")
-    plain = reader.read(reader.find([data]))
+    plain = reader.read(result_files.find([data]))
     whole = b"".join(one.read_bytes() for one in sorted(paths, key=lambda one: one.name))
     before = bytes_of(data)
     packed(data)
@@ -731,7 +733,7 @@ def test_a_cell_of_the_flat_table_is_no_formula(tmp_path: Path) -> None:
     row += b'"state":"ok","answers":["@x"],"server":"+x","duration_ms":-1}\n'
     sealed(tmp_path, torn=[row])
     with (tmp_path / "x.csv").open("w+b") as file:
-        listed = export.choose_runs(reader.find([tmp_path]), export.ExportFilter())
+        listed = export.choose_runs(result_files.find([tmp_path]), export.ExportFilter())
         assert export.table(listed, export.ExportFilter(targets=("=1+1",)), file, []) == 1
         file.seek(0)
         (told,) = csv.DictReader(file.read().decode().splitlines())
@@ -748,7 +750,7 @@ def test_no_cell_begins_with_what_a_spreadsheet_takes_for_a_formula(
     )
     sealed(tmp_path, torn=[row.to_json_line()])
     out = io.BytesIO()
-    listed = export.choose_runs(reader.find([tmp_path]), export.ExportFilter())
+    listed = export.choose_runs(result_files.find([tmp_path]), export.ExportFilter())
     assert export.table(listed, export.ExportFilter(targets=("t",)), out, []) == 1
     (told,) = csv.DictReader(io.StringIO(out.getvalue().decode(), newline=""))
     assert told["server"] == f"'{first}1"
@@ -758,7 +760,7 @@ def test_info_counts_what_is_there_in_every_form(tmp_path: Path, keepiton: Comma
     data = tmp_path / "data"
     for day in range(5):
         chain(data, 2, DAY + timedelta(days=day))
-    plain = info.describe_files(reader.find([data]), data)
+    plain = info.describe_files(result_files.find([data]), data)
     assert (plain.runs, plain.measurements, plain.days, plain.unsealed) == (10, 60, 5, 0)
     assert plain.a_day == 12.0
     size = sum(one.stat().st_size for one in data.rglob("*.jsonl"))

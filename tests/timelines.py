@@ -17,7 +17,7 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-from keepiton.base.types import Stage
+from keepiton.base.types import STAGES, Stage
 from keepiton.detect import Policy, detect
 from keepiton.detect.belief import MISSING
 from keepiton.detect.observations import judge_connectivity, observe
@@ -67,7 +67,6 @@ FLAGS = {
     "t": FAILED | LOOKED_UP | RESOLVED,
     "u": LOOKED_UP | ONE_STAGE,
 }
-STAGES: tuple[Stage, ...] = ("dns", "tcp", "tls", "http")
 FAILS: dict[str, tuple[Stage, str]] = {
     "x": ("tcp", "generic_timeout_error"),
     "d": ("dns", "dns_nxdomain_error"),
@@ -149,16 +148,20 @@ def rounds(*watches: Watch) -> Rounds:
     """Turn timelines into what reading their files would give."""
     runs: list[tuple[Any, ...]] = []
     rows: list[tuple[Any, ...]] = []
-    names: dict[str, dict[Any, int]] = {"subject": {}, "why": {}, "file": {}, "vantage": {}}
+    names: dict[str, dict[Any, int]] = {
+        name: {} for name in ("subject", "failure", "file", "vantage")
+    }
 
     def index(kind: str, name: object) -> int:
         return names[kind].setdefault(name, len(names[kind]))
 
     def add(subject: object, look: int, at: datetime, mark: str, file: str, check: int) -> None:
-        why = " ".join(FAILS.get(mark, ()))
-        told = (index("why", why), index("file", file)) if why else (-1, -1)
+        failed = (-1, -1, -1)
+        if mark in FAILS:
+            stage, failure = FAILS[mark]
+            failed = (STAGES.index(stage), index("failure", failure), index("file", file))
         flags = FLAGS[mark] | sum(TRIED[stage] for stage in tried(mark))
-        row = (look, _ms(at), check, check, flags, MS.get(mark, USUAL_MS), *told)
+        row = (look, _ms(at), check, check, flags, MS.get(mark, USUAL_MS), *failed)
         rows.append((len(runs) - 1, index("subject", subject), *row))
 
     assert len({watch.vantage for watch in watches}) == len(watches)
@@ -185,11 +188,11 @@ def rounds(*watches: Watch) -> Rounds:
         "flags",
         "latency_ms",
     )
-    columns: dict[str, Any] = _columns((*row_names, "why", "file"), rows)
+    columns: dict[str, Any] = _columns((*row_names, "stage", "failure", "file"), rows)
     run_names = ("id", "vantage", "inside", "mixed", "clock_ms", "country")
     columns |= _columns([f"run_{name}" for name in run_names], runs)
     columns |= _columns(("target", "operator", "role", "control"), list(names["subject"]))
-    for kind, name in (("why", "whys"), ("file", "files"), ("vantage", "vantages")):
+    for kind, name in (("failure", "failures"), ("file", "files"), ("vantage", "vantages")):
         columns[name] = list(names[kind])
     return of_columns(columns)
 
@@ -329,7 +332,8 @@ def plain(kept: Rounds) -> list[dict[str, Any]]:
                 "latency_ms": None
                 if kept.latency_ms[n] != kept.latency_ms[n]
                 else float(kept.latency_ms[n]),
-                "why": str(kept.whys[kept.why[n]]) if kept.why[n] >= 0 else "",
+                "stage": STAGES[kept.stage[n]] if kept.stage[n] >= 0 else "",
+                "failure": str(kept.failures[kept.failure[n]]) if kept.failure[n] >= 0 else "",
                 "file": str(kept.files[kept.file[n]]) if kept.file[n] >= 0 else "",
             }
         )

@@ -16,8 +16,8 @@ from keepiton.base.csv_cell import csv_cell
 from keepiton.base.errors import UserError
 from keepiton.base.files import make_private_folder, replacement
 from keepiton.base.types import clean, utc
+from keepiton.storage.database import COLUMNS, connect
 from keepiton.storage.lines import MAX_LINE
-from keepiton.storage.reader import COLUMNS, connect
 from keepiton.storage.rows import Measurement
 from keepiton.storage.runs import StoredRun, iter_contents, list_runs, read_content
 

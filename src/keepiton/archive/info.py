@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from keepiton.base.files import PART
-from keepiton.storage.reader import connect
+from keepiton.storage.database import connect
 from keepiton.storage.run_name import RunName
 from keepiton.storage.runs import list_runs, name_in_parquet, open_file
 from keepiton.storage.seal import end_of
@@ -69,7 +69,7 @@ class FolderInfo:
 
 
 def describe_files(files: Sequence[str], data: Path) -> FolderInfo:
-    """Describe files as ``reader.find`` lists them; of sealed plain ones only the end is read."""
+    """Describe listed result files; of sealed plain ones only the end is read."""
     result = FolderInfo(free=shutil.disk_usage(data).free)
     forms: dict[str, FormSize] = defaultdict(FormSize)
     measurements: dict[RunName, int] = {}

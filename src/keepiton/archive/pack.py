@@ -18,8 +18,8 @@ import numpy as np
 from keepiton.base.errors import UserError
 from keepiton.base.files import PART, create, replacement, temporary_path
 from keepiton.base.types import clean
+from keepiton.storage.database import COLUMNS, DUCKDB_CONFIG
 from keepiton.storage.lines import MAX_LINE
-from keepiton.storage.reader import COLUMNS, DUCKDB_CONFIG
 from keepiton.storage.runs import (
     RAW,
     StoredRun,

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from keepiton.base.errors import UserError
 from keepiton.base.language import gettext_noop
 from keepiton.base.types import clean
-from keepiton.storage.reader import COLUMNS, connect
+from keepiton.storage.database import COLUMNS, connect
 from keepiton.storage.rows import Measurement
 from keepiton.storage.run_name import STAMP, RunName
 from keepiton.storage.runs import (

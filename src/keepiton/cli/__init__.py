@@ -54,7 +54,7 @@ def deferred(
         @wraps(declared)
         def run(*context: click.Context, **options: object) -> None:
             if readers:
-                import_module("keepiton.storage.reader").require()
+                import_module("keepiton.storage.result_files").require()
             getattr(import_module(module), declared.__name__)(*context, **options)
 
         run.deferred_to = module  # type: ignore[attr-defined]

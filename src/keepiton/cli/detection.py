@@ -4,16 +4,17 @@ import sys
 from collections.abc import Sequence
 from dataclasses import fields, replace
 from datetime import datetime
+from importlib import import_module
 from pathlib import Path
 
 from keepiton.base.errors import UserError
 from keepiton.base.suggest import did_you_mean
 from keepiton.base.toml_lines import line_of
-from keepiton.cli import exits, folders
+from keepiton.cli import exits, extensions, folders
 from keepiton.cli.settings_file import read_toml
 from keepiton.detect import Policy
 from keepiton.storage.cache import Cache
-from keepiton.storage.reader import from_engine, read
+from keepiton.storage.reader import read
 from keepiton.storage.rounds import ReadResult
 
 
@@ -24,11 +25,10 @@ def read_results(
     engine: str | None = None,
 ) -> ReadResult:
     """Read result files, through the cache of the data folder. Raises UserError; exits 6."""
-    results = (
-        from_engine(engine, since)
-        if engine
-        else read(files, Cache(data or folders.data_folder()), since)
-    )
+    if engine:
+        results: ReadResult = import_module(extensions.ENGINE_READER).read(engine, since)
+    else:
+        results = read(files, Cache(data or folders.data_folder()), since)
     if not len(results.rounds):
         none = "no data in the asked range" if since else "no measurements"
         sys.exit(exits.print_error(f"{none} in {len(files)} result file(s)", exits.NO_DATA))

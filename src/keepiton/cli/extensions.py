@@ -27,6 +27,8 @@ RUN_EXTENSIONS = (
 """Modules that take part in every run of ``probe`` and ``watch``, in this order."""
 EXTERNAL_SERIES = "keepiton.compare"
 """Module whose ``read`` gives the series of a file of other projects, for ``report --compare``."""
+ENGINE_READER = "keepiton.fleet.engine"
+"""Module whose ``read`` gives the results behind an engine's URL, for ``--engine``."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from keepiton.base.errors import UserError
 from keepiton.cli import exits, folders
-from keepiton.storage.reader import find
+from keepiton.storage.result_files import find
 
 
 def find_results(

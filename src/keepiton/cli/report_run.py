@@ -10,7 +10,7 @@ from keepiton.cli import detection, exits, extensions, i18n, reading, times, wri
 from keepiton.detect.before_during_after import around as range_around
 from keepiton.lists import events
 from keepiton.lists.types import Event, EventList
-from keepiton.report.build import build
+from keepiton.report.build import build, number_evidence
 from keepiton.report.coarsen import coarsen
 from keepiton.report.defang import defang as defanged
 from keepiton.report.formats import REPORT_FORMATS, endings
@@ -92,9 +92,11 @@ def report(
         recent = None  # what began before, or last answered before, needs all of it
     if not result:
         sys.exit(exits.print_error("no data in the asked range", exits.NO_DATA))
-    result = replace(result, windows=find_lines(result.windows, files))
+    evidence = [row for window in result.windows for row in window.evidence]
     if REPORT_FORMATS[form].names_files:
-        result = replace(result, sealed=find_seals(result.windows, files))
+        result = replace(result, sealed=find_seals(evidence, files))
+    windows = number_evidence(result.windows, find_lines(evidence, files))
+    result = replace(result, windows=windows)
     if defang:
         result = defanged(result)
     if step:

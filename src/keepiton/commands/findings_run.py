@@ -19,7 +19,7 @@ from keepiton.findings.judge import (
 from keepiton.findings.types import Finding
 from keepiton.lists.networks import origin
 from keepiton.storage.lines import lines
-from keepiton.storage.reader import PLAIN_EXTENSIONS, find
+from keepiton.storage.result_files import PLAIN_EXTENSIONS, find
 from keepiton.storage.rows import End, Run
 
 EARLIER_RUNS = 10

@@ -227,7 +227,7 @@ class Screen:
         if self._live:
             since = datetime.now(UTC) - timedelta(days=LOOK_BACK_DAYS)
             with suppress(SystemExit, UserError):  # nothing to show yet, or nothing to read with
-                from keepiton.storage.reader import require  # noqa: PLC0415
+                from keepiton.storage.result_files import require  # noqa: PLC0415
 
                 require()
                 from keepiton.cli.status_run import render_status  # noqa: PLC0415

@@ -14,6 +14,7 @@ from keepiton.base.connectivity import (
     ControlTally,
     verdict,
 )
+from keepiton.base.types import STAGES
 from keepiton.detect.belief import (
     CONFIRMED_FAIL,
     IS_BAD,
@@ -207,7 +208,7 @@ def judge_connectivity(rounds: Rounds) -> ConnectivityChecks:
     foreign, domestic = ((rounds.control == kind)[subject] for kind in ("foreign", "domestic"))
     ok = flags & REACHED > 0
     named = foreign & (flags & LOOKED_UP > 0)
-    odd = [n for n, why in enumerate(rounds.whys) if str(why).partition(" ")[2] in UNEXPECTED]
+    unexpected = np.append(np.isin(rounds.failures, list(UNEXPECTED)), False)
     counted = [
         np.bincount(place, weights=column, minlength=len(keys)).astype(np.int64)
         for column in (
@@ -217,7 +218,7 @@ def judge_connectivity(rounds: Rounds) -> ConnectivityChecks:
             domestic & ok,
             named,
             named & (flags & RESOLVED == 0),
-            foreign & np.isin(rounds.why[here], odd),
+            foreign & unexpected[rounds.failure[here]],
         )
     ]
     run = (keys // span).astype(np.int64)
@@ -355,7 +356,7 @@ def _not_bracketed(bad: Rounds, rounds: Rounds, looks: ConnectivityChecks) -> Ar
     (a killed run) nobody knows whether the line had died. A run without any control at all cannot
     be judged so; what it says is weighed with the others' (see ``_without_controls``).
     """
-    dns = np.array([str(why).startswith("dns") for why in rounds.whys] + [False])[bad.why]
+    dns = bad.stage == STAGES.index("dns")
     opaque = np.array([line.hides("tcp") for line in CONNECTIVITIES] + [False])
     opaque_dns = np.array([line.hides("dns") for line in CONNECTIVITIES] + [False])
     checked = looks.checked(len(rounds.run_id))

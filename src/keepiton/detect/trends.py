@@ -48,12 +48,7 @@ def spans(first: datetime, last: datetime, most: int) -> Spans:
 
 def stage_of(seen: Observations, rows: Array) -> Array:
     """Return the stage that some failures were at, as its place in STAGES; -1 of none."""
-    names = [STAGES.index(one) if one in STAGES else -1 for one in map(_stage, seen.rounds.whys)]
-    return np.array([*names, -1])[seen.rounds.why[seen.row[rows]]]
-
-
-def _stage(why: str) -> Stage:
-    return str(why).partition(" ")[0]  # type: ignore[return-value]  # others are in no table
+    return np.asarray(seen.rounds.stage[seen.row[rows]].astype(np.int64))
 
 
 def tried(seen: Observations, stage: Stage) -> Array:

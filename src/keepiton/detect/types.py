@@ -6,21 +6,11 @@ from typing import Literal
 
 from keepiton.base.connectivity import Connectivity
 from keepiton.base.types import Perspective, Stage
+from keepiton.storage.rows import EvidenceRow
 
 Scope = Literal["own_line", "country", "operator", "target"]
 Side = Literal["inside", "outside", "both"]
 Severity = Literal["full", "partial", "degraded"]
-
-
-@dataclass(frozen=True, slots=True)
-class EvidenceRow:
-    """Where a failure of a window can be read."""
-
-    file: str
-    run: str
-    target: str
-    line: int | None = None
-    """Counted from 1; None until somebody has looked it up, or where the file is elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)

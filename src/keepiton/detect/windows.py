@@ -14,8 +14,9 @@ from keepiton.detect.belief import IS_BAD, IS_SLOW_OR_BAD, MISSING
 from keepiton.detect.observations import Observations
 from keepiton.detect.policy import HOUR, Policy
 from keepiton.detect.scopes import Candidate
-from keepiton.detect.types import EvidenceRow, Scope, Severity, Side, Window
+from keepiton.detect.types import Scope, Severity, Side, Window
 from keepiton.storage.rounds import Array, ranked
+from keepiton.storage.rows import EvidenceRow
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 ID_CELL_S = 6 * HOUR
@@ -152,10 +153,7 @@ def _remote_window(
     slow = Counter(one.episode.kind for one in group).most_common(1)[0][0] == 2  # noqa: PLR2004
     bad = (IS_SLOW_OR_BAD if slow else IS_BAD)[truth[span]]
     touched = np.unique(np.concatenate([one.affected for one in group]))
-    failures = _failures(seen, span[bad])
-    stages: Counter[str] = Counter()
-    for why, count in failures.items():
-        stages[why.partition(" ")[0]] += count
+    stages, failures = _failures(seen, span[bad])
     least = policy.bad_full if group[0].episode.kind == 0 else policy.bad_partial
     seers = _vantages(seen, span, bad, touched, sides, least)
     hit = np.isin(seen.subject[span], touched) & np.isin(
@@ -179,7 +177,7 @@ def _remote_window(
         severity="degraded" if slow else severity,
         flapping=_flapping(group, seen, span, bad),
         layer=_layer(stages),
-        stages=dict(sorted(stages.items(), key=lambda item: (-item[1], item[0]))),
+        stages=_commonest_first(stages),
         failures=failures,
         targets=tuple(sorted({str(rounds.target[one]) for one in touched})),
         operators=tuple(sorted({str(rounds.operator[one]) for one in touched} - {""})),
@@ -255,11 +253,22 @@ def _starts_on_half_hour(frame: WindowEdges) -> bool:
     return earliest is not None and latest // HALF_HOUR_S > (earliest - 1) // HALF_HOUR_S
 
 
-def _failures(seen: Observations, bad: Array) -> dict[str, int]:
-    why = seen.rounds.why[seen.row[bad]]
-    codes, counts = np.unique(why[why >= 0], return_counts=True)
-    told = zip(map(str, seen.rounds.whys[codes]), map(int, counts), strict=True)
-    return dict(sorted(told, key=lambda item: (-item[1], item[0])))
+def _failures(seen: Observations, bad: Array) -> tuple[Counter[str], dict[str, int]]:
+    """Count failures by stage, and by stage and failure; ``-`` is a stage that is not ours."""
+    rounds, rows = seen.rounds, seen.row[bad]
+    rows = rows[rounds.failure[rows] >= 0]
+    pairs = Counter(zip(rounds.stage[rows].tolist(), rounds.failure[rows].tolist(), strict=True))
+    stages: Counter[str] = Counter()
+    failures: Counter[str] = Counter()
+    for (place, failure), count in pairs.items():
+        stage = STAGES[place] if place >= 0 else "-"
+        stages[stage] += count
+        failures[f"{stage} {rounds.failures[failure]}"] += count
+    return stages, _commonest_first(failures)
+
+
+def _commonest_first(counts: Counter[str]) -> dict[str, int]:
+    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
 
 def _layer(stages: Counter[str]) -> Stage | None:

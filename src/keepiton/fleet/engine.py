@@ -1,4 +1,4 @@
-"""Folds rows where they lie: the same SQL text, put into an engine's dialect and run through Ibis.
+"""Aggregates rows where they lie: the same SQL texts, run by another engine through Ibis.
 
 One URL names the engine and the rows. Nothing is left behind there.
 """
@@ -18,7 +18,10 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 from keepiton.base.errors import UserError
 from keepiton.base.types import clean
-from keepiton.storage.reader import COLUMNS, oldest, sql
+from keepiton.storage.aggregate import aggregate_tables
+from keepiton.storage.database import COLUMNS, statement
+from keepiton.storage.reader import oldest, result_of
+from keepiton.storage.rounds import ReadResult
 
 PORTS = {"spark": 7077, "sc": 15002, "clickhouse": 8123, "chdb": None}
 WAIT_S = 5.0
@@ -62,11 +65,11 @@ class EngineUrl:
     def masked(self, text: str) -> str:
         """Take what is secret out of what an engine says; the cause or the beginning is enough."""
         text = (re.findall(r"Caused by: [\w.$]*?(\w+: .*)", text) or [text])[-1]
-        secrets = [one for key, one in self.rest.items() if _SECRET.search(key)]
+        secrets = [value for key, value in self.rest.items() if _SECRET.search(key)]
         secrets += [self.url.password or "", unquote(self.url.password or "")]
         secrets += [self.url.path.strip("/;") if self.url.scheme == "sc" else ""]  # its token
-        for one in filter(None, secrets):
-            text = text.replace(one, "***")
+        for secret in filter(None, secrets):
+            text = text.replace(secret, "***")
         return clean(" ".join(text.split()), 300)
 
 
@@ -83,24 +86,35 @@ def parse_url(url: str) -> EngineUrl:
         raise UserError(
             f"--engine {clean(parts.scheme)}: no such engine; known: {', '.join(PORTS)}"
         )
-    given = [one.partition("=") for one in parts.query.split("&") if one]
-    rest = {unquote(key): unquote(value) for key, _, value in given}
+    pairs = [pair.partition("=") for pair in parts.query.split("&") if pair]
+    rest = {unquote(key): unquote(value) for key, _, value in pairs}
     usual = PORTS[parts.scheme]
-    made = EngineUrl(parts, parts.hostname or "", port or usual or 0, rest.pop("lines", ""), rest)
-    if usual and not made.host:
-        raise UserError(f"{made}: no host; write {parts.scheme}://HOST:{usual}?lines=…")
-    if not made.lines:
-        raise UserError(f"{made}: which rows? add ?lines= and files, a bucket or a table")
-    if not ("/" in made.lines or _TABLE.fullmatch(made.lines)):
-        raise UserError(f"{made}: lines={clean(made.lines)}: no table's name; files need a / in it")
+    engine = EngineUrl(parts, parts.hostname or "", port or usual or 0, rest.pop("lines", ""), rest)
+    if usual and not engine.host:
+        raise UserError(f"{engine}: no host; write {parts.scheme}://HOST:{usual}?lines=…")
+    if not engine.lines:
+        raise UserError(f"{engine}: which rows? add ?lines= and files, a bucket or a table")
+    if not ("/" in engine.lines or _TABLE.fullmatch(engine.lines)):
+        lines = clean(engine.lines)
+        raise UserError(f"{engine}: lines={lines}: no table's name; files need a / in it")
     for key in rest:
         if not (key == "secure" or key.startswith("spark.")):
-            raise UserError(f"{made}: {clean(key)}: no such parameter; see docs/guides/fleet.md")
-    return made
+            raise UserError(f"{engine}: {clean(key)}: no such parameter; see docs/guides/fleet.md")
+    return engine
 
 
-def aggregate(url: str, since: datetime | None = None) -> Any:  # noqa: ANN401 - an Arrow table
-    """Fold an engine's rows, but those of files from well before ``since``. Raises UserError."""
+def read(url: str, since: datetime | None = None) -> ReadResult:
+    """Have an engine aggregate its rows, but those of files from well before ``since``.
+
+    Raises UserError.
+    """
+    aggregated = aggregate_tables(*run_statements(url, since))
+    paths = sorted({source.path for source in aggregated.sources})
+    return result_of([aggregated], paths, complete=since is None)
+
+
+def run_statements(url: str, since: datetime | None = None) -> tuple[Any, Any]:
+    """Return the Arrow tables of both statements, rounds and sources. Raises UserError."""
     where = parse_url(url)
     try:
         import pyarrow as pa  # noqa: PLC0415
@@ -113,14 +127,18 @@ def aggregate(url: str, since: datetime | None = None) -> Any:  # noqa: ANN401 -
             if since:  # names of files begin with their time
                 named = f"file like '2_______T______Z-%' and file < '{oldest(since)}'"
                 lines = lines.where(f"file is null or not ({named})")
-            tree = sqlglot.parse_one(sql(), read="duckdb")
-            for one in tree.find_all(sqlglot.exp.CTE):
-                one.set("materialized", None)  # advice to DuckDB
-            for table in [one for one in tree.find_all(sqlglot.exp.Table) if one.name == "lines"]:
-                table.replace(lines.subquery("lines"))
-            made = ask(tree.sql(con.dialect, unsupported_level=sqlglot.ErrorLevel.RAISE))
-        at = made["seen_at"].cast(pa.timestamp("us"))  # some tell that it is UTC
-        return made.set_column(made.schema.get_field_index("seen_at"), "seen_at", at)
+            checked_lines = _parsed("checked_lines", lines=lines)
+            rounds, sources = (
+                ask(
+                    _parsed(name, checked_lines=checked_lines).sql(
+                        con.dialect, unsupported_level=sqlglot.ErrorLevel.RAISE
+                    )
+                )
+                for name in ("rounds", "sources")
+            )
+        at = rounds["seen_at"].cast(pa.timestamp("us"))  # some tell that it is UTC
+        place = rounds.schema.get_field_index("seen_at")
+        return rounds.set_column(place, "seen_at", at), sources
     except UserError:
         raise
     except ImportError as exc:
@@ -131,6 +149,18 @@ def aggregate(url: str, since: datetime | None = None) -> Any:  # noqa: ANN401 -
         raise UserError(f"{where}: cannot be reached: {exc.strerror or exc}") from None
     except Exception as exc:  # noqa: BLE001 - each engine has its own
         raise UserError(f"{where}: {where.masked(str(exc))}") from None
+
+
+def _parsed(name: str, **relations: Any) -> Any:  # noqa: ANN401 - sqlglot is imported late
+    """Parse one of our statements, with queries in place of the relations that it names."""
+    import sqlglot  # noqa: PLC0415
+
+    tree = sqlglot.parse_one(statement(name), read="duckdb")
+    for cte in tree.find_all(sqlglot.exp.CTE):
+        cte.set("materialized", None)  # advice to DuckDB
+    for table in [table for table in tree.find_all(sqlglot.exp.Table) if table.name in relations]:
+        table.replace(relations[table.name].subquery(table.name))
+    return tree
 
 
 def _table(where: EngineUrl, con: Any, name: str) -> Any:  # noqa: ANN401 - Ibis has no types
@@ -144,8 +174,8 @@ def _table(where: EngineUrl, con: Any, name: str) -> Any:  # noqa: ANN401 - Ibis
     except TableNotFound:
         raise UserError(f"{where}: lines={where.lines}: no such table there") from None
     chosen = [
-        "cast({} as {}) as {}".format(f'"{one}"' if one in there else "null", kind, f'"{one}"')
-        for one, kind in _ALL.items()
+        "cast({} as {}) as {}".format(f'"{name}"' if name in there else "null", kind, f'"{name}"')
+        for name, kind in _ALL.items()
     ]
     if "at" in there:  # a cast would cut off its fractions on ClickHouse
         chosen[list(_ALL).index("at")] = '"at"'

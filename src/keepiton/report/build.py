@@ -1,5 +1,7 @@
 """From rows to a report: detection over all of them, then what was asked for."""
 
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, tzinfo
 
 import numpy as np
@@ -11,6 +13,7 @@ from keepiton.detect.windows import instant
 from keepiton.lists.types import Event
 from keepiton.report.types import ExternalSeries, Report, shared_fields
 from keepiton.storage.rounds import ReadResult, Rounds
+from keepiton.storage.rows import EvidenceRow
 
 Span = tuple[datetime | None, datetime | None]
 ALWAYS: Span = (None, None)
@@ -75,6 +78,19 @@ def build(
         events=events,
         external=external,
         width=width,
+    )
+
+
+def number_evidence(
+    windows: tuple[Window, ...], lines: Mapping[EvidenceRow, int]
+) -> tuple[Window, ...]:
+    """Add line numbers to the evidence of windows, where they are known."""
+    return tuple(
+        replace(
+            window,
+            evidence=tuple(replace(row, line=lines.get(row)) for row in window.evidence),
+        )
+        for window in windows
     )
 
 

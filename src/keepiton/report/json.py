@@ -16,8 +16,9 @@ from keepiton.detect.types import (
     Window,
 )
 from keepiton.report.phrases import remarks
-from keepiton.report.types import FileSeal, Report, shared_fields
+from keepiton.report.types import Report, shared_fields
 from keepiton.report.vocabulary import CAVEAT
+from keepiton.storage.rows import FileSeal
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,15 +8,7 @@ from keepiton.base.language import ENGLISH, Language
 from keepiton.detect import Policy
 from keepiton.detect.types import Detection, Group
 from keepiton.lists.types import Event
-
-
-@dataclass(frozen=True, slots=True)
-class FileSeal:
-    """A result file by which others can check that they hold the same."""
-
-    vantage: str
-    file: str
-    sha256: str
+from keepiton.storage.rows import FileSeal
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Keeps what sealed files were folded to. It may be deleted at any time, and the files decide.
+"""Keeps what sealed files were aggregated to. It may be deleted at any time: the files decide.
 
 A kept part counts only while every file it was made of has the size and the time of change that it
 had then; anything odd about it means that the files are read again.
@@ -16,12 +16,12 @@ from typing import Any
 import numpy as np
 
 from keepiton.base.files import PART, make_private_folder, replacement
-from keepiton.storage.reader import Aggregated, FileSource
-from keepiton.storage.rounds import Rounds, make_rounds
+from keepiton.storage.database import statement
+from keepiton.storage.rounds import Aggregated, FileSource, Rounds, make_rounds
 
-VERSION = 4
-"""Raised with every change of the columns; a change of the SQL text counts by itself."""
-NAMES = [one.name for one in fields(Rounds)]
+VERSION = 5
+"""Raised with every change of the columns; a change of an SQL text counts by itself."""
+NAMES = [column.name for column in fields(Rounds)]
 LENGTH = 8
 """Bytes that hold the length of the head."""
 DIGEST = 64
@@ -30,15 +30,15 @@ DIGEST = 64
 
 @dataclass(frozen=True, slots=True)
 class CachedDay:
-    """What one day's files were folded to, as far as they were sealed."""
+    """What one day's files were aggregated to, as far as they were sealed."""
 
     files: frozenset[str]
-    folded: Aggregated
+    aggregated: Aggregated
 
 
 def _stamp(path: str) -> list[int]:
-    told = os.stat(path)  # noqa: PTH116 - thousands of files, and no Path for each
-    return [told.st_size, told.st_mtime_ns, told.st_ino]
+    status = os.stat(path)  # noqa: PTH116 - thousands of files, and no Path for each
+    return [status.st_size, status.st_mtime_ns, status.st_ino]
 
 
 def _key(*paths: str) -> str:
@@ -53,8 +53,8 @@ class Cache:
         """Use the folder ``cache`` in a data folder; it is made when something is kept."""
         self._data = data
         self._folder = data / "cache"
-        text = Path(__file__).with_name("rounds.sql").read_bytes()
-        self._version = f"{VERSION}-{sha256(text).hexdigest()[:16]}"
+        texts = "".join(map(statement, ("checked_lines", "rounds", "sources")))
+        self._version = f"{VERSION}-{sha256(texts.encode()).hexdigest()[:16]}"
 
     def _path(self, day: str, paths: Sequence[str]) -> Path:
         return self._folder / f"{_key(day, *{str(Path(path).parent) for path in paths})}.part"
@@ -67,50 +67,50 @@ class Cache:
                 return None
             length = int.from_bytes(kept_bytes[DIGEST : DIGEST + LENGTH], "little")
             at = DIGEST + LENGTH + length
-            told = json.loads(bytes(kept_bytes[DIGEST + LENGTH : at]))
-            if told["version"] != self._version or [one[0] for one in told["columns"]] != NAMES:
+            head = json.loads(bytes(kept_bytes[DIGEST + LENGTH : at]))
+            names = [name for name, _, _ in head["columns"]]
+            if head["version"] != self._version or names != NAMES:
                 return None
             columns: dict[str, Any] = {}
-            for name, kind, count in told["columns"]:
+            for name, kind, count in head["columns"]:
                 columns[name] = np.frombuffer(kept_bytes, kind, count, at)
                 at += columns[name].nbytes
             here = {_key(path): path for path in paths}
-            if any(_stamp(here[key]) != old for key, old in told["files"].items()):
+            if any(_stamp(here[key]) != old for key, old in head["files"].items()):
                 return None
             sources = tuple(
-                FileSource(**{**one, "path": here[one["path"]]}) for one in told["sources"]
+                FileSource(**{**source, "path": here[source["path"]]}) for source in head["sources"]
             )
-            files = frozenset(here[key] for key in told["files"])
+            files = frozenset(here[key] for key in head["files"])
             return CachedDay(files, Aggregated(make_rounds(columns), sources))
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return None
 
-    def save(self, day: str, paths: Sequence[str], folded: Aggregated) -> None:
-        """Keep what sealed files were folded to. A folder that cannot be written is no harm."""
+    def save(self, day: str, paths: Sequence[str], part: Aggregated) -> None:
+        """Keep what sealed files were aggregated to. A folder that cannot be written is no harm."""
         torn = {
-            one.run
-            for one in folded.sources
-            if one.run and (not one.sealed or one.path.endswith(PART))
+            source.run
+            for source in part.sources
+            if source.run and (not source.sealed or source.path.endswith(PART))
         }
-        sealed = {one.path for one in folded.sources} - {
-            one.path for one in folded.sources if one.run in torn
-        }
-        kept = [one for one in folded.sources if one.path in sealed]
-        runs = np.isin(folded.rounds.run_id, [one.run for one in kept])
-        told: dict[str, Any] = {
-            "version": self._version,
-            "files": {_key(path): _stamp(path) for path in sorted(sealed)},
-            "sources": [asdict(one) | {"path": _key(one.path)} for one in kept],
-        }
-        columns = folded.rounds.of_runs(runs).columns()
-        told["columns"] = [[name, one.dtype.str, len(one)] for name, one in columns.items()]
-        head = json.dumps(told).encode()
+        unfinished = {source.path for source in part.sources if source.run in torn}
+        kept = [source for source in part.sources if source.path not in unfinished]
+        runs = np.isin(part.rounds.run_id, [source.run for source in kept])
+        columns = part.rounds.of_runs(runs).columns()
+        head = json.dumps(
+            {
+                "version": self._version,
+                "files": {_key(source.path): _stamp(source.path) for source in kept},
+                "sources": [asdict(source) | {"path": _key(source.path)} for source in kept],
+                "columns": [[name, array.dtype.str, len(array)] for name, array in columns.items()],
+            }
+        ).encode()
         # The bytes of every column one after another: read in place, without a copy.
         content = b"".join(
             (
                 len(head).to_bytes(LENGTH, "little"),
                 head,
-                *(one.tobytes() for one in columns.values()),
+                *(array.tobytes() for array in columns.values()),
             )
         )
         path = self._path(day, paths)

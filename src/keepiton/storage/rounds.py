@@ -1,7 +1,7 @@
-"""Rounds in columns: what the fold gives and detection weighs. Pure.
+"""Rounds in columns: what result files are aggregated to and detection weighs. Pure.
 
-A round is one target in one run (of a control: in one look). Millions of them fit in memory, since
-every name is kept once and the columns hold numbers.
+A round is one target in one run (of a control: in one connectivity check). Millions of them
+fit in memory, since every name is kept once and the columns hold numbers.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from keepiton.base.types import Stage
+from keepiton.base.types import STAGES, Stage
 
 Ints = NDArray[np.int64]
 Array = NDArray[Any]
@@ -37,8 +37,10 @@ ROUND_COLUMNS = (
     "last_check",
     "flags",
     "latency_ms",
+    "stage",
 )
-FAILURE_COLUMNS = ("why", "file")
+NAME_COLUMNS = (("failure", "failures"), ("file", "files"), ("run_vantage", "vantages"))
+"""Columns that hold an index, -1 of none, and the names that it leads to."""
 RUN_COLUMNS = ("run_id", "run_vantage", "run_inside", "run_mixed", "run_clock_ms", "run_country")
 SUBJECT_COLUMNS = ("target", "operator", "role", "control")
 
@@ -52,24 +54,26 @@ class Rounds:
     subject: Array
     """Index of the target with its operator, role and control group."""
     check_number: Array
-    """Number of the look at the own line that a control was asked in; -1 of no control."""
+    """Number of the connectivity check that a control was asked in; -1 of no control."""
     at: Array
     """When it began: milliseconds since 1970 UTC, by the vantage's own clock."""
     first_check: Array
     last_check: Array
-    """Numbers of the looks before the first and the last row; -1 where not known."""
+    """Numbers of the connectivity checks before the first and the last row; -1 where not known."""
     flags: Array
     latency_ms: Array
     """The longest stage that answered, by the monotonic clock; NaN where nothing did."""
-    why: Array
-    """Index of ``stage failure``; -1 where nothing failed."""
+    stage: Array
+    """Index into STAGES of the stage that failed; -1 where none did, or one that is not ours."""
+    failure: Array
+    """Index of the failure; -1 where nothing failed."""
     file: Array
     """Index of the file that shows the failure; -1 where nothing failed."""
     run_id: Array
     run_vantage: Array
     run_inside: Array
     run_mixed: Array
-    """The way out of the machine changed in mid-run."""
+    """The machine's default route changed in mid-run."""
     run_clock_ms: Array
     """What must be added to its clock, as far as the run knew; NO_CLOCK where it did not."""
     run_country: Array
@@ -77,7 +81,7 @@ class Rounds:
     operator: Array
     role: Array
     control: Array
-    whys: Array
+    failures: Array
     files: Array
     vantages: Array
 
@@ -88,18 +92,18 @@ class Rounds:
     @property
     def country(self) -> str | None:
         """The country that the runs are about, where all that name one name the same."""
-        named = {str(one) for one in np.unique(self.run_country)} - {""}
-        return named.pop() if len(named) == 1 else None
+        countries = {str(country) for country in np.unique(self.run_country)} - {""}
+        return countries.pop() if len(countries) == 1 else None
 
     def columns(self) -> dict[str, Array]:
         """Return every column by its name."""
-        return {one.name: getattr(self, one.name) for one in fields(self)}
+        return {column.name: getattr(self, column.name) for column in fields(self)}
 
     def of(self, chosen: Array) -> "Rounds":
         """Keep some rounds, by mask or by index, and every run and name."""
         return replace(
             self,
-            **{name: getattr(self, name)[chosen] for name in (*ROUND_COLUMNS, *FAILURE_COLUMNS)},
+            **{name: getattr(self, name)[chosen] for name in (*ROUND_COLUMNS, "failure", "file")},
         )
 
     def overlaps(self) -> Iterator[tuple[str, str, str]]:
@@ -109,9 +113,10 @@ class Rounds:
         np.minimum.at(first, self.run, self.at)
         np.maximum.at(last, self.run, self.at)
         order = np.lexsort((first, self.run_vantage))
-        one, two = order[:-1], order[1:]
-        found = (self.run_vantage[one] == self.run_vantage[two]) & (first[two] < last[one])
-        for a, b in zip(one[found], two[found], strict=True):
+        before, after = order[:-1], order[1:]
+        same = self.run_vantage[before] == self.run_vantage[after]
+        overlap = same & (first[after] < last[before])
+        for a, b in zip(before[overlap], after[overlap], strict=True):
             vantage = self.vantages[self.run_vantage[a]]
             yield str(vantage), str(self.run_id[a]), str(self.run_id[b])
 
@@ -127,10 +132,6 @@ class Rounds:
         return replace(kept, run=place[kept.run].astype(np.int32), **runs)
 
 
-def _names(values: Sequence[str]) -> Array:
-    return np.array(values, dtype=np.str_) if len(values) else np.zeros(0, "U1")
-
-
 COLUMN_TYPES: Mapping[str, type] = {
     "run": np.int32,
     "subject": np.int32,
@@ -140,78 +141,76 @@ COLUMN_TYPES: Mapping[str, type] = {
     "last_check": np.int16,
     "flags": np.uint16,
     "latency_ms": np.float32,
-    "why": np.int32,
+    "stage": np.int8,
+    "failure": np.int32,
     "file": np.int32,
     "run_vantage": np.int32,
     "run_inside": np.bool_,
     "run_mixed": np.bool_,
     "run_clock_ms": np.int64,
 }
+"""Of columns of numbers; the others hold text."""
+
+
+def _names(values: Sequence[str]) -> Array:
+    return np.array(values, dtype=np.str_) if len(values) else np.zeros(0, "U1")
 
 
 def make_rounds(columns: Mapping[str, Any]) -> Rounds:
-    """Make rounds of columns; what is not given is empty. Raises ValueError where they disagree."""
-    made = {}
-    for one in fields(Rounds):
-        given = columns.get(one.name, ())
-        kind = COLUMN_TYPES.get(one.name)
-        made[one.name] = _names(given) if kind is None else np.asarray(given, dtype=kind)
-    if any(one.ndim != 1 for one in made.values()):
+    """Make rounds of columns; those left out are empty. Raises ValueError where they disagree."""
+    arrays = {}
+    for column in fields(Rounds):
+        values = columns.get(column.name, ())
+        kind = COLUMN_TYPES.get(column.name)
+        arrays[column.name] = _names(values) if kind is None else np.asarray(values, dtype=kind)
+    if any(array.ndim != 1 for array in arrays.values()):
         raise ValueError("columns are lists")
-    new = Rounds(**made)
-    for names, indices, length in (
-        ((*ROUND_COLUMNS, *FAILURE_COLUMNS), (), len(new.run)),
-        (RUN_COLUMNS, (new.run,), len(new.run_id)),
-        (SUBJECT_COLUMNS, (new.subject,), len(new.target)),
-        ((), (new.why,), len(new.whys)),
-        ((), (new.file,), len(new.files)),
-        ((), (new.run_vantage,), len(new.vantages)),
+    rounds = Rounds(**arrays)
+    for names, length in (
+        ((*ROUND_COLUMNS, "failure", "file"), len(rounds.run)),
+        (RUN_COLUMNS, len(rounds.run_id)),
+        (SUBJECT_COLUMNS, len(rounds.target)),
     ):
-        if any(len(getattr(new, name)) != length for name in names) or any(
-            len(index) and not -1 <= index.min() <= index.max() < length for index in indices
-        ):
+        if any(len(arrays[name]) != length for name in names):
             raise ValueError("columns do not fit together")
-    return new
+    for index, names_of in (("run", "run_id"), ("subject", "target"), *NAME_COLUMNS):
+        values = arrays[index]
+        if len(values) and not -1 <= values.min() <= values.max() < len(arrays[names_of]):
+            raise ValueError("columns do not fit together")
+    if len(rounds) and not -1 <= rounds.stage.min() <= rounds.stage.max() < len(STAGES):
+        raise ValueError("columns do not fit together")
+    return rounds
 
 
 def join(parts: Sequence[Rounds]) -> Rounds:
     """Put rounds of different runs together; equal names become one."""
     if not parts:
         return make_rounds({})
-    made: dict[str, Array] = {}
-    offset = np.cumsum([0, *(len(one.run_id) for one in parts)])
-    made["run"] = np.concatenate(
-        [one.run + start for one, start in zip(parts, offset, strict=False)]
+    offsets = np.cumsum([0, *(len(part.run_id) for part in parts)])
+    columns = {
+        name: np.concatenate([getattr(part, name) for part in parts])
+        for name in ROUND_COLUMNS[2:] + RUN_COLUMNS
+    }
+    columns["run"] = np.concatenate(
+        [part.run + offset for part, offset in zip(parts, offsets, strict=False)]
     )
-    for name in ROUND_COLUMNS[2:] + RUN_COLUMNS:
-        made[name] = np.concatenate([getattr(one, name) for one in parts])
-    for index, name in (("why", "whys"), ("file", "files"), ("run_vantage", "vantages")):
-        names, places = _unite([getattr(one, name) for one in parts])
-        made[name] = names
-        made[index] = np.concatenate(
-            [_through(place, getattr(one, index)) for one, place in zip(parts, places, strict=True)]
+    for index, name in NAME_COLUMNS:
+        columns[name], columns[index] = _unite(
+            [getattr(part, name) for part in parts], [getattr(part, index) for part in parts]
         )
-    keys = [
-        np.array(
-            [
-                "\n".join(key)
-                for key in zip(*(getattr(one, n) for n in SUBJECT_COLUMNS), strict=True)
-            ]
-        )
-        for one in parts
+    subjects = [
+        ["\n".join(key) for key in zip(*(getattr(part, n) for n in SUBJECT_COLUMNS), strict=True)]
+        for part in parts
     ]
-    names, places = _unite(keys)
-    made["subject"] = np.concatenate(
-        [_through(place, one.subject) for one, place in zip(parts, places, strict=True)]
-    )
-    split = [str(name).split("\n") for name in names]
+    keys, columns["subject"] = _unite(subjects, [part.subject for part in parts])
+    split = [str(key).split("\n") for key in keys]
     for number, name in enumerate(SUBJECT_COLUMNS):
-        made[name] = _names([one[number] for one in split])
-    return make_rounds(made)
+        columns[name] = _names([key[number] for key in split])
+    return make_rounds(columns)
 
 
 def ranked(values: Array) -> tuple[Array, Array]:
-    """Return the different numbers in order, and each one's place among them."""
+    """Return the different numbers in order, and the place of each value among them."""
     most = int(values.max(initial=0)) + 1
     if most > 4 * len(values) + DENSE:
         different = np.unique(values)
@@ -221,17 +220,38 @@ def ranked(values: Array) -> tuple[Array, Array]:
     return np.flatnonzero(there), (np.cumsum(there) - 1)[values]
 
 
-def _unite(names: Sequence[Array]) -> tuple[Array, list[Array]]:
-    """Return all names once, in order, and where each part's names are among them."""
-    whole, inverse = np.unique(
-        np.concatenate([_names(list(one)) for one in names]), return_inverse=True
+def _unite(names: Sequence[Sequence[str]], indices: Sequence[Array]) -> tuple[Array, Array]:
+    """Return all names once, in order, and the indices of all parts into them; -1 stays."""
+    united, places = np.unique(
+        np.concatenate([_names(part) for part in names]), return_inverse=True
     )
-    return whole, np.split(inverse, np.cumsum([len(one) for one in names])[:-1])
+    ends = np.cumsum([len(part) for part in names])[:-1]
+    return united, np.concatenate(
+        [
+            np.append(place, -1)[index]
+            for place, index in zip(np.split(places, ends), indices, strict=True)
+        ]
+    )
 
 
-def _through(place: Array, index: Array) -> Array:
-    """Translate indices, leaving -1 as it is."""
-    return np.append(place, -1)[index]
+@dataclass(frozen=True, slots=True)
+class FileSource:
+    """What one file says of one run, and how many of its lines cannot be read."""
+
+    path: str
+    run: str
+    sealed: bool
+    unreadable: int
+    newer: bool
+    """Written by a later version, whose format is not known here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Aggregated:
+    """Rounds with the files they come from."""
+
+    rounds: Rounds
+    sources: tuple[FileSource, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,15 +267,15 @@ class ReadResult:
     """Whether every file was looked at, not only the recent ones."""
 
     def warnings(self) -> Iterator[str]:
-        """Say in words what could not be read."""
+        """Yield a sentence about each kind of fault in the files."""
         for file, count in sorted(self.bad_lines.items()):
             yield f"{file}: {count} unreadable line(s) left out"
         shared: dict[str, list[tuple[str, str]]] = {}
-        for vantage, *runs in self.rounds.overlaps():
-            shared.setdefault(vantage, []).append((runs[0], runs[1]))
-        for vantage, ((one, two), *more) in sorted(shared.items()):
+        for vantage, earlier, later in self.rounds.overlaps():
+            shared.setdefault(vantage, []).append((earlier, later))
+        for vantage, ((earlier, later), *more) in sorted(shared.items()):
             others = f" (and {len(more)} more such pairs)" if more else ""
             yield (
-                f"vantage {vantage}: runs {one} and {two} overlap in time{others}: two machines"
-                " seem to use this name; give one of them another with --vantage"
+                f"vantage {vantage}: runs {earlier} and {later} overlap in time{others}: two"
+                " machines seem to use this name; give one of them another with --vantage"
             )

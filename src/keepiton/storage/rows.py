@@ -1,5 +1,6 @@
 """The lines of a result file."""
 
+from dataclasses import dataclass
 from typing import Literal
 
 from pydantic import (
@@ -185,3 +186,23 @@ class End(ResultLine):
     loop_late_ms: float | None = Field(None, description="the latest that the event loop was")
     sha256: Sha256 = Field(description="of all bytes before this line")
     previous: Sha256 | None = Field(None, description="of this vantage's previous whole file")
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceRow:
+    """Where a failure can be read, as a report names it."""
+
+    file: str
+    run: str
+    target: str
+    line: int | None = None
+    """Counted from 1; None until somebody has looked it up, or where the file is elsewhere."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileSeal:
+    """A result file by which others can check that they hold the same."""
+
+    vantage: str
+    file: str
+    sha256: str

@@ -181,7 +181,7 @@ def name_in_parquet(value: object) -> RunName | None:
 
 def _ordered_database() -> "duckdb.DuckDBPyConnection":
     """Open a database that gives rows in the order in which a file holds them."""
-    from keepiton.storage.reader import connect  # noqa: PLC0415
+    from keepiton.storage.database import connect  # noqa: PLC0415
 
     database = connect()
     database.execute("set preserve_insertion_order = true")

@@ -7,7 +7,7 @@ from pathlib import Path
 from keepiton.archive.export import ExportFilter, choose_runs, files, write
 from keepiton.base.errors import UserError
 from keepiton.cli import exits, reading, times, writing
-from keepiton.storage.reader import require as require_readers
+from keepiton.storage.result_files import require as require_readers
 
 ENDINGS = {".jsonl": "jsonl", ".csv": "csv", ".parquet": "parquet"}
 

@@ -15,7 +15,7 @@ from keepiton.base.language import Language, gettext_noop
 from keepiton.cli import exits, folders, i18n, reading, writing
 from keepiton.commands import retention
 from keepiton.storage import state
-from keepiton.storage.reader import require as require_readers
+from keepiton.storage.result_files import require as require_readers
 
 FORMS = {
     "plain": gettext_noop("plain"),

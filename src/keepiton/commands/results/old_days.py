@@ -10,7 +10,7 @@ from keepiton.archive.prune import days_to_prune, remove
 from keepiton.base.errors import UserError
 from keepiton.cli import exits, i18n, times
 from keepiton.commands import retention
-from keepiton.storage.reader import require as require_readers
+from keepiton.storage.result_files import require as require_readers
 
 
 def compact(

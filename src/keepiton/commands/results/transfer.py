@@ -13,7 +13,7 @@ import click
 from keepiton.base.language import Language
 from keepiton.cli import exits, folders, i18n, times
 from keepiton.fleet import object_store
-from keepiton.storage.reader import find
+from keepiton.storage.result_files import find
 
 
 def push(

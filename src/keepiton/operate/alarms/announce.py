@@ -16,7 +16,8 @@ from keepiton.operate.alarms.changes import FLOORS, compare
 from keepiton.operate.alarms.deliver import Channel
 from keepiton.report.types import Report, shared_fields
 from keepiton.storage.cache import Cache
-from keepiton.storage.reader import find, read
+from keepiton.storage.reader import read
+from keepiton.storage.result_files import find
 
 LOOK_BACK_DAYS = 11
 """Days read before now: those that a window is remembered, and eight more, so that noise and usual

@@ -14,7 +14,7 @@ from keepiton.base.secret_file import read_secrets
 from keepiton.cli import exits
 from keepiton.cli.extensions import RunContext, RunHooks
 from keepiton.operate.alarms import ping
-from keepiton.storage.reader import require
+from keepiton.storage.result_files import require
 
 if TYPE_CHECKING:
     from keepiton.operate.alarms.announce import Announcer
