@@ -34,7 +34,7 @@ START = datetime(2022, 2, 27, tzinfo=UTC)
 
 
 def a_run(number: int, dice: random.Random) -> tuple[str, bytes]:
-    """Make one sealed run; addresses, hashes and durations are random, as they are in truth."""
+    """Make one sealed run; addresses, hashes and durations are random, as in real runs."""
     began = START + number * timedelta(minutes=5)
     name = f"{dice.getrandbits(48):012x}"
     head = Run(
@@ -107,9 +107,9 @@ def main() -> None:
         plain += len(content)
     print(f"{runs} runs, {plain / runs / 1000:.0f} kB each,", end=" ")
     print(f"{sum(map(len, packed.values())) / runs / 1000:.1f} kB packed")
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port = one.getsockname()[1]
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port = sock.getsockname()[1]
     words = ["--config", "", "--addr", f"127.0.0.1:{port}", "--auth-key", "key,secret"]
     command = [RCLONE, "serve", "s3", *words, str(folder / "s3")]
     with subprocess.Popen(command, stderr=subprocess.DEVNULL) as server:
@@ -122,8 +122,8 @@ def main() -> None:
             env = os.environ | KEYS
             return lambda: subprocess.run(command, env=env, check=True, capture_output=True)
 
-        given = {name.lower(): value for name, value in KEYS.items()}
-        boto = boto3.client("s3", endpoint_url=endpoint, region_name="us-east-1", **given)
+        options = {name.lower(): value for name, value in KEYS.items()}
+        boto = boto3.client("s3", endpoint_url=endpoint, region_name="us-east-1", **options)
         took("cp -r of the lines", lambda: shutil.copytree(folder / "data", folder / "cp"), runs)
         took(
             "boto3, packed before, put",

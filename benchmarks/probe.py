@@ -83,11 +83,11 @@ async def bare_chains(count: int, roots: str) -> None:
     """Do many, 50 at a time."""
     few = asyncio.Semaphore(50)
 
-    async def one() -> None:
+    async def task() -> None:
         async with few:
             await bare_chain(roots)
 
-    await asyncio.gather(*(one() for _ in range(count)))
+    await asyncio.gather(*(task() for _ in range(count)))
 
 
 def chain(folder: Path) -> None:
@@ -138,15 +138,15 @@ def chain(folder: Path) -> None:
     for index, name in enumerate(
         ("keepiton", "blackbox_exporter", "curl --parallel", "bare asyncio and ssl")
     ):
-        took = statistics.median(one[index] for one in results)
-        ratio = statistics.median(one[0] / one[index] for one in results)
+        took = statistics.median(result[index] for result in results)
+        ratio = statistics.median(result[0] / result[index] for result in results)
         line(f"chain: {name}", f"{took * 1000:.2f} ms CPU", "this (bar 1.0 of blackbox)", ratio)
 
 
 def settings(**changes: object) -> Settings:
     """Return settings for a run inside this process."""
-    given = {"resolvers": (), "headers": http.ORDINARY, "confirm": 0, "allow_private": True}
-    return Settings(**(given | changes))  # type: ignore[arg-type]
+    settings = {"resolvers": (), "headers": http.ORDINARY, "confirm": 0, "allow_private": True}
+    return Settings(**(settings | changes))  # type: ignore[arg-type]
 
 
 def dns_measurement(folder: Path) -> None:
@@ -185,11 +185,11 @@ def dns_measurement(folder: Path) -> None:
             raise SystemExit("a question failed")
 
     async def bare() -> None:
-        async def one() -> None:
+        async def task() -> None:
             question = dns.message.make_query(world.NAME, "A", use_edns=0, payload=1232)
             await dns.asyncquery.udp(question, world.RESOLVER, timeout=5)
 
-        await asyncio.gather(*(one() for _ in range(QUESTIONS)))
+        await asyncio.gather(*(task() for _ in range(QUESTIONS)))
 
     ratios, ours = [], []
     with tempfile.TemporaryDirectory() as data:
@@ -247,13 +247,13 @@ def latency(folder: Path) -> None:
         with tempfile.TemporaryDirectory() as data:
             world.probe(folder, urls, data=data)
             (path,) = Path(data).rglob("*.jsonl")
-            rows = [json.loads(one) for one in path.read_text().splitlines()]
+            rows = [json.loads(line) for line in path.read_text().splitlines()]
         seen = [
             row["duration_ms"]
             for row in rows
             if row.get("stage") == "http" and row["target"].startswith("t")
         ]
-        bare = [one * 1000 for one in asyncio.run(bare_waits(50))]
+        bare = [wait_s * 1000 for wait_s in asyncio.run(bare_waits(50))]
         server.communicate()
     ours, theirs = statistics.median(seen), statistics.median(bare)
     shown = f"{ours:.2f} ms"
@@ -270,13 +270,13 @@ def urls(count: int, port: int) -> list[str]:
 def holes(folder: Path) -> None:
     """Probe lists that are mostly silence."""
     start = world.probe(folder, urls(1, world.HTTPS))
-    one = world.probe(folder, urls(1, world.HOLE))
+    single = world.probe(folder, urls(1, world.HOLE))
     some = [*urls(200, world.HTTPS), *urls(1800, world.HOLE)]
     connections = 200 + 2 * 1800
     for rate, shown in (("20", "20/s, the default"), (UNLIMITED, f"{UNLIMITED}/s")):
         cost = world.probe(folder, some, "--rate", rate)
         # Beside the larger of the two stands what a run needs to start and to end.
-        limit = max(one.wall_s, connections / float(rate) + start.wall_s)
+        limit = max(single.wall_s, connections / float(rate) + start.wall_s)
         name = f"holes: 2,000 targets, 90 % black, {shown}"
         bar = f"limit, {limit:.1f} s (bar 1.2)"
         line(name, f"{cost.wall_s:.1f} s", bar, cost.wall_s / limit)

@@ -2,7 +2,7 @@
 
     python benchmarks/storage.py [--scratch FOLDER] [--runs 288] [PART ...]
 
-Parts: sizes, levels, verify, fleet. The runs are made up: some 330 rows each of 45 targets, with
+Parts: sizes, levels, verify, fleet. The runs are simulated: some 330 rows each of 45 targets, with
 random times, durations, page hashes, TTLs and orders of answers, certificates that stay for weeks,
 and one failure in a hundred. Beside every size stands what gzip and ``zstd -19`` make of the same
 bytes.
@@ -47,7 +47,7 @@ class Site:
     """One target, with what stays the same of it from run to run."""
 
     def __init__(self, number: int, rng: random.Random) -> None:
-        """Make one up."""
+        """Invent an identity."""
         self.id = f"https://site-{number}.example.by/"
         self.host = f"site-{number}.example.by"
         self.head = {"operator": f"operator-{number % 12}", "role": "domestic-telco"}
@@ -76,7 +76,7 @@ class Site:
 
 
 def rows(site: Site, run: str, at: datetime, rng: random.Random) -> Iterator[dict[str, Any]]:
-    """Make up what one look at a site gives."""
+    """Invent the rows of one round of a site."""
     dead = rng.random() < 0.01
     resolvers = [("system", "udp", "A"), ("system", "udp", "AAAA"), ("https://9.9.9.9", "doh", "A")]
 
@@ -84,17 +84,17 @@ def rows(site: Site, run: str, at: datetime, rng: random.Random) -> Iterator[dic
         nonlocal at
         begun = at
         at += timedelta(milliseconds=took + rng.uniform(0, 3))
-        told: dict[str, Any] = {"type": "measurement", "run": run, "target": site.id, **site.head}
-        told |= {"check": 0} if "control" in site.head else {}
-        told |= {"stage": stage, "attempt": 1, "at": stamp(begun), "duration_ms": round(took, 3)}
-        return told | {"state": "ok"} | rest
+        facts: dict[str, Any] = {"type": "measurement", "run": run, "target": site.id, **site.head}
+        facts |= {"check": 0} if "control" in site.head else {}
+        facts |= {"stage": stage, "attempt": 1, "at": stamp(begun), "duration_ms": round(took, 3)}
+        return facts | {"state": "ok"} | rest
 
     for name, transport, kind in resolvers:
         answers = rng.sample(site.addresses, len(site.addresses)) if kind == "A" else []
-        told: dict[str, object] = {"aside": "compare"} if transport == "doh" else {}
-        told |= {"transport": transport, "resolver": name, "query": f"{site.host} {kind}"}
-        told |= {"rcode": "NOERROR", "answers": answers, "flags": "QR RD RA"}
-        yield row("dns", rng.lognormvariate(2.5, 0.7), **told, ttl=rng.randint(1, 3600))
+        facts: dict[str, object] = {"aside": "compare"} if transport == "doh" else {}
+        facts |= {"transport": transport, "resolver": name, "query": f"{site.host} {kind}"}
+        facts |= {"rcode": "NOERROR", "answers": answers, "flags": "QR RD RA"}
+        yield row("dns", rng.lognormvariate(2.5, 0.7), **facts, ttl=rng.randint(1, 3600))
     for address in site.addresses[:2]:
         end = {"family": 4, "address": address, "port": 443}
         for attempt in (1, 2) if dead else ():
@@ -136,18 +136,20 @@ def one_run(
         "planned_at": stamp(at),
         "started_at": stamp(at),
     }
-    made = [
-        one
+    measured = [
+        row
         for k, site in enumerate(rng.sample(sites, len(sites)))
-        for one in rows(site, run, at + timedelta(milliseconds=k * 900 + rng.uniform(0, 90)), rng)
+        for row in rows(site, run, at + timedelta(milliseconds=k * 900 + rng.uniform(0, 90)), rng)
     ]
-    made.sort(key=lambda one: one["at"])
-    text = "".join(json.dumps(one, separators=(",", ":")) + "\n" for one in [head, *made]).encode()
+    measured.sort(key=lambda row: row["at"])
+    text = "".join(
+        json.dumps(row, separators=(",", ":")) + "\n" for row in [head, *measured]
+    ).encode()
     states: dict[str, int] = {}
-    for one in made:
-        states[one["state"]] = states.get(one["state"], 0) + 1
+    for row in measured:
+        states[row["state"]] = states.get(row["state"], 0) + 1
     end: dict[str, Any] = {"type": "end", "run": run, "ended_at": stamp(at + timedelta(seconds=50))}
-    end |= {"reason": "finished", "measurements": len(made), "states": states, "line": "up"}
+    end |= {"reason": "finished", "measurements": len(measured), "states": states, "line": "up"}
     end |= {"bytes_received": rng.randint(10**6, 10**7), "clock_offset_ms": rng.randint(-99, 99)}
     end |= {"loop_late_ms": round(rng.uniform(0, 30), 3)}
     end |= {"sha256": hashlib.sha256(text).hexdigest(), "previous": previous}
@@ -174,23 +176,23 @@ def write_days(
 
 def total(paths: list[Path]) -> int:
     """Add up their bytes."""
-    return sum(one.stat().st_size for one in paths)
+    return sum(path.stat().st_size for path in paths)
 
 
 def zstd(content: bytes, level: int) -> tuple[int, float]:
     """Return what zstd makes of bytes, and its seconds of processor time."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
-    made = subprocess.run(
+    packed = subprocess.run(
         ["zstd", "-q", f"-{level}", "-c"], input=content, capture_output=True, check=True
     )
-    return len(made.stdout), resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before
+    return len(packed.stdout), resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before
 
 
 def packed(data: Path, until: datetime) -> tuple[int, float]:
     """Compact all days before a time; return the bytes and seconds of processor time."""
     began, size = time.process_time(), 0
-    for target, found in pack.days_due(data, until.date()).items():
-        done = pack.pack(target, found)
+    for target, paths in pack.days_due(data, until.date()).items():
+        done = pack.pack(target, paths)
         if done.left:
             sys.exit("\n".join(done.left))
         size += done.path.stat().st_size
@@ -201,33 +203,37 @@ def sizes(scratch: Path, runs: int) -> None:
     """Print bytes a measurement in each form, and what a year of them takes."""
     write_days(scratch / "sizes", runs)
     paths = sorted((scratch / "sizes").rglob("*.jsonl"))
-    each = [one.read_bytes() for one in paths]
-    count = sum(one.count(b"\n") - 2 for one in each)
+    each = [path.read_bytes() for path in paths]
+    count = sum(run.count(b"\n") - 2 for run in each)
     table: list[tuple[str, int, float]] = [("plain", total(paths), 0.0)]
     began = time.process_time()
     table.append(
         (
             ".jsonl.gz, a run each",
-            sum(len(gzip.compress(one)) for one in each),
+            sum(len(gzip.compress(run)) for run in each),
             time.process_time() - began,
         )
     )
-    told = [zstd(one, 19) for one in each]
+    compressed = [zstd(run, 19) for run in each]
     table.append(
-        (".jsonl.zst -19, a run each", sum(one for one, _ in told), sum(took for _, took in told))
+        (
+            ".jsonl.zst -19, a run each",
+            sum(size for size, _ in compressed),
+            sum(took for _, took in compressed),
+        )
     )
     whole = b"".join(each)
     began = time.process_time()
     table.append(("gzip of the whole day", len(gzip.compress(whole)), time.process_time() - began))
     table += [(f"zstd -{level} of the whole day", *zstd(whole, level)) for level in (3, 19)]
     table.append(("compacted: columns and lines", *packed(scratch / "sizes", DAY + timedelta(1))))
-    (made,) = (scratch / "sizes").rglob("*.parquet")
+    (day,) = (scratch / "sizes").rglob("*.parquet")
     began = time.process_time()
     columns = scratch / "columns.parquet"
     with suppress(FileNotFoundError):
         columns.unlink()
     export.parquet(
-        export.choose_runs([str(made)], export.ExportFilter()), export.ExportFilter(), columns
+        export.choose_runs([str(day)], export.ExportFilter()), export.ExportFilter(), columns
     )
     table.append(
         ("columns alone (results export)", columns.stat().st_size, time.process_time() - began)
@@ -263,13 +269,14 @@ def levels(scratch: Path, runs: int) -> None:
         with tempfile.TemporaryDirectory(dir=scratch) as name:
             shutil.copytree(scratch / "levels", Path(name) / "x")
             size, took = packed(Path(name) / "x", DAY + timedelta(1))
-            (made,) = Path(name).rglob("*.parquet")
-            listed = list(list_runs([str(made)]))
+            (day,) = Path(name).rglob("*.parquet")
+            listed = list(list_runs([str(day)]))
             began = time.process_time()
             read_content(listed[len(listed) // 2])
-            one = time.process_time() - began
+            read_s = time.process_time() - began
         print(
-            f"| {level} | {group} | {size / plain:.4f} | {took:.1f} s | {one:.2f} s |", flush=True
+            f"| {level} | {group} | {size / plain:.4f} | {took:.1f} s | {read_s:.2f} s |",
+            flush=True,
         )
 
 
@@ -300,9 +307,9 @@ def fleet(scratch: Path, runs: int) -> None:
     cost = world.measured(
         *(world.KEEPITON, "results", "compact", "-q", "--data", str(scratch / "fleet"))
     )
-    made = total(list((scratch / "fleet").rglob("*.parquet")))
+    packed = total(list((scratch / "fleet").rglob("*.parquet")))
     print(
-        f"\nA day of 20 vantages, {runs} runs each: {total_mb(plain)} became {total_mb(made)} in"
+        f"\nA day of 20 vantages, {runs} runs each: {total_mb(plain)} became {total_mb(packed)} in"
         f" {cost.wall_s:.0f} s ({cost.cpu_s:.0f} s of processor), at most {cost.peak_mib:.0f} MiB",
         flush=True,
     )
@@ -320,9 +327,9 @@ def main() -> None:
     parser.add_argument("--scratch", type=Path)
     parser.add_argument("--runs", type=int, default=RUNS_A_DAY)
     asked = parser.parse_args()
-    with tempfile.TemporaryDirectory(dir=asked.scratch) as made:
+    with tempfile.TemporaryDirectory(dir=asked.scratch) as folder:
         for part in asked.parts:
-            PARTS[part](Path(made), asked.runs)
+            PARTS[part](Path(folder), asked.runs)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
-"""What a watch of a day costs, and whether it grows: 24 simulated hours, a look every 5 minutes.
+"""What a watch of a day costs, and whether it grows: 24 simulated hours, a run every 5 minutes.
 
     python benchmarks/watch.py [HOURS] [SPEED]      # 24 100; needs libfaketime
 
 The real command on a terminal, table and all, with 60 targets on loopback of which one flaps; the
 clock runs SPEED times as fast. Prints the most memory in the third and fourth hour and in the last
-two (it swings with what DuckDB keeps from look to look), and the CPU time of one look, beside that
+two (it swings with what DuckDB keeps between runs), and the CPU time of one run, beside that
 of ``keepiton probe`` alone on the same list in the same run.
 """
 
@@ -75,7 +75,7 @@ def memory_mib(pid: int) -> float:
     """Read the memory that a process has for itself (its Pss without what is shared)."""
     text = Path(f"/proc/{pid}/smaps_rollup").read_text()
     fields = dict(line.split(":", 1) for line in text.splitlines()[1:])
-    kib = sum(int(fields[one].split()[0]) for one in ("Private_Clean", "Private_Dirty"))
+    kib = sum(int(fields[name].split()[0]) for name in ("Private_Clean", "Private_Dirty"))
     return kib / 1024
 
 
@@ -85,13 +85,13 @@ def cpu_s(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def looks(data: Path) -> int:
+def runs_made(data: Path) -> int:
     """Count sealed runs."""
     return sum(1 for _ in data.rglob("*.jsonl"))
 
 
 def watched(path: Path, data: Path, speed: int, count: int) -> tuple[list[float], float]:
-    """Watch for so many looks; return memory after each, and the CPU time of one."""
+    """Watch for a number of runs; return memory after each, and the CPU time of one run."""
     leader, follower = pty.openpty()
     words = ["watch", str(path), "--data", str(data), "--every", f"{EVERY_S // 60}m", *WORDS]
     process = subprocess.Popen(
@@ -106,7 +106,7 @@ def watched(path: Path, data: Path, speed: int, count: int) -> tuple[list[float]
     seen: list[float] = []
     warm = 0.0
     while len(seen) < count and process.poll() is None:
-        if looks(data) > len(seen):
+        if runs_made(data) > len(seen):
             seen.append(memory_mib(process.pid))
             if len(seen) == LOOKS_TO_WARM:
                 warm = cpu_s(process.pid)
@@ -149,12 +149,12 @@ def main() -> None:
         seen, spent = watched(path, folder / "data", speed, hours * 3600 // EVERY_S)
         alone = probed(path, folder / "alone")
     first, last = max(seen[LOOKS_TO_WARM : 2 * LOOKS_TO_WARM]), max(seen[-LOOKS_TO_WARM:])
-    print(f"looks                        {len(seen):7}")
+    print(f"runs                         {len(seen):7}")
     print(f"most memory, hours 3 and 4   {first:7.1f} MiB")
     print(f"most memory, last two hours  {last:7.1f} MiB  ratio {last / first:.2f} (bar: 1.10)")
     hourly = [max(seen[at : at + 12]) for at in range(0, len(seen), 12)]
-    print("most memory, hour by hour    " + " ".join(f"{one:.0f}" for one in hourly))
-    print(f"CPU of a look with table     {spent:7.2f} s")
+    print("most memory, hour by hour    " + " ".join(f"{kib:.0f}" for kib in hourly))
+    print(f"CPU of a run with table     {spent:7.2f} s")
     print(f"CPU of keepiton probe        {alone:7.2f} s    ratio {spent / alone:.2f} (bar: 2)")
 
 
