@@ -1,5 +1,6 @@
 """Schedules: every kind's text, the real crontab and systemd-analyze, and how they end."""
 
+import importlib
 import json
 import os
 import plistlib
@@ -13,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import cast
 from xml.etree import ElementTree as ET
 
 import click
@@ -23,8 +25,8 @@ import loopback
 from conftest import HERE, Command
 from keepiton.base.errors import UserError
 from keepiton.commands import schedule_expiry
-from keepiton.commands.schedule import NAMES
-from keepiton.operate.schedule import KINDS, cron, launchd, systemd, windows
+from keepiton.commands.schedule import schedule
+from keepiton.operate.schedule import KINDS, cron, installed, launchd, systemd, windows
 from keepiton.operate.schedule import job as jobs
 from keepiton.operate.schedule.job import DAY, EVERY, HOUR, Job
 from keepiton.storage.state import DataFolderState
@@ -73,8 +75,42 @@ def tool(*words: str) -> str:
     return done.stdout
 
 
+def choices() -> list[str]:
+    (option,) = (each for each in schedule.params if each.name == "kind")
+    assert isinstance(option.type, click.Choice)
+    return list(option.type.choices)
+
+
 def test_the_kinds_to_choose_from_are_those_there_are() -> None:
-    assert tuple(KINDS) == NAMES
+    assert choices() == ["auto", *KINDS]
+
+
+def test_a_new_kind_is_one_line_of_the_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It can be chosen, printed, installed, found and removed; the command knows it from there."""
+    there: list[Job] = []
+
+    def find() -> jobs.InstalledSchedule | None:
+        return next(
+            (jobs.InstalledSchedule("toy", one.mark, one.words(jitter=False)) for one in there),
+            None,
+        )
+
+    toy = jobs.Kind(lambda one: {"toy": one.mark}, there.append, there.clear, find, "show toy")
+    monkeypatch.setitem(cast("dict[str, jobs.Kind]", KINDS), "toy", toy)
+    command = importlib.reload(importlib.import_module("keepiton.commands.schedule")).schedule
+    data = ["--kind", "toy", "--data", str(tmp_path / "data")]
+    command.main([*data, "--", "--no-doh"], standalone_mode=False)
+    assert capsys.readouterr().out.startswith("keepiton schedule: every 10m until ")
+    command.main([*data, "--every", "1h", "--install"], standalone_mode=False)
+    (installed_toy,) = (each for each in installed() if each.kind == "toy")
+    assert (installed_toy.every, installed_toy.data) == ("1h", tmp_path / "data")
+    assert "To look at it: show toy" in capsys.readouterr().err
+    command.main(["--kind", "toy", "--remove"], standalone_mode=False)
+    assert (there, capsys.readouterr().err) == ([], "Removed: toy\n")
+    monkeypatch.undo()
+    importlib.reload(importlib.import_module("keepiton.commands.schedule"))
 
 
 def test_a_thousand_vantages_are_spread_evenly_and_each_begins_within_its_period() -> None:
@@ -178,7 +214,7 @@ def test_a_percent_sign_left_alone_is_a_mistake_to_systemd(tmp_path: Path) -> No
         tool("systemd-analyze", "--user", "verify", service)
 
 
-@pytest.mark.parametrize("kind", NAMES)
+@pytest.mark.parametrize("kind", list(KINDS))
 def test_a_command_is_the_same_in_every_kind(kind: str, tmp_path: Path) -> None:
     """Run by the shell where one runs it; else as the kind's own reading has it."""
     made = job(tmp_path / PLAIN)
