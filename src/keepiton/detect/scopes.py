@@ -1,6 +1,6 @@
 """From observations to candidate windows, widest scope first. Pure.
 
-What an upper level explains is missing below it (docs/method/detection.md#levels).
+What an upper level explains is missing below it (docs/method/detection.md#scopes).
 """
 
 from collections.abc import Iterator
