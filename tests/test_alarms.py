@@ -931,13 +931,13 @@ def test_a_ping_url_is_looked_at_before_a_run(tmp_path: Path, text: str, why: st
 def test_what_is_not_installed_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import importlib.util  # noqa: PLC0415
 
-    from keepiton.storage import reader as read  # noqa: PLC0415
+    from keepiton.storage import result_files  # noqa: PLC0415
 
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
     path = private(tmp_path / "notify", "json://127.0.0.1/")
     with pytest.raises(UserError, match=r"pip install 'keepiton\[notify\]'"):
         hooks.prepare(tmp_path, None, path, "likely", None)
-    monkeypatch.setattr(read, "find_spec", lambda _: None)
+    monkeypatch.setattr(result_files, "find_spec", lambda _: None)
     with pytest.raises(UserError, match="--on-change: needs duckdb and numpy"):
         hooks.prepare(tmp_path, "true", None, "likely", None)
     pinged = private(tmp_path / "ping", "http://localhost/abc")
