@@ -1,6 +1,5 @@
 """``keepiton watch``: makes runs at an interval, and shows a table meanwhile."""
 
-import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -17,6 +16,7 @@ from rich.text import Text
 
 from keepiton.base.connectivity import Connectivity
 from keepiton.base.errors import UserError
+from keepiton.base.signals import StopSignals
 from keepiton.cli import exits, summary, times
 from keepiton.cli.probe_options import ProbeOptions
 from keepiton.cli.probe_run import RunOutcome, RunRequest, perform_run, prepare
@@ -45,12 +45,14 @@ def watch(every: str, days: int, *, burst: bool, **values: object) -> None:
     request = prepare(options, lists)
     ends_at = datetime.now(UTC) + timedelta(days=days)
     with _live_display(quiet=options.quiet) as live:
-        screen, signals = Screen(request, live, ends_at), _raise_at_signals()
+        screen, signals = Screen(request, live, ends_at), StopSignals(_interrupt)
         try:
             pacer = Pacer(interval_s, _clock(), burst)
             _repeat(request, lists, pacer, screen, days * 86_400, signals)
-        except KeyboardInterrupt:
-            sys.exit(128 + signals[-1])
+        except BaseException:  # a database that is interrupted raises an error of its own
+            if signals.received is None:
+                raise
+            sys.exit(128 + signals.received)
     click.echo("keepiton: this watch ends here, as it was to; start it anew to go on", err=True)
 
 
@@ -60,7 +62,7 @@ def _repeat(
     pacer: Pacer,
     screen: "Screen",
     longest_s: float,
-    signals: list[int],
+    signals: StopSignals,
 ) -> None:
     """Make runs for so many seconds. Raises UserError, and KeyboardInterrupt at a signal."""
     due = Tick(pacer.began_at, all_targets=True)
@@ -75,8 +77,8 @@ def _repeat(
             pacer.note({result.target.id: result.state for result in results}, _clock())
         screen.show_outcome(outcome)
         due = pacer.after(began, _clock())
-        while (left_s := due.at - _clock()) > 0 or signals:
-            if signals:  # whose exception was swallowed, as Python does in a finalizer
+        while (left_s := due.at - _clock()) > 0 or signals.received:
+            if signals.received:  # whose exception was swallowed, as Python does in a finalizer
                 raise KeyboardInterrupt
             screen.show_wait(left_s, len(pacer.recently_changed) if not due.all_targets else 0)
             time.sleep(min(SLICE_S, left_s))
@@ -103,18 +105,9 @@ def _run(
         return RunOutcome(exits.print_error(str(exc), exits.USAGE))
 
 
-def _raise_at_signals() -> list[int]:
-    """Raise KeyboardInterrupt at signals to end; return the list that they are added to."""
-    signals: list[int] = []
-
-    def interrupt(number: int, frame: object) -> NoReturn:
-        del frame
-        signals.append(number)
-        raise KeyboardInterrupt
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, interrupt)
-    return signals
+def _interrupt(number: int) -> NoReturn:
+    """End between two runs as within one."""
+    raise KeyboardInterrupt(number)
 
 
 def _changed_only(request: RunRequest, pacer: Pacer) -> RunRequest:

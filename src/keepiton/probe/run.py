@@ -1,16 +1,12 @@
-"""One run from lock to seal: what was left behind is sealed first, what is measured is kept."""
+"""One run from lock to seal: seals what a crash left, probes, seals its own file."""
 
 import asyncio
-import errno
 import gc
-import logging
-import os
 import platform
 import secrets
 import signal
 import ssl
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from importlib.metadata import version
@@ -18,6 +14,8 @@ from pathlib import Path
 from typing import Literal
 
 from keepiton import __version__
+from keepiton.base.memory import memory_errors_as_os_errors
+from keepiton.base.signals import StopSignals, handle_stop_signals
 from keepiton.base.types import Perspective
 from keepiton.lists.load import LoadedLists
 from keepiton.probe import http
@@ -33,15 +31,14 @@ LIBRARIES = ("certifi", "cryptography", "dnspython", "httpx2", "pyopenssl")
 STOPS: dict[int, EndReason] = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
 
 COLLECT = (50_000, 20, 20)
-"""New objects between two looks for circles of garbage; Python's own 700 cost 3 % of a run."""
-
+"""New objects between two garbage collections; Python's own 700 cost 3 % of a run."""
 
 UserAgent = Literal["auto", "ordinary", "named"]
 
 
 @dataclass(frozen=True, slots=True)
 class RunPlan:
-    """What a run is to do."""
+    """Plan of a run: what to probe, from where, and where its file goes."""
 
     data: Path
     loaded: LoadedLists
@@ -54,7 +51,7 @@ class RunPlan:
 
     @property
     def named(self) -> bool:
-        """Whether requests say what asks (SAFETY S10)."""
+        """Whether requests identify keepiton (SAFETY S10)."""
         return self.user_agent == "named" or (
             self.user_agent == "auto" and self.perspective == "outside"
         )
@@ -62,7 +59,7 @@ class RunPlan:
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """What became of a run."""
+    """Result of a run."""
 
     progress: Progress
     path: Path
@@ -72,7 +69,7 @@ class RunResult:
 
 
 def run_line(plan: RunPlan, started_at: datetime) -> Run:
-    """Write the run line: nothing in it names the machine or its user."""
+    """Return the run line: nothing in it names the machine or its user."""
     settings = plan.settings
     return Run(
         run=secrets.token_hex(6),
@@ -88,7 +85,7 @@ def run_line(plan: RunPlan, started_at: datetime) -> Run:
         lists=tuple(plan.loaded.lists),
         targets=len(plan.loaded.targets),
         settings={
-            "resolvers": [one.label for one in settings.resolvers],
+            "resolvers": [resolver.label for resolver in settings.resolvers],
             "own_roots": settings.roots is not None,
             "confirm": settings.confirm,
             "pause_s": settings.pause_s,
@@ -100,7 +97,7 @@ def run_line(plan: RunPlan, started_at: datetime) -> Run:
             "sparse": settings.sparse,
             "budget_s": BUDGET_S,
             "addresses_per_family": ADDRESSES_PER_FAMILY,
-            "compare": [one.label for one in settings.compare],
+            "compare": [resolver.label for resolver in settings.compare],
             "max_hops": MAX_HOPS,
             "user_agent": "named" if plan.named else "ordinary",
             "quic": settings.quic,
@@ -138,24 +135,6 @@ def seal_left_behind(data: Path, memory: state.DataFolderState) -> Path | None:
     return path
 
 
-@contextmanager
-def memory_errors_as_os_errors() -> Iterator[None]:
-    """Say it as the system does: memory that runs out ends a run as a full disk does."""
-    try:
-        yield
-    except (MemoryError, RuntimeError, BaseExceptionGroup) as exc:
-        if not _is_out_of_memory(exc):
-            raise
-        logging.getLogger("asyncio").disabled = True  # it tells of each task that could not end
-        raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM)) from None
-
-
-def _is_out_of_memory(exc: BaseException) -> bool:
-    if isinstance(exc, BaseExceptionGroup):
-        return any(map(_is_out_of_memory, exc.exceptions))
-    return isinstance(exc, MemoryError) or "can't start new thread" in str(exc)
-
-
 @memory_errors_as_os_errors()
 def run_once(
     plan: RunPlan, memory: state.DataFolderState, step: Callable[[Progress], None] = lambda _: None
@@ -171,16 +150,16 @@ def run_once(
     # Noted before it exists: a crash at any moment leaves no file that nobody seals.
     memory.open_file = RunName.of(run).path
     state.save(plan.data, memory)
-    with handle_signals() as heed:
+    with handle_stop_signals() as signals:
         writer = write.Writer(plan.data, run)
         usual = gc.get_threshold()
         gc.freeze()  # what is here stays: a run makes many objects, and few of them in circles
         gc.set_threshold(*COLLECT)
         try:
             with writer.syncing():
-                progress = asyncio.run(_probe(plan, run, writer, step, heed))
+                progress = asyncio.run(_probe(plan, run, writer, step, signals))
             if progress.reason in STOPS.values():
-                heed.received = None
+                signals.received = None
             previous = memory.chain.get(plan.vantage)
             sha256 = writer.seal(
                 plan.settings.now(),
@@ -197,8 +176,8 @@ def run_once(
             gc.unfreeze()
         memory.chain[plan.vantage] = sha256
         if not progress.verdict.is_offline and not plan.settings.allow_private:  # that is a lab
-            asked = [one.target.id for one in progress.results if one.state != "skipped"]
-            memory.note_probed(asked, started_at)
+            probed = [result.target.id for result in progress.results if result.state != "skipped"]
+            memory.note_probed(probed, started_at)
         state.save(plan.data, memory)
         path = write.publish(writer.part)
         memory.open_file = None
@@ -206,54 +185,20 @@ def run_once(
     return RunResult(progress, path, recovered, started_at, plan.settings.now())
 
 
-class StopSignals:
-    """Where a signal to end goes while a run is under way."""
-
-    def __init__(self) -> None:
-        """Begin with nobody to tell."""
-        self.notify: Callable[[EndReason], object] | None = None
-        self.received: signal.Signals | None = None
-        """The latest; None once it has ended the run."""
-
-    def __call__(self, number: int, frame: object) -> None:
-        """Take a signal."""
-        del frame
-        self.received = signal.Signals(number)
-        if self.notify:
-            self.notify(STOPS[number])
-
-
-@contextmanager
-def handle_signals() -> Iterator[StopSignals]:
-    """Take signals from before the first row until the file has its name.
-
-    One that came too late to end the run does afterwards what it would have done.
-    """
-    heed = StopSignals()
-    before = {number: signal.signal(number, heed) for number in STOPS}
-    try:
-        yield heed
-    finally:
-        for number, usual in before.items():
-            signal.signal(number, usual)
-    if heed.received:
-        signal.raise_signal(heed.received)
-
-
 async def _probe(
     plan: RunPlan,
     run: Run,
     writer: write.Writer,
     step: Callable[[Progress], None],
-    heed: StopSignals,
+    signals: StopSignals,
 ) -> Progress:
     settings = with_user_agent(plan)
     runner = Runner(run.run, plan.loaded.targets, plan.perspective, settings, writer.add)
     loop = asyncio.get_running_loop()
-    heed.notify = lambda reason: loop.call_soon_threadsafe(runner.stop, reason)
-    if heed.received:
-        loop.call_soon(runner.stop, STOPS[heed.received])
+    signals.notify = lambda number: loop.call_soon_threadsafe(runner.stop, STOPS[number])
+    if signals.received:
+        loop.call_soon(runner.stop, STOPS[signals.received])
     try:
         return await runner.run_all(step)
     finally:
-        heed.notify = None
+        signals.notify = None
