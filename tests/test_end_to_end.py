@@ -128,7 +128,7 @@ def test_two_vantages_and_a_border_seen_from_inside(open_lab: Lab, tmp_path: Pat
     words = ("--vantage", "v-in", "--perspective", "inside")
     done = lab.probe(data, *words, "-v", at="2022-02-27 08:00:00")
     assert done.returncode == 0, done.stderr
-    assert "Foreign controls are dead and domestic ones alive" in done.stderr
+    assert "Abroad did not answer, domestic controls did" in done.stderr
     outside = lab.probe(
         tmp_path / "two", "--vantage", "v-out", "--perspective", "outside", at="2022-02-27 08:00:00"
     )
