@@ -85,7 +85,7 @@ def shows(condition: failures.Condition) -> str:
         "SSLError ": reasons,
         "verify code ": condition.verify,
         "type ": condition.types,
-        "text ": tuple(f"“{text}…”" for text in condition.said),
+        "text ": tuple(f"“{text}…”" for text in condition.prefixes),
     }
     if not condition.written:
         return "not written by this version"

@@ -568,7 +568,7 @@ def test_names_are_oonis_and_the_rest_say_that_they_are_not() -> None:
 
 def test_one_sign_leads_to_one_name() -> None:
     """Twice in the table would be a row that never matches."""
-    for signs in ("errno", "gai", "rcode", "reason", "verify", "types", "said"):
+    for signs in ("errno", "gai", "rcode", "reason", "verify", "types", "prefixes"):
         every = [sign for one in failures.TABLE for sign in getattr(one, signs)]
         assert len(every) == len(set(every)), signs
     rows = [(one.failure, one.stages) for one in failures.TABLE]

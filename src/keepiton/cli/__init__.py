@@ -89,9 +89,9 @@ class Commands(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write them into the help."""
-        told = ctx.obj.gettext if ctx.obj else str
+        translate = ctx.obj.gettext if ctx.obj else str
         with formatter.section(gettext("Commands")):
-            formatter.write_dl([(name, told(short)) for name, short in self.shorts.items()])
+            formatter.write_dl([(name, translate(short)) for name, short in self.shorts.items()])
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -149,7 +149,7 @@ def main() -> None:
     except (MemoryError, ImportError, SystemError) as exc:  # also as loaders and Python say it
         if isinstance(exc, ImportError) and "failed to map" not in str(exc):
             raise
-        said = ": ".join(filter(None, ["out of memory", str(exc)]))
-        sys.exit(exits.print_error(f"{said}; what was written stays", exits.NOT_WRITTEN))
+        message = ": ".join(filter(None, ["out of memory", str(exc)]))
+        sys.exit(exits.print_error(f"{message}; what was written stays", exits.NOT_WRITTEN))
     except BrokenPipeError:  # the reader of our output went away, as with head
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -51,9 +51,9 @@ class Key:
     @property
     def variable(self) -> str:
         """The variable of the environment that sets it."""
-        given = self.option.envvar
-        if given:
-            return given if isinstance(given, str) else given[0]
+        variables = self.option.envvar
+        if variables:
+            return variables if isinstance(variables, str) else variables[0]
         return variable(*self.command, self.name)
 
 
@@ -186,8 +186,8 @@ def _file(path: Path, known: Sequence[Key], *, own: bool) -> tuple[Settings, lis
         seen.add((where, name))
         values |= dict.fromkeys(takes, Value(value, f"{path}:{line}"))
         if len(mistakes) > MOST_MISTAKES:
-            return {}, [*(one for _, one in mistakes), f"{path}: and more; not read any further"]
-    return values, [one for _, one in sorted(mistakes)]
+            return {}, [*(text for _, text in mistakes), f"{path}: and more; not read any further"]
+    return values, [text for _, text in sorted(mistakes)]
 
 
 Entry = tuple[tuple[str, ...], str, Any]
@@ -221,11 +221,11 @@ def _unknown(
     """Say what was meant by a key that there is not."""
     if (*where, name) in tables:
         return f"a command; write a table, [{'.'.join((*where, name))}]"
-    elsewhere = sorted({" ".join(one.command) for one in known if one.name == name})
+    elsewhere = sorted({" ".join(key.command) for key in known if key.name == name})
     if elsewhere:
         return f"unknown key in [{'.'.join(where)}]; an option of: {', '.join(elsewhere)}"
-    names = sorted({one.name for one in known if one.command[: len(where)] == where})
-    below = sorted(one[-1] for one in tables if one[:-1] == where)
+    names = sorted({key.name for key in known if key.command[: len(where)] == where})
+    below = sorted(table[-1] for table in tables if table[:-1] == where)
     if isinstance(value, dict):
         return f"unknown table; {suggest.did_you_mean(name, below or names, names)}"
     return f"unknown key; {suggest.did_you_mean(name, names, below)}"

@@ -40,10 +40,10 @@ def policy_from(path: Path | None) -> Policy:
     usual = Policy()
     if path is None:
         return usual
-    lines, given = read_toml(path)
+    lines, settings = read_toml(path)
     names = [field.name for field in fields(Policy)]
     mistakes = []
-    for name, value in given.items():
+    for name, value in settings.items():
         place = f"{path}:{line_of(lines, name)}: {name}"
         if name not in names:
             mistakes.append(f"{place}: no such threshold; {did_you_mean(name, names)}")
@@ -54,5 +54,5 @@ def policy_from(path: Path | None) -> Policy:
     if mistakes:
         raise UserError("\n".join(mistakes))
     return replace(
-        usual, **{name: type(getattr(usual, name))(value) for name, value in given.items()}
+        usual, **{name: type(getattr(usual, name))(value) for name, value in settings.items()}
     )

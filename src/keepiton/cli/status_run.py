@@ -81,10 +81,12 @@ def render_status(
     defang: bool = False,
 ) -> str:
     """Read results and write what they say of now. Raises UserError; exits 6 without any."""
-    found = detection.read_results(reading.find_results(places, data, engine), data, since, engine)
+    results = detection.read_results(
+        reading.find_results(places, data, engine), data, since, engine
+    )
     report = build(
-        found,
-        times.zone(tz, found.rounds.country),
+        results,
+        times.zone(tz, results.rounds.country),
         datetime.now(UTC),
         targets=only[0],
         operators=only[1],

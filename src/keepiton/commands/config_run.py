@@ -52,10 +52,10 @@ def _rows(below: list[Key], settings: Settings, *, every: bool) -> list[Row]:
     """List what holds for keys, or of those only what somebody set."""
     rows = []
     for key in below:
-        given = settings.get(key)
-        if given:
-            value = None if key.name in config_layers.SECRET else given.value
-            rows.append(Row(key.command, key.name, value, given.origin))
+        setting = settings.get(key)
+        if setting:
+            value = None if key.name in config_layers.SECRET else setting.value
+            rows.append(Row(key.command, key.name, value, setting.origin))
         elif every:
             rows.append(Row(key.command, key.name, default(key.option), DEFAULT))
     return rows

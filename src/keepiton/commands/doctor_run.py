@@ -37,12 +37,12 @@ def doctor(
     form: str,
     *,
     offline: bool,
-    **given: Any,  # noqa: ANN401 - options of probe
+    **values: Any,  # noqa: ANN401 - options of probe
 ) -> None:
     """Make every check, print the results and exit with their code. Raises UserError."""
     now = datetime.now(UTC)
-    lang = i18n.language(given["lang"])
-    options = _as_probe(context, given)
+    lang = i18n.language(values["lang"])
+    options = _as_probe(context, values)
     data = options.data or folders.data_folder()
     memory = _memory(data)
     check_context = CheckContext(
@@ -67,19 +67,19 @@ def doctor(
     sys.exit(code)
 
 
-def _as_probe(context: click.Context, given: dict[str, Any]) -> ProbeOptions:
+def _as_probe(context: click.Context, options: dict[str, Any]) -> ProbeOptions:
     """Return every option as ``probe`` would have it here, under what was given to this command."""
     usual: dict[str, Any] = {}
     if folders.configured() and context.parent:
         group = cast("click.Group", context.parent.command)
         usual = config_layers.defaults(group, "probe").get("probe", {})
-    made = probe.make_context("probe", [], parent=context.parent, default_map=usual).params
-    said = {
+    defaults = probe.make_context("probe", [], parent=context.parent, default_map=usual).params
+    chosen = {
         name: value
-        for name, value in given.items()
+        for name, value in options.items()
         if context.get_parameter_source(name) is not ParameterSource.DEFAULT
     }
-    return ProbeOptions.of(made | said)
+    return ProbeOptions.of(defaults | chosen)
 
 
 def _memory(data: Path) -> DataFolderState | None:

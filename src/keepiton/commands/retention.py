@@ -90,11 +90,11 @@ class Retention(RunHooks):
     def begin(self, run: RunContext) -> bool:
         """Return whether the disk is scarce. Raises OSError below the floor."""
         try:
-            found = room(run.data, self.min_free)
+            free = room(run.data, self.min_free)
         except OSError:
             self._maintain(run)
-            found = room(run.data, self.min_free)  # with what old days have left
-        return found == "scarce"
+            free = room(run.data, self.min_free)  # with what old days have left
+        return free == "scarce"
 
     def end(self, run: RunContext, verdict: "Connectivity | None", code: int) -> None:
         """Look after old days; not where somebody ended the run, who does not want to wait."""

@@ -57,7 +57,7 @@ def check_expiry(until: date, memory: "DataFolderState", now: datetime, *, quiet
     """
     today = now.date()
     left = (until - today).days
-    step = -1 if left < 0 else min((one for one in BEFORE if left <= one), default=None)
+    step = -1 if left < 0 else min((days for days in BEFORE if left <= days), default=None)
     if step is None:
         return False
     key = f"{until} {step}"
@@ -65,7 +65,7 @@ def check_expiry(until: date, memory: "DataFolderState", now: datetime, *, quiet
     if said_at is None or said_at > today or (left < 0 and not quiet):
         click.echo(f"keepiton: {_text(left, until, i18n.language(None))}", err=True)
         kept = {
-            one: at for one, at in memory.expiry_announced.items() if one.startswith(f"{until} ")
+            key: at for key, at in memory.expiry_announced.items() if key.startswith(f"{until} ")
         }
         memory.expiry_announced = kept | {key: today}
     return left < 0

@@ -40,13 +40,13 @@ def detect(
     over = over or spans(now - timedelta(hours=DAY_H - 1), now, DAY_H)
     looks = judge_connectivity(rounds)
     seen = observe(rounds, looks, policy)
-    truth = seen.symbol.copy()
+    unmasked = seen.symbol.copy()
     lines = build_windows(
-        merge_candidates(vantage_outages(seen, policy), seen, policy), seen, truth, policy
+        merge_candidates(vantage_outages(seen, policy), seen, policy), seen, unmasked, policy
     )
-    found = remote_outages(seen, policy)
-    windows = build_windows(merge_candidates(found, seen, policy), seen, truth, policy)
-    windows = [one for one in windows if one.confidence >= policy.least_confidence]
+    candidates = remote_outages(seen, policy)
+    windows = build_windows(merge_candidates(candidates, seen, policy), seen, unmasked, policy)
+    windows = [window for window in windows if window.confidence >= policy.least_confidence]
     ever = np.zeros(len(rounds.target), bool)
     ever[rounds.subject[rounds.flags & (REACHED | FAILED) > 0]] = True
     never = set(rounds.target[ever & (rounds.control == "")]) - set(rounds.target[seen.answered])
@@ -55,12 +55,12 @@ def detect(
         windows=tuple(windows),
         vantage_outages=tuple(lines),
         connectivity_periods=tuple(connectivity_periods(rounds, looks)),
-        statuses=tuple(statuses(seen, truth, windows, policy, now, by, over)),
+        statuses=tuple(statuses(seen, unmasked, windows, policy, now, by, over)),
         trend_start=over.start,
         trend_step_s=over.step_s,
-        comparisons=compare_periods(seen, truth, around(event)) if event else (),
+        comparisons=compare_periods(seen, unmasked, around(event)) if event else (),
         never_answered=tuple(sorted(map(str, never))),
-        vantages=tuple(str(one) for one in rounds.vantages),
+        vantages=tuple(str(vantage) for vantage in rounds.vantages),
         coverage=tuple(coverage(seen)),
         step_s=seen.step_s,
         runs=len(rounds.run_id),

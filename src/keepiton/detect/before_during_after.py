@@ -52,32 +52,32 @@ def around(event: Span, before: timedelta = WEEK, after: timedelta = WEEK) -> Pe
 
 
 def compare_periods(
-    seen: Observations, truth: Array, periods: Periods
+    seen: Observations, unmasked: Array, periods: Periods
 ) -> tuple[BeforeDuringAfter, ...]:
     """Compare three periods by operator (role, of what has none) and side.
 
-    ``truth`` holds the symbol of each observation. What is missing, foreign controls and targets
+    ``unmasked`` holds the symbol of each observation. What is missing, foreign controls and targets
     that nobody ever saw answer count for nothing. A run belongs to the period that it began in.
     """
     rounds = seen.rounds
     labels = np.where(rounds.operator != "", rounds.operator, rounds.role)[seen.series_subject]
     wanted = ((rounds.control != "foreign") & seen.answered)[seen.series_subject]
     inside = seen.series_inside
-    keys = sorted({(str(labels[one]), bool(inside[one])) for one in np.flatnonzero(wanted)})
+    keys = sorted({(str(labels[row]), bool(inside[row])) for row in np.flatnonzero(wanted)})
     group = np.full(len(wanted), -1)
     for number, (subject, within) in enumerate(keys):
         group[wanted & (labels == subject) & (inside == within)] = number
     slot, edges = _slots(seen.run_at, periods)
-    told = _count(seen, truth, group, slot, (len(keys), edges[-1]))
-    made = []
+    counts = _count(seen, unmasked, group, slot, (len(keys), edges[-1]))
+    comparisons = []
     for stream, (span, low, high) in enumerate(zip(periods, edges, edges[1:], strict=False)):
-        shares = _shares(told.reached[:, low:high], told.total[:, low:high], stream)
-        made.append(
-            [_estimate(told, n, slice(low, high), span, stream, shares) for n in range(len(keys))]
+        shares = _shares(counts.reached[:, low:high], counts.total[:, low:high], stream)
+        comparisons.append(
+            [_estimate(counts, n, slice(low, high), span, stream, shares) for n in range(len(keys))]
         )
     return tuple(
         _compare(subject, SIDES[within], *three)
-        for (subject, within), three in zip(keys, zip(*made, strict=True), strict=True)
+        for (subject, within), three in zip(keys, zip(*comparisons, strict=True), strict=True)
     )
 
 
@@ -85,7 +85,7 @@ def _slots(run_at: Array, periods: Periods) -> tuple[Array, list[int]]:
     """Return each run's hour, -1 in no period, and where each period's hours begin and end."""
     slot, edges = np.full(len(run_at), -1), [0]
     for span in periods:
-        begin, end = ((one - EPOCH).total_seconds() for one in span)
+        begin, end = ((instant - EPOCH).total_seconds() for instant in span)
         step_s = max(HOUR, (end - begin) / MOST_HOURS)
         hours = max(ceil((end - begin) / step_s), 1)
         mine = (run_at >= begin) & (run_at < end)
@@ -106,10 +106,10 @@ class _Counts:
 
 
 def _count(
-    seen: Observations, truth: Array, group: Array, slot: Array, shape: tuple[int, int]
+    seen: Observations, unmasked: Array, group: Array, slot: Array, shape: tuple[int, int]
 ) -> _Counts:
-    row = np.flatnonzero((truth != MISSING) & (group >= 0)[seen.series] & (slot >= 0)[seen.run])
-    good, run = ~IS_BAD[truth[row]], seen.run[row]
+    row = np.flatnonzero((unmasked != MISSING) & (group >= 0)[seen.series] & (slot >= 0)[seen.run])
+    good, run = ~IS_BAD[unmasked[row]], seen.run[row]
     owner = group[seen.series[row]]
     cell = owner * shape[1] + slot[run]
     took_ms = seen.rounds.latency_ms[seen.row[row]]
@@ -117,10 +117,10 @@ def _count(
     pairs, _ = ranked(run * np.int64(shape[0]) + owner)
     of_runs = pairs % shape[0] * shape[1] + slot[pairs // shape[0]]
     total, reached, runs = (
-        np.bincount(one, minlength=shape[0] * shape[1]) for one in (cell, cell[good], of_runs)
+        np.bincount(places, minlength=shape[0] * shape[1]) for places in (cell, cell[good], of_runs)
     )
     medians = _by_cell(took_ms[timed], cell[timed], len(total))
-    return _Counts(*(one.reshape(shape) for one in (reached, total, runs, medians)))
+    return _Counts(*(column.reshape(shape) for column in (reached, total, runs, medians)))
 
 
 def _shares(reached: Array, total: Array, stream: int) -> Array:
@@ -143,17 +143,17 @@ class _PeriodEstimate:
 
 
 def _estimate(
-    told: _Counts, group: int, hours: slice, span: Span, stream: int, shares: Array
+    counts: _Counts, group: int, hours: slice, span: Span, stream: int, shares: Array
 ) -> _PeriodEstimate:
-    total, took_ms = told.total[group, hours], told.took_ms[group, hours]
+    total, took_ms = counts.total[group, hours], counts.took_ms[group, hours]
     took_ms = np.sort(took_ms[took_ms > 0])
     rounds, answers = int(total.sum()), len(took_ms)
-    share = float(told.reached[group, hours].sum()) / max(rounds, 1)
+    share = float(counts.reached[group, hours].sum()) / max(rounds, 1)
     latency_ms = float(took_ms[answers // 2]) if answers else 0.0
     return _PeriodEstimate(
         Period(
             *span,
-            runs=int(told.runs[group, hours].sum()),
+            runs=int(counts.runs[group, hours].sum()),
             rounds=rounds,
             share=share if rounds else None,
             latency_ms=latency_ms if answers else None,
@@ -193,9 +193,9 @@ def _compare(
 ) -> BeforeDuringAfter:
     parts = (before, during, after)
     thin = tuple(
-        words[one.share is not None]
-        for one, words in zip(parts, INSUFFICIENT, strict=True)
-        if one.latency_ms is None
+        words[part.share is not None]
+        for part, words in zip(parts, INSUFFICIENT, strict=True)
+        if part.latency_ms is None
     )
     return BeforeDuringAfter(
         subject=subject,

@@ -108,9 +108,9 @@ def find_episodes(
         if gain[part].sum() < MIN_EVIDENCE_NATS:
             continue
         low, high = max(0, part[0] - REST_AFTER), min(len(llr), part[-1] + REST_AFTER + 1)
-        here = Steps(*(one[low:high] for one in (steps.at, steps.first, steps.last, llr)))
-        for one in _smooth(here, every_s, policy, keep_below, from_start=low == 0):
-            yield replace(one, first=one.first + low, last=one.last + low)
+        here = Steps(*(column[low:high] for column in (steps.at, steps.first, steps.last, llr)))
+        for episode in _smooth(here, every_s, policy, keep_below, from_start=low == 0):
+            yield replace(episode, first=episode.first + low, last=episode.last + low)
 
 
 def _smooth(
@@ -265,14 +265,14 @@ def _edge(
     total = sum(change[k] for k in among)
     if total <= 0:
         return steps.between(max(likely - 1, 0), likely)
-    found = []
+    quantiles = []
     for share in (mass, 0.5, 1 - mass):
         left = share * total
         for k in among:
             if left <= change[k] or k == among[-1]:
-                found.append((k, min(1.0, left / change[k]) if change[k] > 0 else 1.0))
+                quantiles.append((k, min(1.0, left / change[k]) if change[k] > 0 else 1.0))
                 break
             left -= change[k]
-    (early, _), (middle, part), (late, _) = found
+    (early, _), (middle, part), (late, _) = quantiles
     likeliest = t[middle - 1] + part * (t[middle] - t[middle - 1])
     return float(first[early - 1]), float(likeliest), float(last[late])

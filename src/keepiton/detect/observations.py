@@ -186,10 +186,10 @@ class Observations:
         place = self.failure_rate[rows] * table.shape[1] + self.symbol[rows]
         return np.asarray(table.ravel().take(place))
 
-    def _log_likelihoods(self, left: float, noise: Array, symbol: Array) -> Array:
+    def _log_likelihoods(self, left: float, failure_rate: Array, symbol: Array) -> Array:
         table = self._table(left)  # flat, it is looked up in half the time
         flat = table.reshape(-1, table.shape[2])
-        return np.asarray(flat.take(noise * table.shape[1] + symbol, axis=0))
+        return np.asarray(flat.take(failure_rate * table.shape[1] + symbol, axis=0))
 
     def _table(self, left: float) -> Array:
         if left not in self._tables:
@@ -222,16 +222,16 @@ def judge_connectivity(rounds: Rounds) -> ConnectivityChecks:
         )
     ]
     run = (keys // span).astype(np.int64)
-    told = [*counted, rounds.run_inside[run], rounds.run_mixed[run]]
+    columns = [*counted, rounds.run_inside[run], rounds.run_mixed[run]]
     which = np.zeros(len(keys), np.int64)
-    for column in told:  # much faster than sorting whole rows
+    for column in columns:  # much faster than sorting whole rows
         which = ranked(which * (int(column.max(initial=0)) + 1) + column)[1]
-    kinds = np.column_stack(told)[np.unique(which, return_index=True)[1]]
+    kinds = np.column_stack(columns)[np.unique(which, return_index=True)[1]]
     lines: list[Connectivity] = [
         Connectivity.MIXED
-        if one[8]
-        else verdict(ControlTally(*map(int, one[:7])), inside=bool(one[7]))
-        for one in kinds
+        if kind[8]
+        else verdict(ControlTally(*map(int, kind[:7])), inside=bool(kind[7]))
+        for kind in kinds
     ]
     at = np.full(len(keys), np.iinfo(np.int64).max)
     np.minimum.at(at, place, rounds.at[here])
@@ -239,7 +239,9 @@ def judge_connectivity(rounds: Rounds) -> ConnectivityChecks:
         run=run,
         number=keys % span,
         at=at,
-        connectivity=np.array([CONNECTIVITIES.index(one) for one in lines], dtype=np.int64)[which],
+        connectivity=np.array([CONNECTIVITIES.index(verdict) for verdict in lines], dtype=np.int64)[
+            which
+        ],
         controls=counted[0] + counted[2],
         key=keys,
         span=span,
@@ -268,7 +270,7 @@ def observe(rounds: Rounds, looks: ConnectivityChecks, policy: Policy) -> Observ
     run_bad = np.zeros(len(rounds.run_id), bool)
     run_controls = np.zeros(len(rounds.run_id), np.int64)
     np.maximum.at(run_controls, looks.run, looks.controls)
-    down = np.array([one.is_offline for one in CONNECTIVITIES])[looks.connectivity]
+    down = np.array([verdict.is_offline for verdict in CONNECTIVITIES])[looks.connectivity]
     run_bad[looks.run[down]] = True
     seen = Observations(
         rounds=rounds,
@@ -318,11 +320,11 @@ def _in_time(series: Array, at_ms: Array, rounds: Rounds, kept: Array) -> Array:
 def _once_a_run(rounds: Rounds) -> Array:
     """Choose one round a target and run: of a control that was looked at again, an answer."""
     again = np.flatnonzero(rounds.check_number >= 0)
-    told = (rounds.flags[again] & (REACHED | FAILED) > 0).astype(np.int64)
+    informative = (rounds.flags[again] & (REACHED | FAILED) > 0).astype(np.int64)
     reached = (rounds.flags[again] & REACHED).astype(np.int64)
     key = rounds.run[again].astype(np.int64) * len(rounds.target) + rounds.subject[again]
     # Best first: reached, else at least told of; then the earliest look.
-    rank = (key * 4 + (3 - told - 2 * reached)) * MAX_CHECKS + rounds.check_number[again]
+    rank = (key * 4 + (3 - informative - 2 * reached)) * MAX_CHECKS + rounds.check_number[again]
     order = np.argsort(rank)
     first = np.ones(len(order), bool)
     first[1:] = np.diff(key[order]) != 0
@@ -379,12 +381,12 @@ def _mask_without_controls(seen: Observations, looks: ConnectivityChecks) -> Non
     """
     rounds = seen.rounds
     checked = looks.checked(len(rounds.run_id))
-    told = (seen.symbol != MISSING) & seen.answered[seen.subject]
-    some = told & ~checked[seen.run]
+    informative = (seen.symbol != MISSING) & seen.answered[seen.subject]
+    some = informative & ~checked[seen.run]
     if not some.any():
         return
     runs = len(rounds.run_id)
-    good = np.bincount(seen.run[told & ~seen.bad], minlength=runs)
+    good = np.bincount(seen.run[informative & ~seen.bad], minlength=runs)
     suspects = np.unique(seen.run[some & seen.bad & (good[seen.run] == 0)])
     if not len(suspects):
         return
@@ -395,7 +397,7 @@ def _mask_without_controls(seen: Observations, looks: ConnectivityChecks) -> Non
     times = seen.at[by_time]
     for run in suspects:
         mine = by_run[begins[run] : begins[run + 1]]
-        mine = mine[told[mine]]
+        mine = mine[informative[mine]]
         if len(np.unique(rounds.operator[seen.subject[mine]])) < 2:  # noqa: PLR2004
             continue
         at = seen.at[mine]
@@ -403,7 +405,7 @@ def _mask_without_controls(seen: Observations, looks: ConnectivityChecks) -> Non
         high = np.searchsorted(times, at.max() + seen.step_s)
         near = by_time[low:high]
         near = near[
-            told[near]
+            informative[near]
             & (vantage[near] != vantage[mine[0]])
             & (inside[near] == inside[mine[0]])
             & np.isin(seen.subject[near], seen.subject[mine])
@@ -413,8 +415,8 @@ def _mask_without_controls(seen: Observations, looks: ConnectivityChecks) -> Non
 
 def _step(rounds: Rounds, run_at: Array) -> float:
     """Return the usual interval between two runs of one vantage, seconds (10 min without any)."""
-    told = np.flatnonzero(np.isfinite(run_at))
-    order = told[np.lexsort((run_at[told], rounds.run_vantage[told]))]
+    known = np.flatnonzero(np.isfinite(run_at))
+    order = known[np.lexsort((run_at[known], rounds.run_vantage[known]))]
     gaps = np.diff(run_at[order])[np.diff(rounds.run_vantage[order]) == 0]
     gaps = gaps[gaps > 0]
     return float(np.median(gaps)) if len(gaps) else 600.0
@@ -458,11 +460,11 @@ def _noise(seen: Observations, policy: Policy) -> Array:
     """
     rounds = seen.rounds
     runs = len(rounds.run_id)
-    told = seen.control_symbol != MISSING
+    informative = seen.control_symbol != MISSING
     bad = IS_BAD[seen.control_symbol]
     sums = []
     for kind in ("foreign", "domestic"):
-        mine = told & (rounds.control == kind)[seen.subject]
+        mine = informative & (rounds.control == kind)[seen.subject]
         sums.append(np.bincount(seen.run[mine], minlength=runs))
         sums.append(np.bincount(seen.run[mine & bad], minlength=runs))
     foreign, foreign_bad, domestic, domestic_bad = sums

@@ -85,21 +85,23 @@ def vantage_outages(seen: Observations, policy: Policy) -> list[Candidate]:
     """Find when each vantage's own line was down, from its runs."""
     rounds = seen.rounds
     gain = _control_evidence(seen)
-    found = []
+    candidates = []
     for number, name in enumerate(rounds.vantages):
         runs = np.flatnonzero((rounds.run_vantage == number) & np.isfinite(seen.run_at))
         runs = runs[np.lexsort((rounds.run_id[runs], seen.run_at[runs]))]
         at = seen.run_at[runs]
         steps = Steps(at, at, at, gain[runs])
-        for one in find_episodes(steps, policy.vantage_outage_every_s, policy, policy.keep_below):
-            inside = runs[one.first : one.last + 1]
-            down = one.kind == 0  # a lossy line is masked run by run, and is no cut
+        for episode in find_episodes(
+            steps, policy.vantage_outage_every_s, policy, policy.keep_below
+        ):
+            inside = runs[episode.first : episode.last + 1]
+            down = episode.kind == 0  # a lossy line is masked run by run, and is no cut
             if down and seen.run_bad[inside].sum() >= policy.controls_dead:
                 side = SIDES[int(rounds.run_inside[inside[0]])]
-                found.append(
-                    Candidate("own_line", str(name), side, one, runs, np.zeros(0, np.int64))
+                candidates.append(
+                    Candidate("own_line", str(name), side, episode, runs, np.zeros(0, np.int64))
                 )
-    return found
+    return candidates
 
 
 def _control_evidence(seen: Observations) -> Array:
@@ -107,11 +109,11 @@ def _control_evidence(seen: Observations) -> Array:
     runs = len(seen.run_bad)
     rows = np.flatnonzero(seen.control_symbol != MISSING)
     words = seen.control_log_likelihoods(rows)
-    told = [np.bincount(seen.run[rows], weights=one, minlength=runs) for one in words.T]
+    sums = [np.bincount(seen.run[rows], weights=column, minlength=runs) for column in words.T]
     # Controls that could not even be asked (no route) speak of the line all the more.
     mute = np.maximum(seen.run_controls - np.bincount(seen.run[rows], minlength=runs), 0)
-    told[0] = told[0] + np.where(seen.run_bad, CONTROL_LIKELIHOODS * mute, 0.0)
-    total = np.column_stack(told)
+    sums[0] = sums[0] + np.where(seen.run_bad, CONTROL_LIKELIHOODS * mute, 0.0)
+    total = np.column_stack(sums)
     # At most 12, and what tells down from lossy stays.
     gain = np.maximum(total - np.maximum(total.max(axis=1, keepdims=True) - 12.0, 0.0), -6.0)
     gain[~seen.run_bad] = np.minimum(gain[~seen.run_bad], (-6.0, 0.0, 0.0))
@@ -132,8 +134,8 @@ def remote_outages(seen: Observations, policy: Policy) -> list[Candidate]:
         at_home |= np.char.startswith(rounds.role, role)
     at_home &= ~abroad
     home = at_home & (rounds.control == "")
-    countries = [str(one) for one in np.unique(rounds.run_country) if one]
-    found: list[Candidate] = []
+    countries = [str(country) for country in np.unique(rounds.run_country) if country]
+    candidates: list[Candidate] = []
     for side in SIDES:
         here = seen.series_inside == (side == "inside")
         if not here.any():
@@ -144,17 +146,17 @@ def remote_outages(seen: Observations, policy: Policy) -> list[Candidate]:
             members = abroad if side == "inside" else home
             hidden = ~at_home if side == "inside" else at_home
             rows = seen.usable(here & members[seen.series_subject])
-            for one in _country(seen, policy, level, "+".join(countries).upper(), rows):
-                found.append(one)
-                _mask(seen, one, here & hidden[seen.series_subject])
+            for candidate in _country(seen, policy, level, "+".join(countries).upper(), rows):
+                candidates.append(candidate)
+                _mask(seen, candidate, here & hidden[seen.series_subject])
         level = replace(
             level, scope="operator", every_s=policy.operator_every_s, least_bad=policy.target_bad
         )
         chosen = here & (home & (rounds.operator != ""))[seen.series_subject]
-        found += _explained(seen, policy, level, chosen, rounds.operator, policy.operator_left)
+        candidates += _explained(seen, policy, level, chosen, rounds.operator, policy.operator_left)
         level = replace(level, scope="target", every_s=policy.target_every_s)
         chosen = here & ~foreign[seen.series_subject]
-        found += _explained(seen, policy, level, chosen, rounds.target, 0.0)
+        candidates += _explained(seen, policy, level, chosen, rounds.target, 0.0)
         # What one vantage sees alone: networks that treat a target in their own way.
         rows = seen.usable(chosen)
         if len(np.unique(seen.series_vantage[ranked(seen.series[rows])[0]])) > 1:
@@ -165,8 +167,8 @@ def remote_outages(seen: Observations, policy: Policy) -> list[Candidate]:
                 single_vantage=True,
             )
             names = rounds.target[seen.series_subject]
-            found += _grouped(seen, policy, level, rows, names, np.arange(len(names)), 0.0)
-    return found
+            candidates += _grouped(seen, policy, level, rows, names, np.arange(len(names)), 0.0)
+    return candidates
 
 
 def _explained(
@@ -174,16 +176,16 @@ def _explained(
 ) -> list[Candidate]:
     """Find the windows of subjects of one label, and make missing what they explain."""
     names, group = np.unique(labels[seen.series_subject], return_inverse=True)
-    found = list(_grouped(seen, policy, level, seen.usable(chosen), names, group, left))
+    candidates = list(_grouped(seen, policy, level, seen.usable(chosen), names, group, left))
     here = seen.series_inside == (level.side == "inside")
-    for one in found:
-        _mask(seen, one, here & (names == one.subject)[group])
-    return found
+    for candidate in candidates:
+        _mask(seen, candidate, here & (names == candidate.subject)[group])
+    return candidates
 
 
-def _mask(seen: Observations, one: Candidate, series: Array) -> None:
+def _mask(seen: Observations, candidate: Candidate, series: Array) -> None:
     slack = 1.5 * seen.step_s
-    seen.mask(series, one.low - slack, one.high + slack)
+    seen.mask(series, candidate.low - slack, candidate.high + slack)
 
 
 def _summed(key: Array, llr: Array, least: float, most: float) -> tuple[Array, Array, Array]:
@@ -234,7 +236,7 @@ def _grouped(
     bounds = np.searchsorted(rows, seen.begins)
     for number in np.unique(key[1:][pairs]):
         theirs = np.flatnonzero(group == number)
-        mine = np.concatenate([rows[bounds[one] : bounds[one + 1]] for one in theirs])
+        mine = np.concatenate([rows[bounds[unit] : bounds[unit + 1]] for unit in theirs])
         if level.scope == "operator":
             members = ranked(seen.subject[mine])[0]
             if len(members) < policy.operator_targets:
@@ -269,23 +271,23 @@ def _windows(
     if (np.diff(times[order]) == 0).any():  # of one instant by run; comparing names is slow
         order = np.lexsort((seen.rounds.run_id[runs], times))
     walk = Steps(times[order], first[order], last[order], evidence_by_run[order])
-    for one in find_episodes(walk, level.every_s, policy, level.keep_below):
+    for episode in find_episodes(walk, level.every_s, policy, level.keep_below):
         inside = np.zeros(len(runs), bool)
-        inside[order[one.first : one.last + 1]] = True
-        touched = _affected(seen, policy, level, rows, rows[inside[place]], one, units)
-        if touched is not None:
+        inside[order[episode.first : episode.last + 1]] = True
+        affected = _affected(seen, policy, level, rows, rows[inside[place]], episode, units)
+        if affected is not None:
             yield Candidate(
-                level.scope, subject, level.side, one, rows, touched, level.single_vantage
+                level.scope, subject, level.side, episode, rows, affected, level.single_vantage
             )
             continue
-        for piece in _where_broad(seen, policy, level, rows, place, walk, order, one):
+        for piece in _where_broad(seen, policy, level, rows, place, walk, order, episode):
             inside[:] = False
             inside[order[piece.first : piece.last + 1]] = True
             part = rows[inside[place]]
-            touched = _affected(seen, policy, level, rows, part, piece, units, policy.run_most)
-            if touched is not None:
+            affected = _affected(seen, policy, level, rows, part, piece, units, policy.run_most)
+            if affected is not None:
                 yield Candidate(
-                    level.scope, subject, level.side, piece, rows, touched, level.single_vantage
+                    level.scope, subject, level.side, piece, rows, affected, level.single_vantage
                 )
 
 
@@ -328,7 +330,7 @@ def _affected(
     level: Level,
     rows: Array,
     inner: Array,
-    one: Episode,
+    episode: Episode,
     units: Array | None,
     least_own: float = 0.0,
 ) -> Array | None:
@@ -337,32 +339,32 @@ def _affected(
     The evidence of each must be above ``least_own``, nats: in a part that was chosen for being bad,
     above what one run may weigh.
     """
-    slow = one.kind == 2  # noqa: PLR2004 - belief's third state
+    slow = episode.kind == 2  # noqa: PLR2004 - belief's third state
     bad = (IS_SLOW_OR_BAD if slow else IS_BAD)[seen.symbol[inner]]
     subjects, place = ranked(seen.subject[inner])
     looked = np.bincount(place)
     share = np.bincount(place, weights=bad) / looked
     need = np.full(len(subjects), policy.bad_full)
-    if one.kind == 1:
-        noise = np.bincount(place, weights=seen.failure_rate[inner]) * NOISE_STEP / looked
-        need = np.maximum(policy.bad_partial, policy.bad_noise * noise)
+    if episode.kind == 1:
+        expected = np.bincount(place, weights=seen.failure_rate[inner]) * NOISE_STEP / looked
+        need = np.maximum(policy.bad_partial, policy.bad_noise * expected)
     # Noise may reach a share; it does not make trouble the likelier story of the target's own rows.
     words = seen.log_likelihoods(inner, 0.0)
     own = np.column_stack([np.bincount(place, weights=column) for column in words.T]).max(axis=1)
-    touched = subjects[(share >= need) & (own > least_own)]
-    if not len(touched) or bad.sum() < level.least_bad:
+    affected = subjects[(share >= need) & (own > least_own)]
+    if not len(affected) or bad.sum() < level.least_bad:
         return None
     if level.scope == "country":
         assert units is not None  # noqa: S101 - the caller gives them
-        theirs, hit = np.unique(units[subjects]), np.unique(units[touched])
+        theirs, hit = np.unique(units[subjects]), np.unique(units[affected])
         broad = (
-            len(touched) >= policy.country_share * len(subjects)
+            len(affected) >= policy.country_share * len(subjects)
             and len(hit) >= policy.country_share * len(theirs)
             and len(hit) >= policy.country_operators
         )
     elif level.scope == "operator":
         members = len(ranked(seen.subject[rows])[0])
-        broad = len(touched) >= max(policy.operator_targets, policy.operator_share * members)
+        broad = len(affected) >= max(policy.operator_targets, policy.operator_share * members)
     else:
         broad = True
-    return np.asarray(touched) if broad else None
+    return np.asarray(affected) if broad else None

@@ -48,13 +48,13 @@ def connectivity_periods(rounds: Rounds, looks: ConnectivityChecks) -> list[Conn
                     len(np.unique(run[part])),
                 )
             )
-    return sorted(periods, key=lambda one: (one.start, one.vantage))
+    return sorted(periods, key=lambda index: (index.start, index.vantage))
 
 
 def coverage(seen: Observations) -> list[Coverage]:
     """Count each vantage's runs, against those expected at the usual interval."""
     rounds = seen.rounds
-    made = []
+    rows = []
     for number, name in enumerate(rounds.vantages):
         mine = (rounds.run_vantage == number) & np.isfinite(seen.run_at)
         if not mine.any():
@@ -64,15 +64,15 @@ def coverage(seen: Observations) -> list[Coverage]:
         expected = max(1, round((last - first) / seen.step_s) + 1)
         side: Sides = "both" if inside.any() != inside.all() else SIDES[bool(inside.all())]
         share = min(1.0, len(at) / expected)
-        made.append(
+        rows.append(
             Coverage(str(name), side, len(at), round(share, 3), instant(first), instant(last))
         )
-    return made
+    return rows
 
 
 def statuses(
     seen: Observations,
-    truth: Array,
+    unmasked: Array,
     windows: Sequence[Window],
     policy: Policy,
     now: datetime,
@@ -84,12 +84,12 @@ def statuses(
     subject = seen.series_subject
     if by == "stage":
         return [
-            one
+            status
             for stage in STAGES
-            for one in _grouped(
+            for status in _grouped(
                 seen,
-                _at_stage(seen, truth, stage),
-                [one for one in windows if one.layer == stage],
+                _at_stage(seen, unmasked, stage),
+                [window for window in windows if window.layer == stage],
                 policy,
                 now,
                 np.full(len(subject), stage),
@@ -101,20 +101,20 @@ def statuses(
         "target": rounds.target[subject],
         "vantage": rounds.vantages[seen.series_vantage],
     }[by]
-    return _grouped(seen, truth, windows, policy, now, names, over)
+    return _grouped(seen, unmasked, windows, policy, now, names, over)
 
 
-def _at_stage(seen: Observations, truth: Array, stage: Stage) -> Array:
+def _at_stage(seen: Observations, unmasked: Array, stage: Stage) -> Array:
     """Return what observations say of one stage: nothing of those that did not get so far."""
-    bad = np.flatnonzero(IS_BAD[truth])
-    passed = truth.copy()
+    bad = np.flatnonzero(IS_BAD[unmasked])
+    passed = unmasked.copy()
     passed[bad[stage_of(seen, bad) != STAGES.index(stage)]] = OK
     return np.where(tried(seen, stage), passed, MISSING)
 
 
 def _grouped(
     seen: Observations,
-    truth: Array,
+    unmasked: Array,
     windows: Sequence[Window],
     policy: Policy,
     now: datetime,
@@ -122,7 +122,7 @@ def _grouped(
     over: Spans,
 ) -> list[Status]:
     """Return the state of every group of series that has one name and one side."""
-    good = np.flatnonzero((truth != MISSING) & ~IS_BAD[truth])
+    good = np.flatnonzero((unmasked != MISSING) & ~IS_BAD[unmasked])
     bounds = np.searchsorted(good, seen.begins)  # rows are in order of series and time
     ever = np.diff(bounds) > 0
     first, last = np.full(len(ever), np.inf), np.full(len(ever), -np.inf)
@@ -131,22 +131,22 @@ def _grouped(
     # The newest row of each series that is fresh enough.
     newest = seen.begins[1:] - 1
     fresh = seen.at[newest] >= (now - EPOCH).total_seconds() - policy.fresh_s
-    latest = np.where(fresh, truth[newest], -1)
+    latest = np.where(fresh, unmasked[newest], -1)
     inside = seen.series_inside
     wanted = (seen.rounds.control != "foreign")[seen.series_subject]
-    keys = sorted({(str(names[one]), bool(inside[one])) for one in np.flatnonzero(wanted)})
+    keys = sorted({(str(names[row]), bool(inside[row])) for row in np.flatnonzero(wanted)})
     group = np.full(len(names), -1)
     for number, (subject, within) in enumerate(keys):
         group[wanted & (names == subject) & (inside == within)] = number
-    courses = trends(seen, truth, group, len(keys), over)
-    made = []
+    courses = trends(seen, unmasked, group, len(keys), over)
+    rows = []
     for number, (subject, within) in enumerate(keys):
         mine = np.flatnonzero(group == number)
         look = _SubjectView(
             seen, mine, latest[mine], float(first[mine].min()), float(last[mine].max())
         )
-        made.append(_status(subject, SIDES[within], look, windows, courses[number]))
-    return made
+        rows.append(_status(subject, SIDES[within], look, windows, courses[number]))
+    return rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +169,7 @@ class _SubjectView:
     def targets(self, chosen: Array) -> set[str]:
         """Name the targets of some of the series."""
         subjects = np.unique(self.seen.series_subject[self.series[chosen]])
-        return {str(self.seen.rounds.target[one]) for one in subjects}
+        return {str(self.seen.rounds.target[subject]) for subject in subjects}
 
 
 def _status(
@@ -177,32 +177,34 @@ def _status(
 ) -> Status:
     seen = look.seen
     fresh = look.latest >= 0
-    told = look.latest > MISSING
-    up = told & ~IS_BAD[look.latest]
+    informative = look.latest > MISSING
+    up = informative & ~IS_BAD[look.latest]
     targets = look.targets(np.ones(len(fresh), bool))
     answering = look.targets(up)
-    could = look.targets(told & seen.answered[seen.series_subject[look.series]])
+    could = look.targets(informative & seen.answered[seen.series_subject[look.series]])
     vantage = seen.series_vantage[look.series]
     looking = np.unique(vantage[fresh])
-    agree = sum(bool(up[vantage == one].any()) == bool(up.any()) for one in looking)
+    agree = sum(
+        bool(up[vantage == vantage_number].any()) == bool(up.any()) for vantage_number in looking
+    )
     touching = [
-        one
-        for one in windows
-        if one.perspective in (side, "both")
-        and (one.subject == subject or targets & set(one.targets))
+        window
+        for window in windows
+        if window.perspective in (side, "both")
+        and (window.subject == subject or targets & set(window.targets))
         # Seen from inside, a country's window is about what lies abroad.
-        and (one.scope != "country" or side == "outside" or look.abroad)
+        and (window.scope != "country" or side == "outside" or look.abroad)
     ]
-    current = [one for one in touching if one.ongoing]
+    current = [window for window in touching if window.ongoing]
     state: Availability
     since: tuple[datetime | None, datetime] | None = None
     if not fresh.any():
         state = "no_data"
-    elif not told.any():
+    elif not informative.any():
         state = "unknown"
     elif could <= answering and answering:
         state = "up"
-        ended = max(touching, key=lambda one: one.end_earliest, default=None)
+        ended = max(touching, key=lambda window: window.end_earliest, default=None)
         if ended:
             since = (ended.end_earliest, ended.end_latest or ended.end_earliest)
         else:
@@ -214,12 +216,12 @@ def _status(
     else:
         state = "unknown"
     if state in ("disrupted", "partial") and current:
-        begun = min(current, key=lambda one: one.start)
+        begun = min(current, key=lambda window: window.start)
         since = (begun.start_earliest, begun.start_latest)
     return Status(
         subject=subject,
         perspective=side,
-        confidence=max((one.confidence for one in current), default=0.0),
+        confidence=max((window.confidence for window in current), default=0.0),
         state=state,
         since=since,
         answering=len(answering),

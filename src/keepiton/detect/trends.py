@@ -38,9 +38,9 @@ class Spans:
 
 def spans(first: datetime, last: datetime, most: int) -> Spans:
     """Cut a time into at most so many spans of a length that people can name."""
-    begin, end = ((one - EPOCH).total_seconds() for one in (first, last))
+    begin, end = ((instant - EPOCH).total_seconds() for instant in (first, last))
     weeks = STEPS_S[-1] * np.ceil((end - begin) / STEPS_S[-1] / (most - 1))
-    fits = (one for one in STEPS_S if end // one - begin // one + 1 <= most)
+    fits = (step_s for step_s in STEPS_S if end // step_s - begin // step_s + 1 <= most)
     step_s = float(next(fits, weeks))
     count = int(end // step_s - begin // step_s) + 1
     return Spans(instant(begin // step_s * step_s), step_s, count)
@@ -56,15 +56,17 @@ def tried(seen: Observations, stage: Stage) -> Array:
     return np.asarray(seen.rounds.flags[seen.row] & TRIED[stage] > 0)
 
 
-def trends(seen: Observations, truth: Array, group: Array, count: int, over: Spans) -> list[Trend]:
+def trends(
+    seen: Observations, unmasked: Array, group: Array, count: int, over: Spans
+) -> list[Trend]:
     """Count by group (of each series; -1 of none) and span."""
     span = over.of(seen.at)
     place = group[seen.series]
-    told = (truth != MISSING) & seen.answered[seen.subject]
+    informative = (unmasked != MISSING) & seen.answered[seen.subject]
     # What each observation is, in one number: hidden, good, bad at a stage or at none of ours;
     # with the stages it tried. So all are counted at once.
-    kind = np.where(told, GOOD, HIDDEN)
-    bad = np.flatnonzero(told & IS_BAD[truth])
+    kind = np.where(informative, GOOD, HIDDEN)
+    bad = np.flatnonzero(informative & IS_BAD[unmasked])
     kind[bad] = stage_of(seen, bad) + BAD
     tried_ = seen.rounds.flags[seen.row] // FIRST_TRIED
     cell = (place * over.count + span) * KINDS + kind * TRIED_KINDS + tried_
@@ -76,10 +78,10 @@ def trends(seen: Observations, truth: Array, group: Array, count: int, over: Spa
     def series(numbers: Array) -> tuple[int, ...]:
         return tuple(numbers.tolist())
 
-    made = []
+    rows = []
     for n in range(count):
         tried = counts[n, :, GOOD:].sum(axis=1)
-        made.append(
+        rows.append(
             Trend(
                 series(by_kind[n, :, GOOD]),
                 series(by_kind[n, :, BAD - 1 :].sum(axis=1)),
@@ -91,4 +93,4 @@ def trends(seen: Observations, truth: Array, group: Array, count: int, over: Spa
                 {stage: series(by_kind[n, :, BAD + at]) for at, stage in enumerate(STAGES)},
             )
         )
-    return made
+    return rows

@@ -44,45 +44,49 @@ def instant(seconds: float) -> datetime:
 
 
 def merge_candidates(
-    found: Iterable[Candidate], seen: Observations, policy: Policy
+    candidates: Iterable[Candidate], seen: Observations, policy: Policy
 ) -> list[list[Candidate]]:
     """Put together what is one disruption: pieces of a subject, and both its sides."""
     groups: dict[tuple[str, str], list[Candidate]] = defaultdict(list)
-    for one in found:
-        groups[one.scope, one.subject].append(one)
+    for candidate in candidates:
+        groups[candidate.scope, candidate.subject].append(candidate)
     slack = max(policy.merge_least_s, policy.merge_steps * seen.step_s)
     out = []
     for key in sorted(groups):
         current: list[Candidate] = []
         until = -np.inf
-        for one in sorted(groups[key], key=lambda one: (one.begin, one.high, one.side)):
-            if current and one.begin - until > slack:
+        for candidate in sorted(
+            groups[key], key=lambda candidate: (candidate.begin, candidate.high, candidate.side)
+        ):
+            if current and candidate.begin - until > slack:
                 out.append(current)
                 current = []
-            until = max(until, one.finish)
-            current.append(one)
+            until = max(until, candidate.finish)
+            current.append(candidate)
         out.append(current)
     return out
 
 
 def build_windows(
-    groups: Sequence[list[Candidate]], seen: Observations, truth: Array, policy: Policy
+    groups: Sequence[list[Candidate]], seen: Observations, unmasked: Array, policy: Policy
 ) -> list[Window]:
-    """Make windows; ``truth`` holds the symbols before anything was masked."""
+    """Make windows; ``unmasked`` holds the symbols of observations before any were masked."""
     newest = float(seen.at.max(initial=0.0))
     windows = [
         (_vantage_window if group[0].scope == "own_line" else _remote_window)(
-            _edges(group, seen, policy, newest), group, seen, truth, policy
+            _edges(group, seen, policy, newest), group, seen, unmasked, policy
         )
         for group in groups
     ]
-    windows.sort(key=lambda one: (one.start, one.scope, one.subject, one.end_earliest))
+    windows.sort(
+        key=lambda window: (window.start, window.scope, window.subject, window.end_earliest)
+    )
     taken: Counter[str] = Counter()
     out = []
-    for one in windows:
-        taken[one.id] += 1
-        number = taken[one.id]
-        out.append(one if number == 1 else replace(one, id=f"{one.id}-{number}"))
+    for window in windows:
+        taken[window.id] += 1
+        number = taken[window.id]
+        out.append(window if number == 1 else replace(window, id=f"{window.id}-{number}"))
     return out
 
 
@@ -113,8 +117,8 @@ class WindowEdges:
     def fields(self) -> dict[str, Any]:
         """Write the edges as a window holds them."""
         names = ("start_earliest", "start", "start_latest", "end_earliest", "end", "end_latest")
-        told = zip(names, (*self.start, *self.end), strict=True)
-        at = {name: None if one is None else instant(one) for name, one in told}
+        named = zip(names, (*self.start, *self.end), strict=True)
+        at = {name: None if seconds is None else instant(seconds) for name, seconds in named}
         return {**at, "ongoing": self.ongoing}
 
 
@@ -122,50 +126,53 @@ def _edges(
     group: list[Candidate], seen: Observations, policy: Policy, newest: float
 ) -> WindowEdges:
     """Return the outer edges, widened by what is not known of the clocks."""
-    first = min(group, key=lambda one: one.begin)
-    last = max(group, key=lambda one: (one.finish, one.high))
+    first = min(group, key=lambda candidate: candidate.begin)
+    last = max(group, key=lambda candidate: (candidate.finish, candidate.high))
     runs = first.rows if first.scope == "own_line" else ranked(seen.run[first.rows])[0]
-    blur = float(np.median(seen.run_clock_uncertainty_s[runs]))
+    uncertainty_s = float(np.median(seen.run_clock_uncertainty_s[runs]))
     earliest, begin, latest = first.episode.start
-    start = (None if earliest is None else earliest - blur, begin, latest + blur)
+    start = (None if earliest is None else earliest - uncertainty_s, begin, latest + uncertainty_s)
     end_earliest, end, end_latest = last.episode.end
-    spans = [one.episode.span for one in group]
-    span = min(one[0] for one in spans), max(one[1] for one in spans)
+    spans = [candidate.episode.span for candidate in group]
+    span = min(bounds[0] for bounds in spans), max(bounds[1] for bounds in spans)
     if end is None or end_latest is None:
         ongoing = newest - end_earliest <= policy.join_gap_s
         return WindowEdges(start, (end_earliest, None, None), ongoing, span)
     return WindowEdges(
-        start, (end_earliest - blur, end, end_latest + blur), ongoing=False, span=span
+        start,
+        (end_earliest - uncertainty_s, end, end_latest + uncertainty_s),
+        ongoing=False,
+        span=span,
     )
 
 
 def _remote_window(
-    frame: WindowEdges, group: list[Candidate], seen: Observations, truth: Array, policy: Policy
+    frame: WindowEdges, group: list[Candidate], seen: Observations, unmasked: Array, policy: Policy
 ) -> Window:
     head, rounds = group[0], seen.rounds
     theirs = np.zeros(len(seen.row), bool)
-    for one in group:
-        theirs[one.rows] = True
+    for candidate in group:
+        theirs[candidate.rows] = True
     rows = np.flatnonzero(theirs)
     span = rows[frame.spans(seen.at[rows])]
-    sides = {one.side for one in group}
+    sides = {candidate.side for candidate in group}
     side: Side = head.side if len(sides) == 1 else "both"
-    slow = Counter(one.episode.kind for one in group).most_common(1)[0][0] == 2  # noqa: PLR2004
-    bad = (IS_SLOW_OR_BAD if slow else IS_BAD)[truth[span]]
-    touched = np.unique(np.concatenate([one.affected for one in group]))
+    slow = Counter(candidate.episode.kind for candidate in group).most_common(1)[0][0] == 2  # noqa: PLR2004
+    bad = (IS_SLOW_OR_BAD if slow else IS_BAD)[unmasked[span]]
+    affected = np.unique(np.concatenate([candidate.affected for candidate in group]))
     stages, failures = _failures(seen, span[bad])
     least = policy.bad_full if group[0].episode.kind == 0 else policy.bad_partial
-    seers = _vantages(seen, span, bad, touched, sides, least)
-    hit = np.isin(seen.subject[span], touched) & np.isin(
+    seers = _vantages(seen, span, bad, affected, sides, least)
+    hit = np.isin(seen.subject[span], affected) & np.isin(
         rounds.vantages[seen.series_vantage[seen.series[span]]], seers[0]
     )
     share_bad = float(bad[hit].mean()) if hit.any() else 0.0
-    share = len(touched) / max(len(np.unique(seen.subject[span])), len(touched))
+    share = len(affected) / max(len(np.unique(seen.subject[span])), len(affected))
     coverage, gaps = _coverage(seen, rows, frame)
     cap = policy.cap if side == "both" else policy.cap_one_perspective
-    if len(seers[0]) <= 1 or all(one.single_vantage for one in group):
+    if len(seers[0]) <= 1 or all(candidate.single_vantage for candidate in group):
         cap = policy.cap_one_vantage
-    belief = 1 - min(one.episode.least_up for one in group)
+    belief = 1 - min(candidate.episode.least_up for candidate in group)
     confidence = round(min(belief, cap), 3)
     severity: Severity = "full" if share_bad >= policy.full_from else "partial"
     return Window(
@@ -179,8 +186,8 @@ def _remote_window(
         layer=_layer(stages),
         stages=_commonest_first(stages),
         failures=failures,
-        targets=tuple(sorted({str(rounds.target[one]) for one in touched})),
-        operators=tuple(sorted({str(rounds.operator[one]) for one in touched} - {""})),
+        targets=tuple(sorted({str(rounds.target[subject]) for subject in affected})),
+        operators=tuple(sorted({str(rounds.operator[subject]) for subject in affected} - {""})),
         share=round(share, 3),
         vantages_for=seers[0],
         vantages_against=seers[1],
@@ -191,7 +198,7 @@ def _remote_window(
         gaps=gaps,
         confidence=confidence,
         confidence_label=confidence_label(confidence, len(seers[0])),
-        verdict=_verdict(head.scope, side, seen, truth, frame, touched),
+        verdict=_verdict(head.scope, side, seen, unmasked, frame, affected),
         impact=round(share_bad * share * (frame.finish - frame.begin) / 60, 1),
         starts_on_half_hour=_starts_on_half_hour(frame),
         evidence=_evidence(seen, span[bad]),
@@ -199,13 +206,15 @@ def _remote_window(
 
 
 def _vantage_window(
-    frame: WindowEdges, group: list[Candidate], seen: Observations, truth: Array, policy: Policy
+    frame: WindowEdges, group: list[Candidate], seen: Observations, unmasked: Array, policy: Policy
 ) -> Window:
-    del truth  # an own line is told by its controls alone
+    del unmasked  # an own line is told by its controls alone
     head = group[0]
-    runs = ranked(np.concatenate([one.rows for one in group]))[0]
+    runs = ranked(np.concatenate([candidate.rows for candidate in group]))[0]
     span = runs[frame.spans(seen.run_at[runs])]
-    confidence = round(min(1 - min(one.episode.least_up for one in group), policy.cap), 3)
+    confidence = round(
+        min(1 - min(candidate.episode.least_up for candidate in group), policy.cap), 3
+    )
     return Window(
         **frame.fields(),
         id=_id("own_line", head.subject, frame.begin),
@@ -274,8 +283,8 @@ def _commonest_first(counts: Counter[str]) -> dict[str, int]:
 def _layer(stages: Counter[str]) -> Stage | None:
     """Return the first stage that failed in at least half of the failures."""
     half = stages.total() / 2
-    commonest = max(STAGES, key=lambda one: stages[one])
-    most = next((one for one in STAGES if stages[one] >= half), commonest)
+    commonest = max(STAGES, key=lambda stage: stages[stage])
+    most = next((stage for stage in STAGES if stages[stage] >= half), commonest)
     return most if half else None
 
 
@@ -283,7 +292,7 @@ def _vantages(
     seen: Observations,
     span: Array,
     bad: Array,
-    touched: Array,
+    affected: Array,
     sides: set[Perspective],
     least: float,
 ) -> tuple[tuple[str, ...], ...]:
@@ -293,7 +302,7 @@ def _vantages(
     """
     rounds = seen.rounds
     count = len(rounds.vantages)
-    chosen = np.isin(seen.subject[span], touched)
+    chosen = np.isin(seen.subject[span], affected)
     vantage = seen.series_vantage[seen.series[span]]
     looked = np.bincount(vantage[chosen], minlength=count)
     failed = np.bincount(vantage[chosen & bad], minlength=count)
@@ -302,8 +311,10 @@ def _vantages(
         able[rounds.run_vantage[rounds.run_inside == (side == "inside")]] = True
     share = failed / np.maximum(looked, 1)
     saw = (share > 0) & (share >= min(least, share.max()))
-    told = saw, (looked > 0) & ~saw, able & (looked == 0)
-    return tuple(tuple(str(rounds.vantages[one]) for one in np.flatnonzero(who)) for who in told)
+    groups = saw, (looked > 0) & ~saw, able & (looked == 0)
+    return tuple(
+        tuple(str(rounds.vantages[number]) for number in np.flatnonzero(who)) for who in groups
+    )
 
 
 def _coverage(
@@ -315,12 +326,13 @@ def _coverage(
     runs = np.unique(seen.run[rows[(at >= frame.begin - slack) & (at <= frame.finish + slack)]])
     times, vantages = seen.run_at[runs], seen.rounds.run_vantage[runs]
     shares = [
-        _share_of_runs(times[vantages == one], frame, seen.step_s) for one in np.unique(vantages)
+        _share_of_runs(times[vantages == vantage], frame, seen.step_s)
+        for vantage in np.unique(vantages)
     ]
     times = np.sort(times)
     gaps = tuple(
-        (instant(float(times[one])), instant(float(times[one + 1])))
-        for one in np.flatnonzero(np.diff(times) > GAP_STEPS * seen.step_s)
+        (instant(float(times[index])), instant(float(times[index + 1])))
+        for index in np.flatnonzero(np.diff(times) > GAP_STEPS * seen.step_s)
     )
     return (round(float(np.mean(shares)), 3) if shares else 0.0), gaps
 
@@ -333,7 +345,7 @@ def _share_of_runs(at: Array, frame: WindowEdges, step_s: float) -> float:
 
 def _flapping(group: list[Candidate], seen: Observations, span: Array, bad: Array) -> bool:
     """Tell whether it came and went: by its pieces, or by how often the answers changed."""
-    starts = sorted(one.begin for one in group if one.side == group[0].side)
+    starts = sorted(candidate.begin for candidate in group if candidate.side == group[0].side)
     near = zip(starts, starts[FLAP_PIECES - 1 :], strict=False)
     if any(late - early <= FLAP_S for early, late in near):
         return True
@@ -350,7 +362,12 @@ def _flapping(group: list[Candidate], seen: Observations, span: Array, bad: Arra
 
 
 def _verdict(
-    scope: Scope, side: Side, seen: Observations, truth: Array, frame: WindowEdges, touched: Array
+    scope: Scope,
+    side: Side,
+    seen: Observations,
+    unmasked: Array,
+    frame: WindowEdges,
+    affected: Array,
 ) -> str:
     """Say what inside and outside show together of the same targets.
 
@@ -358,12 +375,12 @@ def _verdict(
     """
     if side == "both":
         return "national isolation" if scope == "country" else "seen from inside and outside"
-    near = frame.spans(seen.at) & (truth != MISSING) & (seen.inside != (side == "inside"))
+    near = frame.spans(seen.at) & (unmasked != MISSING) & (seen.inside != (side == "inside"))
     if scope == "country" and side == "inside":
         near &= (seen.rounds.control == "")[seen.subject]
     else:
-        near &= np.isin(seen.subject, touched)
-    answers = bool(near.any()) and float(IS_BAD[truth[near]].mean()) < ANSWERS
+        near &= np.isin(seen.subject, affected)
+    answers = bool(near.any()) and float(IS_BAD[unmasked[near]].mean()) < ANSWERS
     if side == "outside":
         if not near.any():
             return "unreachable from outside; no data from inside"
@@ -384,9 +401,9 @@ def _evidence(seen: Observations, bad: Array) -> tuple[EvidenceRow, ...]:
     picked = [*ordered[firsts][: MAX_EVIDENCE - 1], *ordered[-1:]]
     return tuple(
         EvidenceRow(
-            str(rounds.files[rounds.file[seen.row[one]]]),
-            str(rounds.run_id[seen.run[one]]),
-            str(rounds.target[seen.subject[one]]),
+            str(rounds.files[rounds.file[seen.row[row]]]),
+            str(rounds.run_id[seen.run[row]]),
+            str(rounds.target[seen.subject[row]]),
         )
-        for one in dict.fromkeys(map(int, picked))
+        for row in dict.fromkeys(map(int, picked))
     )

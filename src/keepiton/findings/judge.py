@@ -127,7 +127,7 @@ Reference = dict[str, list[Hop]]
 class KnownAddresses:
     """What is known of names and addresses beside the rows of one run."""
 
-    given: Mapping[str, set[str]] = field(default_factory=dict)
+    addresses: Mapping[str, set[str]] = field(default_factory=dict)
     """The addresses of a name that other runs vouch for (see :func:`vouched`)."""
     origin: Callable[[str], int | None] = lambda _: None
     """Returns the AS that announces an address, None where that is not known."""
@@ -486,7 +486,9 @@ def names_agree(hop: Hop, known: KnownAddresses = NOTHING_KNOWN) -> NameAgreemen
         mine, theirs = _answers(own_rows), _answers(others)
         if mine and theirs:
             agreements.add(
-                _agree(mine, theirs, set(hop.verified) | known.given.get(hop.name, set()), known)
+                _agree(
+                    mine, theirs, set(hop.verified) | known.addresses.get(hop.name, set()), known
+                )
             )
     order: tuple[NameAgreement, ...] = ("inconsistent", "plausible", "same", "unknown")
     return min(agreements, key=order.index, default="unknown")

@@ -203,17 +203,17 @@ def _spark(where: EngineUrl) -> Iterator[Engine]:
         con = ibis.pyspark.connect(session)
         name = where.lines
         if "/" in where.lines:
-            types = ", ".join(f"`{one}` {kind}" for one, kind in COLUMNS.items())
+            types = ", ".join(f"`{column}` {kind}" for column, kind in COLUMNS.items())
             reader = session.read.schema(f"{types}, file VARCHAR".replace("VARCHAR", "STRING"))
             reader = reader.option("recursiveFileLookup", value=True)
             if not _FILES.search(name):
                 reader = reader.option("pathGlobFilter", "*.parquet")
-            found = reader.json(name) if ".jsonl" in name else reader.parquet(name)
+            lines = reader.json(name) if ".jsonl" in name else reader.parquet(name)
             file = "coalesce(file, _metadata.file_name) as file"
-            found = found.selectExpr(
-                *(f"`{one}`" for one in COLUMNS), file, "_metadata.file_path as path"
+            lines = lines.selectExpr(
+                *(f"`{column}`" for column in COLUMNS), file, "_metadata.file_path as path"
             )
-            found.createOrReplaceTempView(name := _VIEW)  # of this session alone
+            lines.createOrReplaceTempView(name := _VIEW)  # of this session alone
         yield con, _table(where, con, name), lambda text: con.raw_sql(text).toArrow()
     finally:
         if before:
@@ -267,21 +267,21 @@ def _in_files(where: EngineUrl) -> str:
     if not _FILES.search(where.lines):  # what a folder means there depends on the version
         raise UserError(f"{where}: lines={clean(where.lines)}: write which files: …/*/*.parquet")
     call = {"s3": "s3", "http": "url", "https": "url"}.get(urlsplit(where.lines).scheme, "file")
-    types = {one: f"Nullable({_TYPES[kind]})" for one, kind in COLUMNS.items()}
+    types = {column: f"Nullable({_TYPES[kind]})" for column, kind in COLUMNS.items()}
     if ".jsonl" in where.lines:  # as text, so that a torn line is a row without a type
         form, structure, file = "LineAsString", "raw String", "_file"
         chosen = {
-            one: f"JSONExtract(raw, '{one}', '{kind.replace(_TYPES['TIMESTAMP'], 'String')}')"
-            for one, kind in types.items()
+            column: f"JSONExtract(raw, '{column}', '{kind.replace(_TYPES['TIMESTAMP'], 'String')}')"
+            for column, kind in types.items()
         }
         chosen["at"] = f"toDateTime64OrNull(replaceRegexpOne({chosen['at']}, 'Z$', ''), 6)"
     else:
         types["file"] = "Nullable(String)"
         form, file = "Parquet", "coalesce(file, _file)"
-        structure = ", ".join(f"`{one}` {kind}" for one, kind in types.items())
-        chosen = {one: f"`{one}`" for one in COLUMNS}
+        structure = ", ".join(f"`{column}` {kind}" for column, kind in types.items())
+        chosen = {column: f"`{column}`" for column in COLUMNS}
     chosen |= {"file": file, "path": "_path"}
-    listed = ", ".join(f"{how} as `{one}`" for one, how in chosen.items())
+    listed = ", ".join(f"{how} as `{column}`" for column, how in chosen.items())
     quoted = "'" + where.lines.replace("\\", "\\\\").replace("'", "\\'") + "'"
     return f"select {listed} from {call}({quoted}, '{form}', '{structure}')"  # noqa: S608
 

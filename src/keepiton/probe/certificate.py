@@ -87,12 +87,12 @@ def system_store() -> Path | None:
     place = paths.cafile or paths.capath
     if place is None:
         return None
-    found = Path(place)
+    path = Path(place)
     try:
-        bundle(found)
+        bundle(path)
     except (OSError, ValueError):
         return None
-    return found
+    return path
 
 
 def system_verdict(chain: tuple[bytes, ...], host: str) -> str | None:
@@ -126,7 +126,7 @@ def _judge(chain: tuple[bytes, ...], host: str, roots: Path | None, minute: int)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of what a stranger's certificate holds
             parsed = [x509.load_der_x509_certificate(der) for der in chain[:MAX_CHAIN]]
-            leaf, *middle = [crypto.X509.from_cryptography(one) for one in parsed]
+            leaf, *middle = [crypto.X509.from_cryptography(certificate) for certificate in parsed]
             named = _names(parsed[0], host)
             serves = _serves(parsed[0])
     except (*UNREADABLE, crypto.Error):
@@ -203,11 +203,15 @@ def _certificate(parsed: x509.Certificate) -> Certificate:
         names = parsed.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except x509.ExtensionNotFound:
         names = x509.SubjectAlternativeName([])
-    hosts = (str(one.value) for one in names if isinstance(one, x509.DNSName | x509.IPAddress))
+    hosts = (
+        str(general_name.value)
+        for general_name in names
+        if isinstance(general_name, x509.DNSName | x509.IPAddress)
+    )
     return Certificate(
         subject=clean(parsed.subject.rfc4514_string()),
         issuer=clean(parsed.issuer.rfc4514_string()),
-        names=tuple(clean(one, 253) for one in islice(hosts, MAX_NAMES)),
+        names=tuple(clean(host_name, 253) for host_name in islice(hosts, MAX_NAMES)),
         not_before=parsed.not_valid_before_utc,
         not_after=parsed.not_valid_after_utc,
         spki_sha256=hashlib.sha256(_public_key_info(parsed.tbs_certificate_bytes)).hexdigest(),

@@ -196,10 +196,12 @@ class _Heard:
 def system_resolver() -> Resolver:
     """Return the resolver this machine is set to; where no file says, the system's own look-up."""
     try:
-        found = dns.resolver.Resolver(configure=True)
+        configured = dns.resolver.Resolver(configure=True)
     except (dns.resolver.NoResolverConfiguration, ValueError):  # none, or no address among it
         return Resolver("os", "os")
-    return Resolver("system", "udp", tuple(str(host) for host in found.nameservers), found.port)
+    return Resolver(
+        "system", "udp", tuple(str(host) for host in configured.nameservers), configured.port
+    )
 
 
 def parse_resolver(text: str, number: int, roots: Path | None) -> Resolver:
@@ -413,10 +415,10 @@ async def _settled(query: Question, exchange: Callable[[Question], Awaitable[_He
 async def _os_lookup(name: str, kind: str) -> Answer:
     """Ask the operating system, where there is no resolver file (Android)."""
     wanted = socket.AF_INET6 if kind == "AAAA" else socket.AF_INET
-    found = await asyncio.get_running_loop().getaddrinfo(
+    entries = await asyncio.get_running_loop().getaddrinfo(
         name, None, family=wanted, type=socket.SOCK_STREAM
     )
-    records = tuple(dict.fromkeys(str(one[4][0]) for one in found))[:MAX_ANSWERS]
+    records = tuple(dict.fromkeys(str(entry[4][0]) for entry in entries))[:MAX_ANSWERS]
     return Answer("NOERROR", records, "os")
 
 
@@ -428,14 +430,14 @@ def _found(
     Returns them, whether they led in a circle or too far, and what their end owns.
     """
     name, kind = query.name, query.kind
-    own = [one for one in reply.answer if one.rdclass == dns.rdataclass.IN]
-    aliases = {one.name: one[0].target for one in own if one.rdtype == dns.rdatatype.CNAME}
+    own = [rrset for rrset in reply.answer if rrset.rdclass == dns.rdataclass.IN]
+    aliases = {rrset.name: rrset[0].target for rrset in own if rrset.rdtype == dns.rdatatype.CNAME}
     passed: list[dns.name.Name] = []
     while name in aliases and name not in passed and len(passed) < MAX_CNAMES:
         passed.append(name)
         name = aliases[name]
-    mine = [one for one in own if one.rdtype == kind and one.name == name]
-    return [aliases[one] for one in passed], name in aliases, mine
+    mine = [rrset for rrset in own if rrset.rdtype == kind and rrset.name == name]
+    return [aliases[alias] for alias in passed], name in aliases, mine
 
 
 def _rcode_failure(query: Question, reply: dns.message.Message) -> tuple[int, frozenset[str]]:
@@ -456,7 +458,7 @@ def _answer(query: Question, heard: _Heard) -> Answer:
     """Read what came as the answer to the question."""
     reply = heard.reply
     cnames, looped, mine = _found(query, reply)
-    told = [one for one in reply.options if isinstance(one, dns.edns.EDEOption)]
+    errors = [option for option in reply.options if isinstance(option, dns.edns.EDEOption)]
     unknowing = not (query.recurse or reply.flags & dns.flags.AA or reply.answer)
     referral = _referral(query, reply) if unknowing else ()
     second = heard.second
@@ -469,10 +471,12 @@ def _answer(query: Question, heard: _Heard) -> Answer:
         records=_records(mine),
         transport=heard.transport,
         flags=_flags(reply.flags),
-        cnames=tuple(clean(one.to_text(omit_final_dot=True), MAX_NAME) for one in cnames),
+        cnames=tuple(clean(alias.to_text(omit_final_dot=True), MAX_NAME) for alias in cnames),
         looped=looped,
-        ttl=min((one.ttl for one in mine), default=None),
-        ede=tuple(clean(f"{int(one.code)} {one.text or ''}".strip()) for one in told[:MAX_EDE]),
+        ttl=min((rrset.ttl for rrset in mine), default=None),
+        ede=tuple(
+            clean(f"{int(error.code)} {error.text or ''}".strip()) for error in errors[:MAX_EDE]
+        ),
         edns=heard.edns,
         lame=unknowing and not referral and reply.rcode() in NOT_MINE,
         referral=referral,
@@ -486,15 +490,15 @@ def _referral(query: Question, reply: dns.message.Message) -> tuple[str, ...]:
     """Name the servers of a zone nearer to the name: itself or above it, and below the top."""
     name = query.name
     nearer = [
-        one
-        for one in reply.authority
-        if one.rdtype == dns.rdatatype.NS
-        and one.rdclass == dns.rdataclass.IN
-        and len(one.name) > 2  # noqa: PLR2004 - one label, and the root's empty one
-        and name.is_subdomain(one.name)
+        rrset
+        for rrset in reply.authority
+        if rrset.rdtype == dns.rdatatype.NS
+        and rrset.rdclass == dns.rdataclass.IN
+        and len(rrset.name) > 2  # noqa: PLR2004 - one label, and the root's empty one
+        and name.is_subdomain(rrset.name)
     ]
     names = [clean(record.target.to_text(), MAX_NAME) for rrset in nearer for record in rrset]
-    return tuple(one.rstrip(".") for one in names[:MAX_REFERRAL])
+    return tuple(name.rstrip(".") for name in names[:MAX_REFERRAL])
 
 
 async def ask_on(connection: Connection, name: str, kind: str, *, recurse: bool) -> Answer:

@@ -76,7 +76,7 @@ class Condition:
     """Of ``ssl.SSLCertVerificationError``: OpenSSL's X509_V_ERR numbers."""
     types: tuple[str, ...] = ()
     """Package and class, also for what is derived from it."""
-    said: tuple[str, ...] = ()
+    prefixes: tuple[str, ...] = ()
     """How the text begins, for ``SPOKEN`` types alone."""
     local: bool = False
     """A fault of the probing machine: no evidence about the target."""
@@ -126,7 +126,7 @@ TABLE = (
               errno=("ECONNABORTED",), types=("builtins.ConnectionAbortedError",)),
     Condition(EOF, OPEN, reason=("UNEXPECTED_EOF_WHILE_READING",),
               types=("builtins.EOFError", "ssl.SSLEOFError", "ssl.SSLZeroReturnError"),
-              said=("Server disconnected", "peer closed connection without sending",
+              prefixes=("Server disconnected", "peer closed connection without sending",
                     "peer unexpectedly closed connection")),
     Condition(TIMEOUT, EVERY, types=("builtins.TimeoutError", "httpcore2.TimeoutException")),
     Condition("timed_out", EVERY, errno=("ETIMEDOUT",)),
@@ -273,25 +273,41 @@ TABLE = (
 # fmt: on
 
 BY_ERRNO: dict[int, str] = {
-    getattr(errno, name): one.failure for one in TABLE for name in one.errno if hasattr(errno, name)
+    getattr(errno, name): condition.failure
+    for condition in TABLE
+    for name in condition.errno
+    if hasattr(errno, name)
 }
-LOCAL = frozenset(one.failure for one in TABLE if one.local)
+LOCAL = frozenset(condition.failure for condition in TABLE if condition.local)
 """Faults of the probing machine itself: no evidence about the target."""
 _BY_GAI_NAME: dict[int, str] = {
-    getattr(socket, name): one.failure
-    for one in TABLE
-    for name in one.gai
+    getattr(socket, name): condition.failure
+    for condition in TABLE
+    for name in condition.gai
     if isinstance(name, str) and hasattr(socket, name)
 }
 BY_GAI: dict[int, str] = _BY_GAI_NAME | {
-    number: one.failure for one in TABLE for number in one.gai if isinstance(number, int)
+    number: condition.failure
+    for condition in TABLE
+    for number in condition.gai
+    if isinstance(number, int)
 }
 """The numbers come last: on Windows the names stand for them, and they tell more apart."""
-BY_RCODE: dict[str, str] = {name: one.failure for one in TABLE for name in one.rcode}
-BY_TLS_REASON: dict[str, str] = {name: one.failure for one in TABLE for name in one.reason}
-BY_VERIFY: dict[int, str] = {number: one.failure for one in TABLE for number in one.verify}
-BY_TYPE: dict[str, str] = {name: one.failure for one in TABLE for name in one.types}
-BY_SAID: dict[str, str] = {text: one.failure for one in TABLE for text in one.said}
+BY_RCODE: dict[str, str] = {
+    name: condition.failure for condition in TABLE for name in condition.rcode
+}
+BY_TLS_REASON: dict[str, str] = {
+    name: condition.failure for condition in TABLE for name in condition.reason
+}
+BY_VERIFY: dict[int, str] = {
+    number: condition.failure for condition in TABLE for number in condition.verify
+}
+BY_TYPE: dict[str, str] = {
+    name: condition.failure for condition in TABLE for name in condition.types
+}
+BY_SAID: dict[str, str] = {
+    text: condition.failure for condition in TABLE for text in condition.prefixes
+}
 SPOKEN = frozenset({"h11.RemoteProtocolError", "httpcore2.RemoteProtocolError"})
 """Types whose text begins with the library's own words: the only sign of an early, polite close."""
 WAITING = frozenset({"ssl.SSLWantReadError", "ssl.SSLWantWriteError"})
@@ -314,7 +330,7 @@ class Failed(Exception):  # noqa: N818 - a value on its way up, not an error of 
 
 def _names(kind: type) -> list[str]:
     """Return package and name of a class, then of what it is derived from."""
-    return [f"{one.__module__.partition('.')[0]}.{one.__name__}" for one in kind.__mro__]
+    return [f"{base.__module__.partition('.')[0]}.{base.__name__}" for base in kind.__mro__]
 
 
 def _causes(exc: BaseException) -> Iterator[BaseException]:
@@ -326,14 +342,14 @@ def _causes(exc: BaseException) -> Iterator[BaseException]:
     seen: set[int] = set()
     ahead = [exc]
     while ahead and len(seen) < MAX_CAUSES:
-        one = ahead.pop()
-        if id(one) in seen:
+        current = ahead.pop()
+        if id(current) in seen:
             continue
-        seen.add(id(one))
-        yield one
-        if isinstance(one, BaseExceptionGroup):
-            ahead += one.exceptions[:MAX_MEMBERS]
-        below = one.__cause__ or one.__context__
+        seen.add(id(current))
+        yield current
+        if isinstance(current, BaseExceptionGroup):
+            ahead += current.exceptions[:MAX_MEMBERS]
+        below = current.__cause__ or current.__context__
         if below and "asyncio.CancelledError" not in _names(type(below)):
             ahead.append(below)
 
@@ -344,8 +360,8 @@ def _tls(exc: BaseException) -> str:
         return BY_VERIFY.get(code, BAD_CERTIFICATE)
     reason = getattr(exc, "reason", None)
     if not reason:  # newer than Python's list; OpenSSL's text is the name in lower case
-        found = _OPENSSL.match(str(exc.args[-1])) if exc.args else None
-        reason = found[1].upper().replace(" ", "_") if found else "no reason given"
+        matched = _OPENSSL.match(str(exc.args[-1])) if exc.args else None
+        reason = matched[1].upper().replace(" ", "_") if matched else "no reason given"
     return BY_TLS_REASON.get(reason, f"unknown_failure: tls: {reason.lower()}")
 
 
@@ -363,9 +379,9 @@ def _failure_of(exc: BaseException) -> str | None:
         return BY_ERRNO[exc.errno]
     if SPOKEN.intersection(names):
         first = exc.args[0] if exc.args else ""
-        said = next((BY_SAID[text] for text in BY_SAID if str(first).startswith(text)), None)
+        failure = next((BY_SAID[text] for text in BY_SAID if str(first).startswith(text)), None)
         event = next((BY_TYPE[name] for name in _names(type(first)) if name in BY_TYPE), None)
-        return said or event or by_type
+        return failure or event or by_type
     return by_type
 
 
@@ -384,5 +400,7 @@ def classify(exc: BaseException) -> str:
     if named:
         return named[-1]
     text = _ADDRESS.sub("[scrubbed]", str(exc)[:1000])[:120]
-    text = "".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in text)
+    text = "".join(
+        character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text
+    )
     return f"unknown_failure: {type(exc).__name__}: {text}"

@@ -81,12 +81,12 @@ class ExchangeTimer:
         """
         marks = [("send", self.sent_at), ("wait", self.first_at)]
         marks += [("read", self.last_at), ("stall", ended)] if failed else [("read", ended)]
-        found, last = {}, began
+        phases, last = {}, began
         for name, at in marks:
             if at is not None:
-                found[name] = round((at - last) * 1000, 3)
+                phases[name] = round((at - last) * 1000, 3)
                 last = at
-        return found
+        return phases
 
 
 @dataclass(frozen=True)
@@ -118,8 +118,8 @@ class Reply:
     @cached_property
     def title(self) -> str:
         """The page's title, one line; empty without one. Kept only where it decided something."""
-        found = _TITLE.search(self.text[:BODY_CAP])
-        return clean(" ".join(found[1].split())) if found else ""
+        matched = _TITLE.search(self.text[:BODY_CAP])
+        return clean(" ".join(matched[1].split())) if matched else ""
 
     @property
     def note(self) -> str | None:
@@ -153,14 +153,14 @@ class Reply:
 
     def fingerprint(self, known: Sequence[Fingerprint]) -> str | None:
         """Return the id of the known page that this is, or None."""
-        for one in known:
+        for fingerprint in known:
             text = {
                 "location": self.headers.get("location", ""),
-                "title": self.title if one.where == "title" else "",
-                "body": self.text if one.where == "body" else "",
-            }.get(one.where)
-            if text and one.matches(text):
-                return one.id
+                "title": self.title if fingerprint.where == "title" else "",
+                "body": self.text if fingerprint.where == "body" else "",
+            }.get(fingerprint.where)
+            if text and fingerprint.matches(text):
+                return fingerprint.id
         return None
 
     def location_host(self, url: str) -> str | None:

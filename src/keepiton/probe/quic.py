@@ -102,7 +102,7 @@ async def handshake(
     assert tls.key_schedule  # noqa: S101 - the handshake is complete
     # Neither aioquic's events nor its public attributes show the chain that was sent.
     sent = (tls._peer_certificate, *tls._peer_certificate_chain)  # noqa: SLF001
-    chain = tuple(one.public_bytes(Encoding.DER) for one in sent if one)
+    chain = tuple(certificate.public_bytes(Encoding.DER) for certificate in sent if certificate)
     return QuicHandshake(
         version="TLSv1.3",  # QUIC has no other
         cipher=f"TLS_{tls.key_schedule.cipher_suite.name}",

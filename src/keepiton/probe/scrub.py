@@ -35,20 +35,22 @@ def shapes(own: str) -> set[str]:
         parts = own.split(".")
         padded = [part.zfill(3) for part in parts]
         turned = (parts, parts[::-1], padded, padded[::-1])
-        found = {sign.join(one) for one in turned for sign in ".-_"}
-        return found | {address.packed.hex(), "".join(padded), f"::ffff:{own}"}
+        spellings = {sign.join(parts) for parts in turned for sign in ".-_"}
+        return spellings | {address.packed.hex(), "".join(padded), f"::ffff:{own}"}
     whole = address.exploded
     nibbles = whole.replace(":", "")
-    found = {own, whole, nibbles, ".".join(reversed(nibbles)), "-".join(reversed(nibbles))}
-    return found | {one.replace(":", "-") for one in (own, whole)}
+    spellings = {own, whole, nibbles, ".".join(reversed(nibbles)), "-".join(reversed(nibbles))}
+    return spellings | {spelling.replace(":", "-") for spelling in (own, whole)}
 
 
 @lru_cache(maxsize=256)
 def _pattern(own: frozenset[str]) -> re.Pattern[str] | None:
-    found = sorted({one for each in own for one in shapes(each)}, key=len, reverse=True)
-    if not found:
+    spellings = sorted(
+        {spelling for each in own for spelling in shapes(each)}, key=len, reverse=True
+    )
+    if not spellings:
         return None
-    any_of = "|".join(map(re.escape, found))
+    any_of = "|".join(map(re.escape, spellings))
     return re.compile(
         rf"(?<![0-9A-Fa-f])(?<!\d\.)(?:{any_of})(?!\.?[0-9])(?![A-Fa-f])", re.IGNORECASE
     )
@@ -62,8 +64,8 @@ def _own(text: str, own: frozenset[str]) -> str:
 
 
 def _free(text: str, mine: tuple[str, ...]) -> str:
-    def gone(found: re.Match[str]) -> str:
-        return found[0] if found[0].replace("-", ".") in mine or found[0] in mine else GONE
+    def gone(matched: re.Match[str]) -> str:
+        return matched[0] if matched[0].replace("-", ".") in mine or matched[0] in mine else GONE
 
     return _HEX.sub(GONE, _V6.sub(gone, _V4.sub(gone, text)))
 
@@ -103,8 +105,8 @@ def _near(text: str, own: frozenset[str]) -> bool:
     if not _is_address(text) or not is_bogon(text) or ip_address(text).is_loopback:
         return False
     theirs = ip_address(text)
-    for one in own:
-        ours = ip_address(one)
+    for address in own:
+        ours = ip_address(address)
         shift = 64 if ours.version == 6 else 8  # noqa: PLR2004 - an IP version
         if ours.version == theirs.version and int(ours) >> shift == int(theirs) >> shift:
             return True

@@ -59,7 +59,7 @@ def _chain(tls: ssl.SSLObject) -> tuple[bytes, ...]:
         return tuple(tls.get_unverified_chain() or ())
     # Public only from 3.13 on; the same method, of the same shape, is there since 3.10.
     certificates = tls._sslobj.get_unverified_chain() or ()  # type: ignore[attr-defined] # noqa: SLF001
-    return tuple(one.public_bytes(DER) for one in certificates)
+    return tuple(certificate.public_bytes(DER) for certificate in certificates)
 
 
 def server_name(host: str) -> str | None:

@@ -35,38 +35,38 @@ class Sheet:
 
 def sheets(report: Report) -> list[Sheet]:
     """Write one sheet for each operator that a window touched, most touched first."""
-    touched: dict[str, list[Window]] = {}
+    affected: dict[str, list[Window]] = {}
     for window in report.windows:
         for name in window.operators:
-            touched.setdefault(name, []).append(window)
-    ordered = sorted(touched, key=lambda name: -sum(window.impact for window in touched[name]))
-    return [_sheet(name, touched[name], report) for name in ordered]
+            affected.setdefault(name, []).append(window)
+    ordered = sorted(affected, key=lambda name: -sum(window.impact for window in affected[name]))
+    return [_sheet(name, affected[name], report) for name in ordered]
 
 
 def _sheet(operator: str, windows: Sequence[Window], report: Report) -> Sheet:
     language = report.lang
     _ = language.gettext
     of_what = phrases.event_name(report.event, language) if report.event else phrases.title(report)
-    files = {one.file for window in windows for one in window.evidence}
-    hashes = {one.file: one.sha256 for one in report.sealed}
+    files = {row.file for window in windows for row in window.evidence}
+    hashes = {seal.file: seal.sha256 for seal in report.sealed}
     evidence = [
-        _("{file}, SHA-256 {hash}", file=one, hash=hashes[one]) if one in hashes else one
-        for one in sorted(files)
+        _("{file}, SHA-256 {hash}", file=name, hash=hashes[name]) if name in hashes else name
+        for name in sorted(files)
     ]
     compared = [
         "; ".join(
             f"{_(name)}: {value}"
             for name, value in zip(
                 vocabulary.COMPARISON_HEADER[1:],
-                phrases.comparison_cells(one, report)[1:],
+                phrases.comparison_cells(comparison, report)[1:],
                 strict=True,
             )
         )
-        for one in report.comparisons
-        if one.subject == operator
+        for comparison in report.comparisons
+        if comparison.subject == operator
     ]
     sections = [
-        (_("When, what and for how long"), [_window(one, report) for one in windows]),
+        (_("When, what and for how long"), [_window(window, report) for window in windows]),
         (_("Before, during and after"), compared),
         (
             _("How it was measured"),

@@ -222,11 +222,11 @@ def ranked(values: Array) -> tuple[Array, Array]:
 
 def _unite(names: Sequence[Sequence[str]], indices: Sequence[Array]) -> tuple[Array, Array]:
     """Return all names once, in order, and the indices of all parts into them; -1 stays."""
-    united, places = np.unique(
+    names_once, places = np.unique(
         np.concatenate([_names(part) for part in names]), return_inverse=True
     )
     ends = np.cumsum([len(part) for part in names])[:-1]
-    return united, np.concatenate(
+    return names_once, np.concatenate(
         [
             np.append(place, -1)[index]
             for place, index in zip(np.split(places, ends), indices, strict=True)

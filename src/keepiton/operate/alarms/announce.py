@@ -54,11 +54,11 @@ class Announcer:
         def save() -> None:
             memory.save(data, remembered)
 
-        def complain(text: str) -> None:
+        def report_failure(text: str) -> None:
             exits.print_error(text, 0)
 
         save()  # before anything is sent
-        deliver.deliver(remembered, self.channels, report, save, complain, verbose=verbose)
+        deliver.deliver(remembered, self.channels, report, save, report_failure, verbose=verbose)
 
 
 def prepare_announcer(

@@ -51,7 +51,7 @@ def deliver(
     channels: Sequence[Channel],
     report: Report,
     save: Callable[[], None],
-    complain: Callable[[str], None],
+    report_failure: Callable[[str], None],
     *,
     verbose: bool,
 ) -> None:
@@ -61,7 +61,9 @@ def deliver(
     between sending and saving repeats one message. Raises OSError where ``save`` does.
     """
     for lost in memory.drop_expired(report.now):
-        complain(f"alarm given up: {lost.change.kind} {lost.change.window.id} was not sent in time")
+        report_failure(
+            f"alarm given up: {lost.change.kind} {lost.change.window.id} was not sent in time"
+        )
     until = time.monotonic() + RUN_S
     for channel in channels:
         key = channel.key(memory)
@@ -72,7 +74,7 @@ def deliver(
             error = _send(channel, pending.change, _message(pending, report))
             if error:
                 if verbose or key not in pending.complained:
-                    complain(f"{channel.label}: {pending.change.kind} not sent: {error}")
+                    report_failure(f"{channel.label}: {pending.change.kind} not sent: {error}")
                 pending.complained = [*{*pending.complained, key}]
                 break
             pending.left = [other for other in pending.left if other != key]
