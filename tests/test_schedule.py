@@ -86,7 +86,10 @@ def test_the_kinds_to_choose_from_are_those_there_are() -> None:
 
 
 def test_a_new_kind_is_one_line_of_the_table(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    request: pytest.FixtureRequest,
 ) -> None:
     """It can be chosen, printed, installed, found and removed; the command knows it from there."""
     there: list[Job] = []
@@ -99,7 +102,10 @@ def test_a_new_kind_is_one_line_of_the_table(
 
     toy = jobs.Kind(lambda one: {"toy": one.mark}, there.append, there.clear, find, "show toy")
     monkeypatch.setitem(cast("dict[str, jobs.Kind]", KINDS), "toy", toy)
-    command = importlib.reload(importlib.import_module("keepiton.commands.schedule")).schedule
+    module = importlib.import_module("keepiton.commands.schedule")
+    request.addfinalizer(lambda: importlib.reload(module))  # with the kinds that there are
+    request.addfinalizer(monkeypatch.undo)
+    command = importlib.reload(module).schedule
     data = ["--kind", "toy", "--data", str(tmp_path / "data")]
     command.main([*data, "--", "--no-doh"], standalone_mode=False)
     assert capsys.readouterr().out.startswith("keepiton schedule: every 10m until ")
@@ -109,7 +115,6 @@ def test_a_new_kind_is_one_line_of_the_table(
     assert "To look at it: show toy" in capsys.readouterr().err
     command.main(["--kind", "toy", "--remove"], standalone_mode=False)
     assert (there, capsys.readouterr().err) == ([], "Removed: toy\n")
-    monkeypatch.undo()
     importlib.reload(importlib.import_module("keepiton.commands.schedule"))
 
 

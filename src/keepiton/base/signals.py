@@ -7,6 +7,14 @@ from contextlib import contextmanager
 STOPS = (signal.SIGINT, signal.SIGTERM)
 
 
+def is_interrupted(error: BaseException) -> bool:
+    """Whether a KeyboardInterrupt is the cause of an error, as of a library that it struck."""
+    cause: BaseException | None = error
+    while cause and not isinstance(cause, KeyboardInterrupt):
+        cause = cause.__cause__ or cause.__context__
+    return cause is not None
+
+
 class StopSignals:
     """Handler of signals to end: notes the latest, and hands it to ``notify`` if there is one."""
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
+from keepiton.base import signals
 from keepiton.cli import exits, folders, times
 from keepiton.cli.extensions import RunContext, RunHooks
 
@@ -186,7 +187,9 @@ def maintain(
         if done:
             stamp.touch(mode=0o600)
             stamp.write_text(today.isoformat(), encoding="utf-8")
-    except Exception as exc:  # noqa: BLE001 - a run that is sealed must not fail of this
+    except Exception as exc:
+        if signals.is_interrupted(exc):
+            raise KeyboardInterrupt from exc
         why = str(exc) or type(exc).__name__  # such as MemoryError
         exits.print_error(f"old days are not looked after: {why}", exits.NOT_WRITTEN)
 

@@ -6,9 +6,8 @@ import subprocess
 import sys
 import tempfile
 from datetime import UTC, datetime, time, timedelta
-from html import unescape
+from html import escape, unescape
 from pathlib import Path
-from xml.sax.saxutils import escape
 
 from keepiton.base.errors import UserError
 from keepiton.operate.schedule import job as jobs
@@ -80,15 +79,15 @@ def files(job: Job) -> dict[str, str]:
         )
     last = datetime.combine(job.until + timedelta(days=1), time(), UTC)
     text = TASK.format(
-        mark=escape(job.mark),
-        words=escape(json.dumps(words)),
+        mark=escape(job.mark, quote=False),
+        words=escape(json.dumps(words), quote=False),
         first=f"{job.first_at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
         last=f"{last:%Y-%m-%dT%H:%M:%SZ}",
         every=job.every_s // jobs.MINUTE,
         jitter=job.jitter_s,
         limit=job.limit_s,
-        command=escape(words[0]),
-        arguments=escape(subprocess.list2cmdline(words[1:])),
+        command=escape(words[0], quote=False),
+        arguments=escape(subprocess.list2cmdline(words[1:]), quote=False),
     )
     return {f"{NAME}.xml": text}
 
