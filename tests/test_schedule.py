@@ -24,6 +24,7 @@ import lab as lab_module
 import loopback
 from conftest import HERE, Command
 from keepiton.base.errors import UserError
+from keepiton.cli import keepiton as program
 from keepiton.commands import schedule_expiry
 from keepiton.commands.schedule import schedule
 from keepiton.operate.schedule import KINDS, cron, installed, launchd, systemd, windows
@@ -105,17 +106,16 @@ def test_a_new_kind_is_one_line_of_the_table(
     module = importlib.import_module("keepiton.commands.schedule")
     request.addfinalizer(lambda: importlib.reload(module))  # with the kinds that there are
     request.addfinalizer(monkeypatch.undo)
-    command = importlib.reload(module).schedule
-    data = ["--kind", "toy", "--data", str(tmp_path / "data")]
-    command.main([*data, "--", "--no-doh"], standalone_mode=False)
+    importlib.reload(module)
+    data = ["schedule", "--kind", "toy", "--data", str(tmp_path / "data")]
+    program.main([*data, "--", "--no-doh"], standalone_mode=False)
     assert capsys.readouterr().out.startswith("keepiton schedule: every 10m until ")
-    command.main([*data, "--every", "1h", "--install"], standalone_mode=False)
+    program.main([*data, "--every", "1h", "--install"], standalone_mode=False)
     (installed_toy,) = (each for each in installed() if each.kind == "toy")
     assert (installed_toy.every, installed_toy.data) == ("1h", tmp_path / "data")
     assert "To look at it: show toy" in capsys.readouterr().err
-    command.main(["--kind", "toy", "--remove"], standalone_mode=False)
+    program.main(["schedule", "--kind", "toy", "--remove"], standalone_mode=False)
     assert (there, capsys.readouterr().err) == ([], "Removed: toy\n")
-    importlib.reload(importlib.import_module("keepiton.commands.schedule"))
 
 
 def test_a_thousand_vantages_are_spread_evenly_and_each_begins_within_its_period() -> None:
