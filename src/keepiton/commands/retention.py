@@ -159,8 +159,7 @@ def with_results(data: Path | None) -> Path:
     """Return the data folder; exits 6 where it holds no results."""
     data = data or folders.data_folder()
     if not (data / "results").is_dir():
-        text = f"no results in {data / 'results'}; begin with: keepiton probe"
-        sys.exit(exits.print_error(text, exits.NO_DATA))
+        exits.exit_without_results(data / "results")
     return data
 
 
